@@ -1,0 +1,355 @@
+//! The messages: [`ToPython`] flows from the supervisor to a Python process, [`ToRust`] flows back.
+//!
+//! Every message is one MessagePack map whose key `type` names the variant; the other keys are the
+//! fields. Readers ignore keys that they do not know, so that fields can be added within one
+//! [`PROTOCOL`] version. `payload` fields are opaque to Rust: one Python process writes them and
+//! another reads them.
+//!
+//! Tests are addressed by node id and occurrence ([`Address`]), never by an index into a list that
+//! two processes would have to agree on. The `task` number is the supervisor's own name for an
+//! assignment, echoed back by the process that was given it.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// Version of the protocol that this crate speaks; both sides refuse any other.
+pub const PROTOCOL: u16 = 1;
+
+/// What a Python process is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Role {
+    /// Holds the user's session: configuration, terminal report, exit code. Without `-n` it also
+    /// runs the tests.
+    Controller,
+    /// Configures and collects as a worker would, then waits to be forked into workers.
+    Template,
+    /// Runs tests that it is assigned.
+    Worker,
+}
+
+/// The identity that a worker takes on, in the dialect of pytest-xdist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerIdentity {
+    /// `gw0`, `gw1`, ...; a replacement takes the next free number.
+    pub id: String,
+    /// How many workers the run was planned with.
+    pub count: u32,
+    /// The same for all workers of a run, different between runs.
+    pub testrunuid: String,
+}
+
+/// One test, by node id and by which occurrence of that id is meant: suites do repeat node ids.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Address {
+    /// The node id as pytest prints it; what is not UTF-8 is backslash-escaped.
+    pub nodeid: String,
+    /// 0 for the first item with this node id in collection order.
+    #[serde(default)]
+    pub nth: u32,
+}
+
+/// A task handed to a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The supervisor's number for it.
+    pub task: u32,
+    /// The test to run.
+    pub address: Address,
+}
+
+/// A collected item, in collection order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryItem {
+    /// The test.
+    pub address: Address,
+    /// The scope that the `--dist` mode groups by (a file, a class, an `xdist_group`); items with
+    /// equal scope share fixtures, and under a grouping mode a worker.
+    pub scope: String,
+}
+
+/// How an item ended. The controller has the full reports; this is what the ledger keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The call phase passed, and so did setup and teardown.
+    Passed,
+    /// The call phase failed.
+    Failed,
+    /// Setup or teardown failed.
+    Error,
+    /// Skipped, at any phase.
+    Skipped,
+    /// Failed as expected.
+    Xfailed,
+    /// Passed against expectation, not strictly.
+    Xpassed,
+}
+
+/// Seconds spent in each phase of one item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PhaseSeconds {
+    /// Setup, fixtures included.
+    pub setup: f64,
+    /// The test function.
+    pub call: f64,
+    /// Teardown, finalizers included.
+    pub teardown: f64,
+}
+
+/// An item that is already settled when a controller is started again after a crash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The test.
+    pub address: Address,
+    /// Its reports as the earlier controller sent them, or `None` for the item that it died in.
+    pub payload: Option<ByteBuf>,
+    /// For the item that it died in: how the process ended, and its fault handler's text.
+    pub crash: Option<String>,
+}
+
+/// From the supervisor to a Python process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ToPython {
+    /// Answers [`ToRust::Hello`].
+    Welcome {
+        /// The supervisor's protocol version.
+        protocol: u16,
+    },
+    /// What to become. A freshly started interpreter and every forked child gets exactly one,
+    /// unless it is to serve as a host of forks.
+    Start {
+        /// The part to play.
+        role: Role,
+        /// The arguments of the command line, without the program's name, in the file system's
+        /// encoding.
+        argv: Vec<ByteBuf>,
+        /// Who it is, for a template or a worker.
+        worker: Option<WorkerIdentity>,
+        /// For a controller that replaces a crashed one: what it must not run again.
+        #[serde(default)]
+        settled: Vec<Settled>,
+    },
+    /// Serve as a host: answer `fork` and `probe` until `shutdown`.
+    Host {},
+    /// To a host: fork a child. Two descriptors travel with the message: the child's end of its
+    /// own channel, and the file that its fault handler writes to.
+    Fork {
+        /// The supervisor's number for the child.
+        child: u32,
+    },
+    /// To a host: answer with how many interrupt signals it has seen.
+    Probe {
+        /// Echoed in the answer.
+        token: u32,
+    },
+    /// To a template or a worker: the controller's `workerinput` for it.
+    Configure {
+        /// Opaque.
+        payload: ByteBuf,
+    },
+    /// To a worker: append to its queue.
+    Run {
+        /// In the order to be run.
+        assignments: Vec<Assignment>,
+    },
+    /// To a worker: give back up to `count` assignments from the end of the queue that have not
+    /// begun and are not the known next item. Answered by [`ToRust::Returned`].
+    Revoke {
+        /// How many at most.
+        count: u32,
+    },
+    /// To a worker: no more assignments will come; run what is queued, tear down, end.
+    Finish {},
+    /// To a worker: start no further item; tear down and end. Unstarted assignments are not run.
+    Stop {
+        /// Why, in pytest's words ("stopping after 1 failures").
+        reason: String,
+    },
+    /// To a controller: what a template or a worker relayed, or how one ended.
+    Event {
+        /// The worker's id, or the template's.
+        worker: String,
+        /// What happened.
+        event: Event,
+    },
+    /// To a host: end without running exit handlers.
+    Shutdown {},
+}
+
+/// What a controller is told about its workers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// An opaque message of the worker (a collection report, a warning, an internal error).
+    Relay {
+        /// Opaque.
+        payload: ByteBuf,
+    },
+    /// Collection ended; the run's tasks are the positions in this list.
+    Collected {
+        /// In collection order.
+        items: Vec<InventoryItem>,
+        /// Opaque.
+        payload: ByteBuf,
+    },
+    /// The worker is ready for assignments.
+    Up {},
+    /// An item ended.
+    Result {
+        /// The task.
+        task: u32,
+        /// Its reports, opaque.
+        payload: ByteBuf,
+    },
+    /// A worker's process ended while it ran an item.
+    Crashed {
+        /// The task.
+        task: u32,
+        /// How the process ended, and its fault handler's text.
+        reason: String,
+    },
+    /// A worker ended.
+    Down {
+        /// Opaque `workeroutput`, when it ended in order.
+        payload: Option<ByteBuf>,
+        /// Why, when it did not.
+        error: Option<String>,
+        /// The id of the worker that replaces it, if one does.
+        replaced_by: Option<String>,
+    },
+    /// Every item has its final status, or the run was stopped; the session can end.
+    Done {
+        /// What went wrong with the run itself, if anything did; the session fails with it.
+        error: Option<String>,
+    },
+}
+
+/// From a Python process to the supervisor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ToRust {
+    /// The first message of every process.
+    Hello {
+        /// The protocol version that it speaks.
+        protocol: u16,
+        /// Its process id.
+        pid: u32,
+        /// The interpreter's version, `3.13.0`.
+        python: String,
+        /// pytest's version, `9.2.0`.
+        pytest: String,
+    },
+    /// From a host: the child runs.
+    Forked {
+        /// From the request.
+        child: u32,
+        /// Its process id.
+        pid: u32,
+    },
+    /// From a host: no child was made.
+    ForkFailed {
+        /// From the request.
+        child: u32,
+        /// Why.
+        reason: String,
+    },
+    /// From a host: one of its children ended.
+    Exited {
+        /// The child's process id.
+        pid: u32,
+        /// Its exit code, unless a signal ended it.
+        code: Option<i32>,
+        /// The signal that ended it.
+        signal: Option<i32>,
+    },
+    /// Answers [`ToPython::Probe`].
+    Probed {
+        /// From the request.
+        token: u32,
+        /// Interrupt signals seen since the host started.
+        interrupts: u32,
+    },
+    /// From a controller, once it is configured: how the tests are to be run.
+    Plan {
+        /// Worker processes; 0 when the controller runs the tests itself.
+        workers: u32,
+        /// `load`, `loadscope`, `loadfile`, `loadgroup`, `worksteal`, `each`; `no` in process.
+        dist: String,
+        /// How many crashed workers may be replaced; `None` for the default.
+        max_worker_restart: Option<u32>,
+        /// Most assignments sent at once, from `--maxschedchunk`.
+        max_chunk: Option<u32>,
+        /// `none`, `file` or `test`.
+        isolate: String,
+        /// The run's identity.
+        testrunuid: String,
+        /// pytest's cache directory, where the durations are kept, in the file system's encoding.
+        cache_dir: Option<ByteBuf>,
+    },
+    /// From a controller: the `workerinput` for one worker.
+    WorkerInput {
+        /// The worker's id.
+        worker: String,
+        /// Opaque, for [`ToPython::Configure`].
+        payload: ByteBuf,
+    },
+    /// From a template, a worker or an in-process controller, once it has collected.
+    Inventory {
+        /// In collection order.
+        items: Vec<InventoryItem>,
+        /// Why this process may not be forked into workers; empty when it may.
+        unshareable: Vec<String>,
+        /// Opaque, for [`Event::Collected`].
+        payload: ByteBuf,
+    },
+    /// From a template or a worker, for the controller.
+    Relay {
+        /// Opaque.
+        payload: ByteBuf,
+    },
+    /// From whoever runs tests: written out before the item begins.
+    Started {
+        /// The task (an in-process controller: the position in its inventory).
+        task: u32,
+    },
+    /// From whoever runs tests: the item ended.
+    Result {
+        /// The task.
+        task: u32,
+        /// How.
+        outcome: Outcome,
+        /// What it cost.
+        seconds: PhaseSeconds,
+        /// Its reports, opaque.
+        payload: ByteBuf,
+    },
+    /// Answers [`ToPython::Revoke`]: assignments that this worker will not run.
+    Returned {
+        /// The tasks, none if there was nothing to give back.
+        tasks: Vec<u32>,
+    },
+    /// From a controller: no new item may start ("stopping after 2 failures").
+    StopRun {
+        /// Why, in pytest's words.
+        reason: String,
+    },
+    /// From a worker or a template, when it ends in order.
+    Finished {
+        /// Opaque `workeroutput`.
+        payload: ByteBuf,
+        /// What kept it from running to its end, such as an interrupt.
+        error: Option<String>,
+    },
+    /// From a controller, when its session is over: the exit status that it will return.
+    SessionOver {
+        /// pytest's exit code.
+        exit: i32,
+    },
+}
