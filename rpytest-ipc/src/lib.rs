@@ -1,2 +1,22 @@
-//! WIP
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod codec;
+mod error;
+mod frame;
+mod handshake;
 pub mod message;
+mod structure;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+pub use codec::{Message, decode, encode, encode_frame};
+pub use error::{Error, Result};
+pub use frame::{FrameReader, FrameWriter, MAX_FRAME};
+pub use handshake::{Peer, accept};
+pub use message::{
+    Address, Assignment, Event, InventoryItem, Outcome, PROTOCOL, PhaseSeconds, Role, Settled,
+    ToPython, ToRust, WorkerIdentity,
+};
+pub use structure::MAX_DEPTH;

@@ -1,1 +1,32 @@
-//! WIP
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod crash;
+pub mod embedded;
+mod end;
+mod error;
+mod event;
+pub mod interpreter;
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing lives there"))]
+mod life;
+#[cfg_attr(
+    not(unix),
+    expect(dead_code, reason = "only half of it has messages to log")
+)]
+mod log;
+mod supervisor;
+
+#[cfg(unix)]
+#[path = "unix/mod.rs"]
+mod platform;
+#[cfg(not(unix))]
+#[path = "unsupported.rs"]
+mod platform;
+
+pub use embedded::PythonFiles;
+pub use end::{End, Fault, ProcessEnd, signal_name};
+pub use error::{SendError, SpawnError};
+pub use event::{EventKind, ProcessId, SupervisorEvent};
+pub use interpreter::Interpreter;
+pub use rpytest_ipc::Peer;
+pub use supervisor::{Options, Signal, Supervisor};

@@ -1,0 +1,193 @@
+//! What of the command line is rpytest's to see before pytest does.
+//!
+//! pytest's own parser, in the host, decides about everything else: it knows the options of the
+//! user's plugins and `addopts`. Options of ours that a session needs are registered with it.
+
+use std::ffi::{OsStr, OsString};
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Run a session: everything that pytest does, too.
+    Run(RunArguments),
+    /// `--native-collect-only`: list what can be collected without Python.
+    NativeCollect(Vec<OsString>),
+}
+
+/// The arguments of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunArguments {
+    /// For pytest's parser.
+    pub pytest: Vec<OsString>,
+    /// Whether they certainly ask for workers, so that the template may start with the controller.
+    pub certain_workers: bool,
+    /// `--explain`.
+    pub explain: bool,
+}
+
+/// Why a command line is refused before pytest sees it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// An option that will exist, and does not yet.
+    #[error("{option} is not supported by this version of rpytest{remedy}")]
+    NotYet {
+        /// The option as it was given.
+        option: String,
+        /// What to do instead, if there is something.
+        remedy: &'static str,
+    },
+}
+
+/// Options that are promised and not there yet, with what does their work today. They are refused
+/// by name: an option that is accepted and ignored would let a run mean something else.
+const NOT_YET: &[(&str, &str)] = &[
+    ("--cache-results", ""),
+    ("--cache-store", ""),
+    ("--cleanup", ""),
+    ("--daemon", ""),
+    ("--daemon-idle-timeout", ""),
+    ("--daemon-status", ""),
+    ("--daemon-stop", ""),
+    ("--editor-server", ""),
+    ("--fixture-max-age", ""),
+    ("--flaky-report", ""),
+    ("--github", ""),
+    ("--inventory-status", ""),
+    ("--json", ""),
+    ("--message-format", ""),
+    ("--no-native-collection", "; Python collects every run's tests"),
+    ("--only-rerun-flaky", ""),
+    ("--queue", ""),
+    ("--restart-interval", ""),
+    ("--reuse-fixtures", ""),
+    ("--run-id", ""),
+    ("--session-status", ""),
+    ("--shard", ""),
+    ("--shard-info", ""),
+    ("--shard-strategy", ""),
+    ("--timing", "; --durations=0 lists what each test took"),
+    ("--total-shards", ""),
+    ("--verify-dropin", ""),
+    ("--watch", ""),
+];
+
+/// Options with which a session has no workers, whatever else is asked for.
+const WITHOUT_WORKERS: &[&str] = &[
+    "--co", "--collect-only", "--collectonly", "--cache-show", "--fixtures", "--fixtures-per-test",
+    "--funcargs", "--help", "--markers", "--pdb", "--setup-only", "--setup-plan", "--setup-show",
+    "--sw", "--stepwise", "--sw-skip", "--stepwise-skip", "--sw-reset", "--stepwise-reset",
+    "--trace", "--version", "-V", "-h", "-f", "--looponfail", "-d", "--dist", "--tx", "-n0",
+];
+
+impl Command {
+    /// Reads the arguments that come before `--`.
+    ///
+    /// # Errors
+    ///
+    /// An option that this version does not support.
+    pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
+        let mut pytest = Vec::with_capacity(arguments.len());
+        let mut native = false;
+        let mut explain = false;
+        let mut rest = arguments.into_iter();
+        for argument in rest.by_ref() {
+            let text = argument.to_string_lossy();
+            let name = text.split('=').next().unwrap_or_default();
+            if let Some((option, remedy)) = NOT_YET.iter().find(|(option, _)| *option == name) {
+                return Err(UsageError::NotYet { option: (*option).to_owned(), remedy });
+            }
+            match &*text {
+                "--" => {
+                    pytest.push(argument);
+                    break;
+                }
+                // There is no daemon yet: every run is its own.
+                "--no-daemon" => continue,
+                "--native-collect-only" => {
+                    native = true;
+                    continue;
+                }
+                "--explain" => explain = true,
+                _ => {}
+            }
+            pytest.push(argument);
+        }
+        pytest.extend(rest);
+        if native {
+            return Ok(Command::NativeCollect(pytest));
+        }
+        let certain_workers = certain_workers(&pytest);
+        Ok(Command::Run(RunArguments { pytest, certain_workers, explain }))
+    }
+}
+
+/// Whether `-n` is given and nothing is that could take it back. A template started too early would
+/// load the user's conftest for nothing; one started too late only costs time.
+fn certain_workers(arguments: &[OsString]) -> bool {
+    let mut wanted = false;
+    let mut previous: &OsStr = OsStr::new("");
+    for argument in arguments {
+        let text = argument.to_string_lossy();
+        let name = text.split('=').next().unwrap_or_default();
+        let dist = matches!(name, "--dist") && !text.ends_with("=no");
+        if WITHOUT_WORKERS.contains(&name) && !dist {
+            return false;
+        }
+        let value = if previous == "-n" || previous == "--numprocesses" {
+            Some(text.as_ref())
+        } else {
+            text.strip_prefix("--numprocesses=").or_else(|| {
+                text.strip_prefix("-n").filter(|value| !value.is_empty() && !text.starts_with("--"))
+            })
+        };
+        if let Some(value) = value {
+            wanted = matches!(value, "auto" | "logical")
+                || value.parse::<u32>().is_ok_and(|count| count > 0);
+        }
+        previous = argument;
+    }
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, UsageError> {
+        Command::parse(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    fn certain(line: &str) -> bool {
+        match parse(line) {
+            Ok(Command::Run(run)) => run.certain_workers,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn workers_are_certain_only_when_nothing_takes_them_back() {
+        for line in ["-n 2", "-n2", "-n auto", "--numprocesses=4 tests", "-n 2 --dist loadfile"] {
+            assert!(certain(line), "{line}");
+        }
+        for line in ["", "-n 0", "-n0", "-n 2 -n 0", "-n 2 --co", "-n 2 --pdb", "-k -n", "-nx"] {
+            assert!(!certain(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn options_of_later_versions_are_refused_by_name() {
+        let error = parse("--watch tests").expect_err("refused");
+        assert_eq!(error.to_string(), "--watch is not supported by this version of rpytest");
+        assert!(parse("--shard=1").is_err());
+        assert!(parse("-- --watch").is_ok(), "behind -- there are only paths");
+    }
+
+    #[test]
+    fn our_own_switches_do_not_reach_pytest() {
+        let run = parse("--no-daemon -q tests").expect("a run");
+        let Command::Run(run) = run else { panic!("{run:?}") };
+        assert_eq!(run.pytest, ["-q", "tests"]);
+    }
+}

@@ -1,0 +1,597 @@
+//! The workers of a run: where they come from, what they are given, and how they end.
+//!
+//! A template collects. If it may be shared, workers are forked from it; if not, it becomes the
+//! first worker itself, and the others are forked from the host and collect for themselves. What a
+//! worker is given is the [`Feed`]'s to say.
+
+mod feed;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+use rpytest_ipc::{
+    Address, Assignment, Event, InventoryItem, Role, ToPython, ToRust, WorkerIdentity,
+};
+use rpytest_sched::{TaskId, WorkerId};
+use rpytest_worker::{End, ProcessId, Signal};
+use serde_bytes::ByteBuf;
+
+use self::feed::{Feed, Say};
+use super::{Processes, describe, encode, tell};
+use crate::history::History;
+use crate::ledger::{Ledger, unaccounted};
+
+pub(super) use self::feed::Isolate;
+
+/// Workers that may end before any of them has finished an item, before the run is given up.
+const FRUITLESS: u32 = 3;
+
+/// What the controller has planned.
+pub(super) struct Settings {
+    pub workers: u32,
+    pub dist: String,
+    pub restarts: Option<u32>,
+    pub max_chunk: Option<u32>,
+    pub isolate: Isolate,
+    pub testrunuid: String,
+    pub argv: Vec<OsString>,
+    pub controller: ProcessId,
+}
+
+/// Where a worker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It configures and collects, or waits for what it needs to.
+    Collecting,
+    /// It takes assignments.
+    Running,
+    /// It has said that it is done.
+    Finished,
+}
+
+struct Worker {
+    id: WorkerId,
+    /// `gw0`.
+    name: String,
+    stage: Stage,
+    /// The number in its name.
+    number: u32,
+    /// Whether it knows that nothing more will come.
+    told_to_finish: bool,
+    /// Its `workeroutput`, once it is done.
+    output: Option<ByteBuf>,
+    interrupted: bool,
+}
+
+pub(super) struct Crew {
+    settings: Settings,
+    /// The process that collects for all, until it is shared or has become a worker.
+    template: Option<ProcessId>,
+    /// Whether workers can be forked from the template.
+    shared: bool,
+    inputs: HashMap<String, ByteBuf>,
+    items: Vec<InventoryItem>,
+    ledger: Ledger,
+    feed: Option<Feed>,
+    workers: HashMap<ProcessId, Worker>,
+    next_id: u32,
+    /// For names: a replacement has a number of its own.
+    next_number: u32,
+    crashes: u32,
+    fruitless: u32,
+    stop: Option<String>,
+    interrupted: bool,
+    problem: Option<String>,
+    done: bool,
+    notes: Vec<String>,
+}
+
+impl Crew {
+    pub fn new(settings: Settings) -> Self {
+        Crew {
+            settings,
+            template: None,
+            shared: false,
+            inputs: HashMap::new(),
+            items: Vec::new(),
+            ledger: Ledger::default(),
+            feed: None,
+            workers: HashMap::new(),
+            next_id: 0,
+            next_number: 0,
+            crashes: 0,
+            fruitless: 0,
+            stop: None,
+            interrupted: false,
+            problem: None,
+            done: false,
+            notes: Vec::new(),
+        }
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub fn notes(&self) -> impl Iterator<Item = String> + '_ {
+        self.notes.iter().cloned()
+    }
+
+    /// This process, which has been started as a template, collects.
+    pub fn collects_with(&mut self, template: ProcessId) {
+        self.template = Some(template);
+    }
+
+    // ------------------------------------------------------------------ messages
+
+    pub fn controller_says(&mut self, processes: &Processes, message: ToRust) {
+        match message {
+            ToRust::WorkerInput { worker, payload } => {
+                for (process, waiting) in &self.workers {
+                    if waiting.name == worker && waiting.stage == Stage::Collecting {
+                        processes.send(*process, &ToPython::Configure { payload: payload.clone() });
+                    }
+                }
+                if let Some(template) = self.template
+                    && worker == name(0)
+                    && self.feed.is_none()
+                {
+                    processes.send(template, &ToPython::Configure { payload: payload.clone() });
+                }
+                self.inputs.insert(worker, payload);
+            }
+            ToRust::StopRun { reason } => self.stop(processes, reason),
+            message => tracing::debug!(?message, "of no use from a controller with workers"),
+        }
+    }
+
+    pub fn says(
+        &mut self,
+        processes: &Processes,
+        history: &History,
+        process: ProcessId,
+        message: ToRust,
+    ) {
+        if let ToRust::Inventory { items, unshareable, payload } = message {
+            if self.template == Some(process) && self.feed.is_none() {
+                self.collected(processes, history, process, items, unshareable, payload);
+            } else {
+                self.collected_too(processes, process, &items);
+            }
+            return;
+        }
+        let controller = self.settings.controller;
+        let Some(worker) = self.workers.get_mut(&process) else {
+            if let ToRust::Relay { payload } = message {
+                tell(processes, controller, &name(0), Event::Relay { payload });
+            }
+            return;
+        };
+        match message {
+            ToRust::Relay { payload } => {
+                // What several workers see while they collect is told once, by the first.
+                if worker.stage != Stage::Collecting || worker.name == name(0) {
+                    tell(processes, controller, &worker.name, Event::Relay { payload });
+                }
+            }
+            ToRust::Started { task } => {
+                self.ledger.started(task);
+                let id = worker.id;
+                if let Some(feed) = &mut self.feed {
+                    feed.started(id, TaskId(task));
+                }
+            }
+            ToRust::Result { task, outcome, seconds, payload } => {
+                self.fruitless = 0;
+                self.ledger.ended(task, outcome, seconds);
+                tell(processes, controller, &worker.name, Event::Result { task, payload });
+                let id = worker.id;
+                let spent = seconds.setup + seconds.call + seconds.teardown;
+                if let Some(feed) = &mut self.feed {
+                    feed.completed(id, TaskId(task), spent);
+                }
+                self.feed_one(processes, process);
+            }
+            ToRust::Returned { tasks } => {
+                let id = worker.id;
+                if let Some(feed) = &mut self.feed {
+                    feed.returned(id, &tasks.into_iter().map(TaskId).collect::<Vec<_>>());
+                }
+                self.feed_all(processes);
+            }
+            ToRust::Finished { payload, error } => {
+                worker.stage = Stage::Finished;
+                worker.output = Some(payload);
+                worker.interrupted = error.is_some();
+            }
+            message => tracing::debug!(?message, "of no use from a worker"),
+        }
+    }
+
+    // ------------------------------------------------------------------ collection
+
+    fn collected(
+        &mut self,
+        processes: &Processes,
+        history: &History,
+        template: ProcessId,
+        items: Vec<InventoryItem>,
+        unshareable: Vec<String>,
+        payload: ByteBuf,
+    ) {
+        let settings = &self.settings;
+        self.ledger = Ledger::new(items.iter().map(|item| item.address.clone()));
+        let costs = history.estimates();
+        self.feed = Some(Feed::new(&items, settings, |address| costs.of(address)));
+        // The payload has what the controller wants to know; the items are ours.
+        let event = Event::Collected { items: Vec::new(), payload };
+        tell(processes, settings.controller, &name(0), event);
+        self.items = items;
+        self.shared = unshareable.is_empty();
+        let count = self.settings.workers;
+        if self.shared {
+            self.notes.push(format!("{count} workers were forked from one collection"));
+            for _ in 0..count {
+                self.add_worker(processes, None);
+            }
+        } else {
+            self.notes.push(format!(
+                "{count} workers collected for themselves: {}",
+                unshareable.join("; ")
+            ));
+            self.template = None;
+            self.adopt(processes, template);
+            for _ in 1..count {
+                self.add_worker(processes, None);
+            }
+        }
+        if self.stop.is_some() {
+            self.stop_workers(processes);
+        }
+        self.feed_all(processes);
+        self.check_done(processes);
+    }
+
+    /// A worker that collects for itself has. It must know all that it could be given.
+    fn collected_too(
+        &mut self,
+        processes: &Processes,
+        process: ProcessId,
+        items: &[InventoryItem],
+    ) {
+        let Some(worker) = self.workers.get_mut(&process) else { return };
+        let same = items.len() == self.items.len()
+            && items.iter().all(|item| self.ledger.position(&item.address).is_some());
+        if !same {
+            self.notes.push(format!(
+                "{} collected other tests than {}, and was not used",
+                worker.name,
+                name(0)
+            ));
+            if let Some(feed) = &mut self.feed {
+                feed.gone(worker.id);
+            }
+            worker.stage = Stage::Finished;
+            processes.send(process, &ToPython::Stop { reason: "not used".into() });
+            self.feed_all(processes);
+            return;
+        }
+        worker.stage = Stage::Running;
+        let name = worker.name.clone();
+        tell(processes, self.settings.controller, &name, Event::Up {});
+        self.feed_one(processes, process);
+    }
+
+    // ------------------------------------------------------------------ workers
+
+    /// The template goes on as the first worker.
+    fn adopt(&mut self, processes: &Processes, template: ProcessId) {
+        let worker = {
+            let number = self.free_number();
+            self.new_worker(number, Stage::Running)
+        };
+        tell(processes, self.settings.controller, &worker.name, Event::Up {});
+        self.workers.insert(template, worker);
+    }
+
+    /// Starts a worker: under this number, or the next free one.
+    fn add_worker(&mut self, processes: &Processes, number: Option<u32>) {
+        let number = number.unwrap_or_else(|| self.free_number());
+        let settings = &self.settings;
+        let message = start(
+            Role::Worker,
+            &settings.argv,
+            number,
+            settings.workers,
+            &settings.testrunuid,
+        );
+        let (process, stage) = match self.template {
+            Some(template) if self.shared => (processes.supervisor.fork(template), Stage::Running),
+            _ => (processes.fresh(), Stage::Collecting),
+        };
+        processes.send(process, &message);
+        let worker = self.new_worker(number, stage);
+        let name = worker.name.clone();
+        match stage {
+            Stage::Collecting => {
+                if let Some(payload) = self.inputs.get(&name) {
+                    let payload = payload.clone();
+                    processes.send(process, &ToPython::Configure { payload });
+                }
+            }
+            _ => tell(processes, self.settings.controller, &name, Event::Up {}),
+        }
+        self.workers.insert(process, worker);
+    }
+
+    fn free_number(&mut self) -> u32 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+
+    fn new_worker(&mut self, number: u32, stage: Stage) -> Worker {
+        let id = WorkerId(self.next_id);
+        self.next_id += 1;
+        if let Some(feed) = &mut self.feed {
+            feed.add(id);
+        }
+        Worker {
+            id,
+            name: name(number),
+            stage,
+            number,
+            told_to_finish: false,
+            output: None,
+            interrupted: false,
+        }
+    }
+
+    fn feed_all(&mut self, processes: &Processes) {
+        let mut waiting: Vec<_> =
+            self.workers.iter().map(|(process, worker)| (worker.id, *process)).collect();
+        waiting.sort_unstable();
+        for (_, process) in waiting {
+            self.feed_one(processes, process);
+        }
+    }
+
+    fn feed_one(&mut self, processes: &Processes, process: ProcessId) {
+        let (Some(feed), Some(worker)) = (&mut self.feed, self.workers.get(&process)) else {
+            return;
+        };
+        if worker.stage != Stage::Running {
+            return;
+        }
+        for say in feed.next(worker.id) {
+            match say {
+                Say::Run(tasks) => {
+                    let assignments = tasks
+                        .into_iter()
+                        .filter_map(|TaskId(task)| {
+                            let address: Address = self.ledger.address(task)?.clone();
+                            Some(Assignment { task, address })
+                        })
+                        .collect();
+                    processes.send(process, &ToPython::Run { assignments });
+                }
+                Say::Revoke(victim, count) => {
+                    let victim = self.workers.iter().find(|(_, other)| other.id == victim);
+                    if let Some((process, _)) = victim {
+                        let count = u32::try_from(count).unwrap_or(u32::MAX);
+                        processes.send(*process, &ToPython::Revoke { count });
+                    }
+                }
+                Say::Finish => {
+                    if let Some(worker) = self.workers.get_mut(&process) {
+                        worker.told_to_finish = true;
+                    }
+                    processes.send(process, &ToPython::Finish {});
+                }
+            }
+        }
+    }
+
+    // ------------------------------------------------------------------ ends
+
+    /// A process that is not the controller has ended, or never came to be.
+    pub fn ended(
+        &mut self,
+        processes: &Processes,
+        process: ProcessId,
+        why: &str,
+        end: Option<&End>,
+    ) {
+        let reason = end.map_or_else(|| why.to_owned(), describe);
+        if self.template == Some(process) {
+            self.template_ended(processes, &reason, end);
+        } else if let Some(worker) = self.workers.remove(&process) {
+            self.worker_ended(processes, &worker, &reason);
+        }
+        self.check_done(processes);
+    }
+
+    fn template_ended(&mut self, processes: &Processes, reason: &str, end: Option<&End>) {
+        self.template = None;
+        self.shared = false;
+        let by_itself = end.is_some_and(|end| {
+            matches!(end.status, rpytest_worker::ProcessEnd::Code(code) if code != 0)
+        });
+        if self.feed.is_none() {
+            // With an exit code it has said what there is to say, or will not have: the controller
+            // knows whether it was told.
+            if !by_itself && self.stop.is_none() && !self.interrupted {
+                self.problem = Some(format!("the process that collects was lost: {reason}"));
+            }
+            self.finish(processes);
+        }
+    }
+
+    fn worker_ended(&mut self, processes: &Processes, worker: &Worker, reason: &str) {
+        let controller = self.settings.controller;
+        let Some(feed) = &mut self.feed else { return };
+        let in_order = worker.output.is_some();
+        let lost = feed.ended(worker.id, in_order);
+        if let Some(TaskId(task)) = lost {
+            // An interrupt leaves the item that it struck without a result, as in pytest.
+            if !worker.interrupted && !self.interrupted {
+                self.ledger.crashed(task, reason.to_owned());
+                let event = Event::Crashed { task, reason: reason.to_owned() };
+                tell(processes, controller, &worker.name, event);
+            }
+        }
+        if !in_order && worker.stage != Stage::Finished && !self.interrupted {
+            self.crashes += 1;
+            self.fruitless = if lost.is_some() { 0 } else { self.fruitless + 1 };
+            if lost.is_none() && worker.told_to_finish && self.stop.is_none() {
+                self.problem =
+                    Some(format!("worker {:?}, after its last test: {reason}", worker.name));
+            }
+        }
+        let stranded = self.feed.as_ref().is_some_and(Feed::is_stranded);
+        let isolated = self.settings.isolate != Isolate::None;
+        let successor = match (stranded && self.may_replace(), isolated && in_order) {
+            (false, _) => None,
+            // The next process of the same worker: to the suite it is the same `gw0`.
+            (true, true) => Some(worker.number),
+            (true, false) => Some(self.free_number()),
+        };
+        let event = Event::Down {
+            payload: worker.output.clone(),
+            error: (!in_order).then(|| reason.to_owned()),
+            replaced_by: successor.filter(|number| *number != worker.number).map(name),
+        };
+        tell(processes, controller, &worker.name, event);
+        if successor.is_some() {
+            self.add_worker(processes, successor);
+        } else if stranded && self.workers.is_empty() && !self.stopped() {
+            self.problem.get_or_insert_with(|| match self.settings.restarts {
+                Some(limit) if self.crashes > limit => {
+                    format!("more than {limit} workers crashed (--max-worker-restart)")
+                }
+                _ => format!("workers crash before they run a test: {reason}"),
+            });
+        }
+        self.feed_all(processes);
+    }
+
+    /// Whether another worker may be started for one that ended.
+    fn may_replace(&self) -> bool {
+        let limit = self.settings.restarts.unwrap_or(u32::MAX);
+        !self.stopped() && self.crashes <= limit && self.fruitless < FRUITLESS
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.is_some() || self.interrupted
+    }
+
+    fn check_done(&mut self, processes: &Processes) {
+        if self.feed.is_some() && self.workers.is_empty() {
+            self.finish(processes);
+        }
+    }
+
+    /// Nobody works any more: tell the controller, with what went wrong, if anything did.
+    fn finish(&mut self, processes: &Processes) {
+        if self.done {
+            return;
+        }
+        self.done = true;
+        if self.stopped() {
+            self.ledger.stopped();
+        }
+        let open: Vec<_> = self.ledger.open().collect();
+        let error = match (self.problem.take(), unaccounted(&open)) {
+            (Some(problem), Some(missing)) => Some(format!("{problem}; {missing}")),
+            (problem, missing) => problem.or(missing),
+        };
+        tell(processes, self.settings.controller, "", Event::Done { error });
+    }
+
+    // ------------------------------------------------------------------ stopping
+
+    fn stop(&mut self, processes: &Processes, reason: String) {
+        if self.stop.is_some() {
+            return;
+        }
+        self.stop = Some(reason);
+        if self.feed.is_none() {
+            // Nobody needs to know any more what it would have collected.
+            match self.template {
+                Some(template) if !self.interrupted => {
+                    processes.supervisor.kill(template, Signal::Kill);
+                }
+                Some(_) => {}
+                None => self.finish(processes),
+            }
+            return;
+        }
+        self.stop_workers(processes);
+        self.check_done(processes);
+    }
+
+    fn stop_workers(&mut self, processes: &Processes) {
+        let reason = self.stop.clone().unwrap_or_else(|| "interrupted".into());
+        if let Some(feed) = &mut self.feed {
+            feed.stop();
+        }
+        for (process, worker) in &self.workers {
+            if let Some(feed) = &mut self.feed {
+                feed.told_to_finish(worker.id);
+            }
+            if worker.stage == Stage::Collecting {
+                // It has nothing yet that it would have to tear down.
+                processes.supervisor.kill(*process, Signal::Kill);
+            } else {
+                processes.send(*process, &ToPython::Stop { reason: reason.clone() });
+            }
+        }
+    }
+
+    /// The user has interrupted the run. Workers are in process groups of their own, so that each
+    /// gets the signal from here, once.
+    pub fn interrupt(&mut self, processes: &Processes) {
+        self.interrupted = true;
+        if let Some(feed) = &mut self.feed {
+            feed.stop();
+        }
+        for (process, worker) in &self.workers {
+            if let Some(feed) = &mut self.feed {
+                feed.told_to_finish(worker.id);
+            }
+            if worker.stage != Stage::Finished {
+                processes.supervisor.kill(*process, Signal::Interrupt);
+            }
+        }
+        if let Some(template) = self.template
+            && self.feed.is_none()
+        {
+            processes.supervisor.kill(template, Signal::Interrupt);
+        }
+    }
+}
+
+/// The message that makes a process the template, or worker number `number` of `count`.
+pub(super) fn start(
+    role: Role,
+    argv: &[OsString],
+    number: u32,
+    count: u32,
+    testrunuid: &str,
+) -> ToPython {
+    ToPython::Start {
+        role,
+        argv: encode(argv),
+        worker: Some(WorkerIdentity {
+            id: name(number),
+            count,
+            testrunuid: testrunuid.to_owned(),
+        }),
+        settled: Vec::new(),
+    }
+}
+
+/// A worker's name, as xdist would call it.
+fn name(number: u32) -> String {
+    format!("gw{number}")
+}

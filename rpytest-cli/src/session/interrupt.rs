@@ -1,0 +1,47 @@
+//! Whether an interrupt has reached the controller, and how many there were.
+//!
+//! Ctrl-C on a terminal, and `kill` of a process group, interrupt the controller as well as this
+//! process; `kill` of this process alone does not. The controller must be interrupted exactly once.
+//! The host is in the same process group and does nothing but count its interrupts: what it has seen
+//! the controller has seen.
+
+use crate::signals::Signals;
+
+pub(super) struct Interrupts {
+    signals: Signals,
+    handled: usize,
+    seen_by_host: u32,
+}
+
+impl Interrupts {
+    pub fn new(signals: Signals) -> Self {
+        Interrupts { signals, handled: 0, seen_by_host: 0 }
+    }
+
+    /// Interrupts since this was asked last.
+    pub fn new_ones(&mut self) -> usize {
+        let now = self.signals.interrupts();
+        let new = now - self.handled;
+        self.handled = now;
+        new
+    }
+
+    pub fn count(&self) -> usize {
+        self.handled
+    }
+
+    pub fn any(&self) -> bool {
+        self.handled > 0
+    }
+
+    pub fn terminated(&self) -> Option<i32> {
+        self.signals.terminated()
+    }
+
+    /// With the host's count, after an interrupt: whether nobody else has had it.
+    pub fn reached_only_us(&mut self, host: u32) -> bool {
+        let reached_host = host > self.seen_by_host;
+        self.seen_by_host = host;
+        !reached_host
+    }
+}

@@ -1,0 +1,416 @@
+//! A session: one host, one controller, and what it takes to run the tests that it plans.
+//!
+//! Everything that happens arrives as one event after the other on one channel, and is handled here
+//! in that order by one thread: there is no state to share. The [`Crew`] keeps the workers, the
+//! [`Solo`] the items of a controller that runs its tests itself.
+
+mod crew;
+mod interrupt;
+mod solo;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use rpytest_ipc::{Event, Role, Settled, ToPython, ToRust};
+use rpytest_worker::interpreter::ThisProcess;
+use rpytest_worker::{
+    End, EventKind, Interpreter, ProcessEnd, ProcessId, PythonFiles, Signal, Supervisor,
+    SupervisorEvent,
+};
+use serde_bytes::ByteBuf;
+
+use self::crew::Crew;
+use self::interrupt::Interrupts;
+use self::solo::Solo;
+use crate::args::RunArguments;
+use crate::exit;
+use crate::history::History;
+use crate::signals::Signals;
+
+/// How often signals are looked at when nothing else happens.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How long processes have to end by themselves when the session is over.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs a session and returns pytest's exit code.
+pub(crate) fn run(arguments: &RunArguments) -> u8 {
+    match start(arguments) {
+        Ok((mut session, events)) => {
+            let code = session.until_over(&events);
+            session.finish();
+            code
+        }
+        Err(error) => {
+            eprintln!("rpytest: error: {error}");
+            exit::USAGE_ERROR
+        }
+    }
+}
+
+type Events = std::sync::mpsc::Receiver<SupervisorEvent>;
+
+fn start(arguments: &RunArguments) -> Result<(Session, Events), Box<dyn std::error::Error>> {
+    let signals = Signals::install()?;
+    let directory = std::env::current_dir()?;
+    let interpreter = Interpreter::find(&directory, &ThisProcess)?;
+    let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(python_files()?))?;
+    let host = supervisor.spawn_host(&interpreter)?;
+    let processes = Processes { supervisor, interpreter, host, host_forks: true };
+    let mut session = Session {
+        argv: arguments.pytest.clone(),
+        explain: arguments.explain,
+        controller: host,
+        template: None,
+        interrupts: Interrupts::new(signals),
+        part: Part::Undecided,
+        history: History::default(),
+        over: None,
+        exit: None,
+        notes: Vec::new(),
+        processes,
+    };
+    session.controller = session.start_controller(Vec::new());
+    if arguments.certain_workers {
+        session.start_template();
+    }
+    Ok((session, events))
+}
+
+/// The Python side: the one in this binary or, while it is being worked on, a directory.
+fn python_files() -> Result<PythonFiles, Box<dyn std::error::Error>> {
+    Ok(match std::env::var_os("RPYTEST_PYTHON_SOURCE") {
+        Some(directory) => PythonFiles::at(PathBuf::from(directory)),
+        None => PythonFiles::unpack(&ThisProcess)?,
+    })
+}
+
+/// The supervisor, and what it starts processes from.
+pub(crate) struct Processes {
+    supervisor: Supervisor,
+    interpreter: Interpreter,
+    host: ProcessId,
+    /// Whether the host may be asked to fork; if not, interpreters are started one by one.
+    host_forks: bool,
+}
+
+impl Processes {
+    /// A process that plays one part, from the interpreter stage.
+    fn fresh(&self) -> ProcessId {
+        if !self.host_forks
+            && let Ok(process) = self.supervisor.spawn_process(&self.interpreter)
+        {
+            return process;
+        }
+        self.supervisor.fork(self.host)
+    }
+
+    /// Queues a message. One that is too large to be sent is a defect of ours; the peer that waits
+    /// for it must not wait for ever.
+    fn send(&self, to: ProcessId, message: &ToPython) {
+        if let Err(error) = self.supervisor.send(to, message) {
+            tracing::error!(%error, "message to {to}");
+            self.supervisor.kill(to, Signal::Kill);
+        }
+    }
+}
+
+/// Who runs the tests.
+enum Part {
+    /// The controller has not said yet.
+    Undecided,
+    /// The controller itself.
+    Solo(Solo),
+    /// Workers.
+    Crew(Box<Crew>),
+}
+
+/// Everything that a run needs to know between two events.
+struct Session {
+    processes: Processes,
+    argv: Vec<OsString>,
+    explain: bool,
+    controller: ProcessId,
+    /// A template that was started before the controller had a plan.
+    template: Option<ProcessId>,
+    interrupts: Interrupts,
+    part: Part,
+    history: History,
+    /// The exit code that the controller's session has announced.
+    over: Option<i32>,
+    /// The exit code of this process, once there is nothing left to wait for.
+    exit: Option<u8>,
+    /// What `--explain` prints.
+    notes: Vec<String>,
+}
+
+impl Session {
+    fn until_over(&mut self, events: &Events) -> u8 {
+        loop {
+            match events.recv_timeout(TICK) {
+                Ok(event) => self.handle(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return exit::INTERNAL_ERROR,
+            }
+            self.look_at_signals();
+            if let Some(code) = self.exit {
+                return code;
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        match &self.part {
+            Part::Solo(solo) => self.history.record(solo.ledger()),
+            Part::Crew(crew) => {
+                self.history.record(crew.ledger());
+                self.notes.extend(crew.notes());
+            }
+            Part::Undecided => {}
+        }
+        if let Err(error) = self.history.save() {
+            eprintln!("rpytest: warning: failed to {error}");
+        }
+        if self.explain {
+            for note in &self.notes {
+                eprintln!("rpytest: {note}");
+            }
+        }
+        self.processes.supervisor.shutdown_all(GRACE);
+    }
+
+    // ------------------------------------------------------------------ starting processes
+
+    fn start_controller(&mut self, settled: Vec<Settled>) -> ProcessId {
+        let process = self.processes.fresh();
+        let message = ToPython::Start {
+            role: Role::Controller,
+            argv: encode(&self.argv),
+            worker: None,
+            settled,
+        };
+        self.processes.send(process, &message);
+        process
+    }
+
+    fn start_template(&mut self) {
+        let process = self.processes.fresh();
+        let message = crew::start(Role::Template, &self.argv, 0, 1, "");
+        self.template = Some(process);
+        self.processes.send(process, &message);
+    }
+
+    // ------------------------------------------------------------------ events
+
+    fn handle(&mut self, event: SupervisorEvent) {
+        let SupervisorEvent { process, kind, .. } = event;
+        match kind {
+            EventKind::Message(message) if process == self.controller => self.controller_says(message),
+            EventKind::Message(ToRust::Probed { interrupts, .. }) => {
+                if self.interrupts.reached_only_us(interrupts) {
+                    self.processes.supervisor.kill(self.controller, Signal::Interrupt);
+                }
+            }
+            EventKind::Message(message) => {
+                if let Part::Crew(crew) = &mut self.part {
+                    crew.says(&self.processes, &self.history, process, message);
+                } else {
+                    tracing::debug!(?message, "from {process}, which has no part yet");
+                }
+            }
+            EventKind::Ended(end) if process == self.controller => self.controller_ended(&end),
+            EventKind::Ended(end) if process == self.processes.host => self.host_ended(&end),
+            EventKind::StartFailed(error) => {
+                eprintln!("rpytest: error: failed to {error}");
+                self.exit.get_or_insert(exit::USAGE_ERROR);
+            }
+            EventKind::ForkFailed(reason) if process == self.controller => {
+                eprintln!("rpytest: error: failed to fork the session's process: {reason}");
+                self.exit.get_or_insert(exit::INTERNAL_ERROR);
+            }
+            EventKind::ForkFailed(reason) => self.lost(process, &reason, None),
+            EventKind::Ended(end) => self.lost(process, &end.to_string(), Some(&end)),
+            _ => {}
+        }
+    }
+
+    /// A process other than host and controller is no more.
+    fn lost(&mut self, process: ProcessId, why: &str, end: Option<&End>) {
+        if self.template == Some(process) {
+            self.template = None;
+        }
+        if let Part::Crew(crew) = &mut self.part {
+            crew.ended(&self.processes, process, why, end);
+        }
+    }
+
+    fn controller_says(&mut self, message: ToRust) {
+        match message {
+            ToRust::Plan { .. } => self.planned(message),
+            ToRust::SessionOver { exit } => self.over = Some(exit),
+            message => match &mut self.part {
+                Part::Solo(solo) => solo.says(message),
+                Part::Crew(crew) => crew.controller_says(&self.processes, message),
+                Part::Undecided => tracing::debug!(?message, "before the plan"),
+            },
+        }
+    }
+
+    fn planned(&mut self, plan: ToRust) {
+        let ToRust::Plan {
+            workers, dist, max_worker_restart, max_chunk, isolate, testrunuid, cache_dir,
+        } = plan
+        else {
+            return;
+        };
+        // A controller that takes over from a crashed one plans again what is going on already.
+        if matches!(self.part, Part::Solo(_)) {
+            return;
+        }
+        if let Some(directory) = cache_dir {
+            self.history = History::load(&decode(&directory));
+        }
+        if workers == 0 {
+            if let Some(template) = self.template.take() {
+                self.processes.supervisor.kill(template, Signal::Kill);
+            }
+            self.notes.push("the tests run in the session's own process, without -n".into());
+            self.part = Part::Solo(Solo::default());
+            return;
+        }
+        if self.template.is_none() {
+            self.start_template();
+        }
+        let settings = crew::Settings {
+            workers,
+            dist,
+            restarts: max_worker_restart,
+            max_chunk,
+            isolate: crew::Isolate::parse(&isolate),
+            testrunuid,
+            argv: self.argv.clone(),
+            controller: self.controller,
+        };
+        let mut crew = Crew::new(settings);
+        if let Some(template) = self.template {
+            crew.collects_with(template);
+        }
+        self.part = Part::Crew(Box::new(crew));
+    }
+
+    // ------------------------------------------------------------------ ends
+
+    fn controller_ended(&mut self, end: &End) {
+        if let Some(code) = self.over {
+            let code = self.checked(code);
+            self.exit.get_or_insert(code);
+            return;
+        }
+        let reason = describe(end);
+        if let Part::Solo(solo) = &mut self.part
+            && let Some(settled) = solo.crashed(&reason)
+            && !self.interrupts.any()
+        {
+            self.controller = self.start_controller(settled);
+            return;
+        }
+        if self.interrupts.any() {
+            self.exit.get_or_insert(exit::INTERRUPTED);
+            return;
+        }
+        eprintln!("rpytest: error: the session's process {end}; no further test was run");
+        if let Some(text) = &end.crash_text {
+            eprintln!("{text}");
+        }
+        let code = match end.status {
+            ProcessEnd::Code(code) if code != 0 => u8::try_from(code).unwrap_or(exit::INTERNAL_ERROR),
+            _ => exit::INTERNAL_ERROR,
+        };
+        self.exit.get_or_insert(code);
+    }
+
+    /// The session's exit code, unless an item was lost on the way to it.
+    fn checked(&self, code: i32) -> u8 {
+        let code = u8::try_from(code).unwrap_or(exit::INTERNAL_ERROR);
+        let unaccounted = match &self.part {
+            Part::Solo(solo) => solo.unaccounted(),
+            // The crew has told the controller, which has told the user.
+            Part::Crew(_) | Part::Undecided => None,
+        };
+        match unaccounted {
+            Some(message) if code <= 1 => {
+                eprintln!("rpytest: error: {message}");
+                exit::INTERNAL_ERROR
+            }
+            _ => code,
+        }
+    }
+
+    fn host_ended(&mut self, end: &End) {
+        self.processes.host_forks = false;
+        if self.over.is_none() && !end.by_supervisor {
+            tracing::warn!("the host {end}");
+        }
+    }
+
+    // ------------------------------------------------------------------ signals
+
+    fn look_at_signals(&mut self) {
+        if let Some(signal) = self.interrupts.terminated() {
+            self.processes.supervisor.shutdown_all(Duration::ZERO);
+            self.exit = Some(128u8.saturating_add(u8::try_from(signal).unwrap_or(0)));
+            return;
+        }
+        match self.interrupts.new_ones() {
+            0 => {}
+            _ if self.interrupts.count() > 1 => {
+                self.processes.supervisor.shutdown_all(Duration::ZERO);
+                eprintln!("\nrpytest: interrupted twice, ended at once");
+                self.exit = Some(exit::INTERRUPTED);
+            }
+            _ => {
+                // Whether the controller has had the signal, too, depends on who sent it to whom.
+                let probe = ToPython::Probe { token: 0 };
+                self.processes.send(self.processes.host, &probe);
+                if let Part::Crew(crew) = &mut self.part {
+                    crew.interrupt(&self.processes);
+                }
+                if let Part::Undecided = self.part
+                    && let Some(template) = self.template
+                {
+                    self.processes.supervisor.kill(template, Signal::Kill);
+                }
+            }
+        }
+    }
+}
+
+/// How a process ended, with what its fault handler had to say.
+pub(crate) fn describe(end: &End) -> String {
+    match &end.crash_text {
+        Some(text) => format!("{end}\n{}", text.trim_end()),
+        None => end.to_string(),
+    }
+}
+
+/// An event for the controller.
+pub(crate) fn tell(processes: &Processes, controller: ProcessId, worker: &str, event: Event) {
+    processes.send(controller, &ToPython::Event { worker: worker.to_owned(), event });
+}
+
+fn encode(arguments: &[OsString]) -> Vec<ByteBuf> {
+    arguments.iter().map(|argument| ByteBuf::from(argument.as_encoded_bytes())).collect()
+}
+
+#[cfg(unix)]
+fn decode(path: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    PathBuf::from(std::ffi::OsStr::from_bytes(path))
+}
+
+#[cfg(not(unix))]
+fn decode(path: &[u8]) -> PathBuf {
+    PathBuf::from(String::from_utf8_lossy(path).into_owned())
+}

@@ -1,0 +1,419 @@
+//! One message or more of every variant, by the names of their golden files.
+
+use rpytest_ipc::{
+    Address, Assignment, Event, InventoryItem, Outcome, PROTOCOL, PhaseSeconds, Role, Settled,
+    ToPython, ToRust, WorkerIdentity,
+};
+use serde_bytes::ByteBuf;
+
+pub enum Sample {
+    ToPython(ToPython),
+    ToRust(ToRust),
+}
+
+pub fn samples() -> Vec<(String, Sample)> {
+    let to_python = to_python()
+        .into_iter()
+        .map(|(name, message)| (format!("to_python-{name}"), Sample::ToPython(message)));
+    let to_rust = to_rust()
+        .into_iter()
+        .map(|(name, message)| (format!("to_rust-{name}"), Sample::ToRust(message)));
+    to_python.chain(to_rust).collect()
+}
+
+fn address(nodeid: &str, nth: u32) -> Address {
+    Address {
+        nodeid: nodeid.to_owned(),
+        nth,
+    }
+}
+
+fn item(nodeid: &str, nth: u32, scope: &str) -> InventoryItem {
+    InventoryItem {
+        address: address(nodeid, nth),
+        scope: scope.to_owned(),
+    }
+}
+
+fn bytes(content: impl Into<Vec<u8>>) -> ByteBuf {
+    ByteBuf::from(content)
+}
+
+fn items() -> Vec<InventoryItem> {
+    vec![
+        item("tests/test_a.py::test_plain", 0, "tests/test_a.py"),
+        item("tests/test_a.py::test_plain", 1, "tests/test_a.py"),
+        item(
+            "tests/tëst_ü.py::TestÄ::test_日本語[🦀-\\xff]",
+            0,
+            "tests/tëst_ü.py::TestÄ",
+        ),
+        item(
+            &format!("tests/test_long.py::test_long[{}]", "x".repeat(300)),
+            70_000,
+            "",
+        ),
+    ]
+}
+
+fn to_python() -> Vec<(&'static str, ToPython)> {
+    let event = |worker: &str, event| ToPython::Event {
+        worker: worker.to_owned(),
+        event,
+    };
+    vec![
+        ("welcome", ToPython::Welcome { protocol: PROTOCOL }),
+        (
+            "start-controller",
+            ToPython::Start {
+                role: Role::Controller,
+                argv: vec![bytes("-n"), bytes("4"), bytes(*b"tests/\xff"), bytes("")],
+                worker: None,
+                settled: Vec::new(),
+            },
+        ),
+        (
+            "start-controller-again",
+            ToPython::Start {
+                role: Role::Controller,
+                argv: Vec::new(),
+                worker: None,
+                settled: vec![
+                    Settled {
+                        address: address("test_a.py::test_a", 0),
+                        payload: Some(bytes(*b"\x80")),
+                        crash: None,
+                    },
+                    Settled {
+                        address: address("test_a.py::test_ß", 1),
+                        payload: None,
+                        crash: Some("SIGSEGV\n  File \"test_a.py\", line 3".to_owned()),
+                    },
+                ],
+            },
+        ),
+        (
+            "start-template",
+            ToPython::Start {
+                role: Role::Template,
+                argv: vec![bytes("--dist"), bytes("loadscope")],
+                worker: Some(WorkerIdentity {
+                    id: "template".to_owned(),
+                    count: 300,
+                    testrunuid: "2f0c9b".to_owned(),
+                }),
+                settled: Vec::new(),
+            },
+        ),
+        (
+            "start-worker",
+            ToPython::Start {
+                role: Role::Worker,
+                argv: (0..20).map(|n| bytes(format!("test_{n}.py"))).collect(),
+                worker: Some(WorkerIdentity {
+                    id: "gw0".to_owned(),
+                    count: 2,
+                    testrunuid: "2f0c9b".to_owned(),
+                }),
+                settled: Vec::new(),
+            },
+        ),
+        ("host", ToPython::Host {}),
+        ("fork", ToPython::Fork { child: u32::MAX }),
+        ("probe", ToPython::Probe { token: 128 }),
+        (
+            "configure",
+            ToPython::Configure {
+                payload: bytes([0x81, 0xa1, b'a', 0xff, 0]),
+            },
+        ),
+        (
+            "run",
+            ToPython::Run {
+                assignments: vec![
+                    Assignment {
+                        task: 0,
+                        address: address("tests/test_a.py::test_plain", 1),
+                    },
+                    Assignment {
+                        task: 65_536,
+                        address: address("tests/tëst_ü.py::test_日本語", 0),
+                    },
+                ],
+            },
+        ),
+        (
+            "run-nothing",
+            ToPython::Run {
+                assignments: Vec::new(),
+            },
+        ),
+        ("revoke", ToPython::Revoke { count: 3 }),
+        ("finish", ToPython::Finish {}),
+        (
+            "stop",
+            ToPython::Stop {
+                reason: "stopping after 1 failures".to_owned(),
+            },
+        ),
+        (
+            "event-relay",
+            event(
+                "gw0",
+                Event::Relay {
+                    payload: bytes(*b"\xc0"),
+                },
+            ),
+        ),
+        (
+            "event-collected",
+            event(
+                "template",
+                Event::Collected {
+                    items: items(),
+                    payload: bytes(*b"\x90"),
+                },
+            ),
+        ),
+        (
+            "event-collected-nothing",
+            event(
+                "template",
+                Event::Collected {
+                    items: Vec::new(),
+                    payload: bytes(""),
+                },
+            ),
+        ),
+        ("event-up", event("gw11", Event::Up {})),
+        (
+            "event-result",
+            event(
+                "gw1",
+                Event::Result {
+                    task: 255,
+                    payload: bytes([0xab; 300]),
+                },
+            ),
+        ),
+        (
+            "event-crashed",
+            event(
+                "gw1",
+                Event::Crashed {
+                    task: 256,
+                    reason: "killed by SIGKILL".to_owned(),
+                },
+            ),
+        ),
+        (
+            "event-down",
+            event(
+                "gw1",
+                Event::Down {
+                    payload: Some(bytes(*b"\x80")),
+                    error: None,
+                    replaced_by: None,
+                },
+            ),
+        ),
+        (
+            "event-down-in-disorder",
+            event(
+                "gw1",
+                Event::Down {
+                    payload: None,
+                    error: Some("exit code 3".to_owned()),
+                    replaced_by: Some("gw2".to_owned()),
+                },
+            ),
+        ),
+        ("event-done", event("", Event::Done { error: None })),
+        (
+            "event-done-with-error",
+            event(
+                "",
+                Event::Done {
+                    error: Some("2 items have no result".to_owned()),
+                },
+            ),
+        ),
+        ("shutdown", ToPython::Shutdown {}),
+    ]
+}
+
+fn to_rust() -> Vec<(&'static str, ToRust)> {
+    vec![
+        (
+            "hello",
+            ToRust::Hello {
+                protocol: PROTOCOL,
+                pid: 4_194_304,
+                python: "3.13.0".to_owned(),
+                pytest: "9.2.0".to_owned(),
+            },
+        ),
+        (
+            "forked",
+            ToRust::Forked {
+                child: 127,
+                pid: 65_535,
+            },
+        ),
+        (
+            "fork_failed",
+            ToRust::ForkFailed {
+                child: 1,
+                reason: "Cannot allocate memory".to_owned(),
+            },
+        ),
+        (
+            "exited-with-code",
+            ToRust::Exited {
+                pid: 77,
+                code: Some(-1),
+                signal: None,
+            },
+        ),
+        (
+            "exited-by-signal",
+            ToRust::Exited {
+                pid: 77,
+                code: None,
+                signal: Some(9),
+            },
+        ),
+        (
+            "exited-with-extremes",
+            ToRust::Exited {
+                pid: u32::MAX,
+                code: Some(i32::MIN),
+                signal: Some(i32::MAX),
+            },
+        ),
+        (
+            "probed",
+            ToRust::Probed {
+                token: 128,
+                interrupts: 2,
+            },
+        ),
+        (
+            "plan",
+            ToRust::Plan {
+                workers: 8,
+                dist: "loadscope".to_owned(),
+                max_worker_restart: Some(0),
+                max_chunk: Some(1000),
+                isolate: "file".to_owned(),
+                testrunuid: "2f0c9b".to_owned(),
+                cache_dir: Some(bytes(*b"/srv/caf\xe9/.pytest_cache")),
+            },
+        ),
+        (
+            "plan-in-process",
+            ToRust::Plan {
+                workers: 0,
+                dist: "no".to_owned(),
+                max_worker_restart: None,
+                max_chunk: None,
+                isolate: "none".to_owned(),
+                testrunuid: String::new(),
+                cache_dir: None,
+            },
+        ),
+        (
+            "worker_input",
+            ToRust::WorkerInput {
+                worker: "gw0".to_owned(),
+                payload: bytes(*b"\x81\xa1k\x01"),
+            },
+        ),
+        (
+            "inventory",
+            ToRust::Inventory {
+                items: items(),
+                unshareable: vec!["2 threads are running".to_owned()],
+                payload: bytes(*b"\xc0"),
+            },
+        ),
+        (
+            "inventory-empty",
+            ToRust::Inventory {
+                items: Vec::new(),
+                unshareable: Vec::new(),
+                payload: bytes(*b"\xc0"),
+            },
+        ),
+        (
+            "relay",
+            ToRust::Relay {
+                payload: bytes([0; 70_000]),
+            },
+        ),
+        ("started", ToRust::Started { task: 0 }),
+        (
+            "result-passed",
+            result(Outcome::Passed, [0.000_25, 1.5, 0.0]),
+        ),
+        (
+            "result-failed",
+            result(Outcome::Failed, [1e-9, 12_345.678_9, 0.1]),
+        ),
+        (
+            "result-error",
+            result(Outcome::Error, [f64::MIN_POSITIVE, f64::MAX, 5e-324]),
+        ),
+        ("result-skipped", result(Outcome::Skipped, [0.0; 3])),
+        ("result-xfailed", result(Outcome::Xfailed, [0.3; 3])),
+        (
+            "result-xpassed",
+            result(Outcome::Xpassed, [3.0, -0.5, 1e300]),
+        ),
+        (
+            "returned",
+            ToRust::Returned {
+                tasks: vec![0, 127, 128, 255, 256, 65_535, 65_536, u32::MAX],
+            },
+        ),
+        ("returned-nothing", ToRust::Returned { tasks: Vec::new() }),
+        (
+            "stop_run",
+            ToRust::StopRun {
+                reason: "stopping after 2 failures".to_owned(),
+            },
+        ),
+        (
+            "finished",
+            ToRust::Finished {
+                payload: bytes(*b"\x80"),
+                error: None,
+            },
+        ),
+        (
+            "finished-early",
+            ToRust::Finished {
+                payload: bytes(""),
+                error: Some("KeyboardInterrupt".to_owned()),
+            },
+        ),
+        ("session_over", ToRust::SessionOver { exit: 0 }),
+        (
+            "session_over-by-interrupt",
+            ToRust::SessionOver { exit: -129 },
+        ),
+    ]
+}
+
+fn result(outcome: Outcome, [setup, call, teardown]: [f64; 3]) -> ToRust {
+    ToRust::Result {
+        task: 70_000,
+        outcome,
+        seconds: PhaseSeconds {
+            setup,
+            call,
+            teardown,
+        },
+        payload: bytes(*b"\x91\x80"),
+    }
+}

@@ -1,0 +1,367 @@
+//! The online dispatcher: which worker is to run what next, as a state machine.
+//!
+//! [`Dispatcher`] neither waits nor sends. It is told what happened ([`started`](Dispatcher::started),
+//! [`complete`](Dispatcher::complete), [`crash`](Dispatcher::crash), ...) and asked what to do
+//! ([`next`](Dispatcher::next), [`revoke_for`](Dispatcher::revoke_for), [`finish_due`](Dispatcher::finish_due)).
+//!
+//! # The next item
+//!
+//! pytest tears fixtures down with the next item in view, so that a worker cannot begin an item before it
+//! knows the one after it or that there is none. A worker that knows *k* items can therefore run *k - 1*
+//! of them, and the last only when it is told to finish. For each open worker that asks, one of these holds:
+//!
+//! - `next` gave it enough that it knows two items, the running one included;
+//! - `revoke_for` named a worker that gives some of its queue back, and the answer is on its way;
+//! - `finish_due` is true: it is told to finish, runs what it knows and ends.
+//!
+//! # How work is chosen
+//!
+//! At the first `next` the groups are dealt over one *lane* for each worker by LPT (longest processing time
+//! first; R. L. Graham, *Bounds on multiprocessing timing anomalies*, SIAM J. Appl. Math. 17, 1969). With
+//! [`Grouping::Splittable`], a task that costs at least a twentieth of a worker's fair share, and is not the
+//! first of its group (which may look long because it pays for fixtures), is dealt by itself before the groups,
+//! and a group beyond one share is cut into even pieces. A worker draws from its own lane: long tasks first,
+//! then group by group, in collection order within a group. Its next item is thus what the plan wants
+//! it to do next, and not merely the longest task that is left, which another worker may reach sooner.
+//!
+//! A worker whose lane is empty takes from the tail of the lane that will be worked off last, half of the
+//! difference; at the end it takes something only if that other worker would get to it no sooner. Otherwise it
+//! is told to finish. Time is the sum of the seconds that a worker has reported, so that no clock is needed:
+//! all workers begin together and none idles. A task that has overrun its estimate is taken to need as long again.
+//!
+//! # How much is handed out
+//!
+//! Beyond the two items above, the queue is filled up to [`Policy::horizon`] seconds of estimated work, and is
+//! filled again when it has fallen below half of that. A task of unknown cost counts with the mean of those
+//! that completed in this run. Until some have, few are handed out.
+//!
+//! # Cost
+//!
+//! `next` is O(log n) amortised for each task handed out, and O(workers) when a lane runs dry; the other calls
+//! are O(1), but for `crash`, `returned` and `worker_done`, which are linear in the worker's queue, and `stop`, which is
+//! linear in the tasks.
+
+mod error;
+mod events;
+mod layout;
+mod policy;
+mod pool;
+mod state;
+mod steal;
+mod worker;
+
+use std::collections::HashMap;
+
+pub use self::error::DispatchError;
+pub use self::events::CrashOutcome;
+pub use self::policy::{Grouping, Order, Policy};
+pub use self::state::TaskState;
+
+use self::layout::Span;
+use self::pool::Pool;
+use self::state::Ledger;
+use self::worker::{Life, Worker};
+use crate::lpt::mean_cost;
+use crate::task::{Task, TaskId, WorkerId, nanos, seconds};
+
+/// How many tasks a worker must know to run one of them.
+const MUST_KNOW: usize = 2;
+
+/// How many tasks of unknown cost a worker may hold before anything is known of the run.
+const FIRST_CONTACT: u32 = 4;
+
+/// Deals tasks to workers as these come, work, crash and go. The [module](self) says how.
+#[derive(Clone, Debug)]
+pub struct Dispatcher {
+    tasks: Vec<Task>,
+    index: HashMap<TaskId, u32>,
+    policy: Policy,
+    horizon: u64,
+    overhead: u64,
+    prior: u64,
+    /// Sum and number of completed tasks whose cost was unknown.
+    learned: (u64, u32),
+    workers: Vec<Worker>,
+    by_id: HashMap<WorkerId, usize>,
+    /// Workers that can still be given work.
+    open: usize,
+    pool: Option<Pool>,
+    ledger: Ledger,
+    /// The largest `spent` of any worker: about the time since the run began.
+    now: u64,
+    stopped: bool,
+}
+
+impl Dispatcher {
+    /// A dispatcher for tasks given in collection order.
+    ///
+    /// # Errors
+    ///
+    /// [`DispatchError::DuplicateTask`] if two tasks have the same number.
+    pub fn new(tasks: Vec<Task>, policy: Policy) -> Result<Self, DispatchError> {
+        let mut index = HashMap::with_capacity(tasks.len());
+        for (nth, task) in tasks.iter().enumerate() {
+            if index.insert(task.id, nth as u32).is_some() {
+                return Err(DispatchError::DuplicateTask(task.id));
+            }
+        }
+        let overhead = nanos(policy.overhead);
+        let rows = usize::from(policy.grouping != Grouping::Each);
+        Ok(Self {
+            index,
+            horizon: nanos(policy.horizon),
+            overhead,
+            prior: mean_cost(&tasks).saturating_add(overhead),
+            learned: (0, 0),
+            workers: Vec::new(),
+            by_id: HashMap::new(),
+            open: 0,
+            pool: None,
+            ledger: Ledger::new(tasks.len(), rows),
+            now: 0,
+            stopped: false,
+            tasks,
+            policy,
+        })
+    }
+
+    /// Adds a worker. It may be added before it is able to work; until it asks, it is given nothing.
+    ///
+    /// Workers that are added before the first [`next`](Self::next) are planned for. One that is added later
+    /// carries on for one that crashed, if there is such, and otherwise takes from the others.
+    ///
+    /// # Errors
+    ///
+    /// [`DispatchError::DuplicateWorker`] if a worker of this number was ever added.
+    pub fn add_worker(&mut self, worker: WorkerId) -> Result<(), DispatchError> {
+        if self.by_id.contains_key(&worker) {
+            return Err(DispatchError::DuplicateWorker(worker));
+        }
+        let nth = self.workers.len();
+        self.by_id.insert(worker, nth);
+        self.workers.push(Worker::new(worker, self.now));
+        self.open += 1;
+        if self.pool.is_some() {
+            self.give_lane(nth);
+        } else if self.policy.grouping == Grouping::Each {
+            self.plan();
+        }
+        Ok(())
+    }
+
+    /// What to append to a worker's queue now, in order; often nothing.
+    ///
+    /// To be asked when a worker is ready, and after each [`complete`](Self::complete), [`returned`](Self::returned)
+    /// and, for all workers, [`crash`](Self::crash). For a worker that is unknown, was told to finish or has ended,
+    /// and after [`stop`](Self::stop), there is nothing.
+    pub fn next(&mut self, worker: WorkerId) -> Vec<TaskId> {
+        let mut handed = Vec::new();
+        let Some(nth) = self.open_worker(worker) else {
+            return handed;
+        };
+        if self.stopped {
+            return handed;
+        }
+        self.plan();
+        let mean = self.mean();
+        let refill = self.workers[nth].backlog(mean) <= self.horizon / 2;
+        loop {
+            let needed = self.workers[nth].known() < MUST_KNOW;
+            let may = refill && self.may_chunk(handed.len());
+            if !(needed || may) {
+                break;
+            }
+            let Some(slot) = self.draw(nth, needed, mean) else {
+                break;
+            };
+            let Some(pool) = &self.pool else { break };
+            let worker = &mut self.workers[nth];
+            if worker.known() == 0 {
+                worker.spent = worker.spent.max(self.now);
+            }
+            worker.enqueue(&pool.layout, slot);
+            let task = pool.layout.task(slot);
+            self.ledger
+                .set(worker.row, task, TaskState::Queued(worker.id));
+            handed.push(self.tasks[task].id);
+        }
+        handed
+    }
+
+    fn may_chunk(&self, handed: usize) -> bool {
+        self.policy
+            .max_chunk
+            .is_none_or(|most| handed < most as usize)
+    }
+
+    /// The next slot for a worker: whatever there is if it must know one more, otherwise only what fits its queue.
+    fn draw(&mut self, nth: usize, needed: bool, mean: u64) -> Option<u32> {
+        let lane = self.workers[nth].lane?;
+        if self.pool.as_ref()?.lanes[lane].is_empty() {
+            let (from, target) = self.victim(nth, needed, mean)?;
+            self.pool.as_mut()?.shift(from, lane, target, mean);
+        }
+        let pool = self.pool.as_mut()?;
+        if !needed {
+            let worker = &self.workers[nth];
+            let filled = worker
+                .backlog(mean)
+                .saturating_add(pool.head_cost(lane, mean)?);
+            let guess = FIRST_CONTACT.saturating_add(self.learned.1.saturating_mul(2));
+            let part = pool.left() / (2 * self.open.max(1) as u32) + 1;
+            if filled > self.horizon || worker.queued_unknown >= guess.min(part) {
+                return None;
+            }
+        }
+        pool.pop(lane)
+    }
+
+    /// True once for each worker, when it will be given no more: tell it to finish.
+    ///
+    /// To be asked after [`next`](Self::next), and after [`revoke_for`](Self::revoke_for) if that is used. It is true when the
+    /// worker needs to know what follows its last task and there is nothing, or nothing that others would not reach
+    /// sooner; and at once after [`stop`](Self::stop).
+    pub fn finish_due(&mut self, worker: WorkerId) -> bool {
+        let Some(nth) = self.open_worker(worker) else {
+            return false;
+        };
+        if !self.stopped {
+            self.plan();
+            let it = &self.workers[nth];
+            if it.known() >= MUST_KNOW || it.awaiting.is_some() {
+                return false;
+            }
+            let own = self.lane_of(nth).is_some_and(|lane| !lane.is_empty());
+            if own || self.victim(nth, true, self.mean()).is_some() {
+                return false;
+            }
+        }
+        self.close(nth, Life::Closed);
+        true
+    }
+
+    /// Whether [`stop`](Self::stop) was called.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// How many tasks no worker knows of.
+    #[must_use]
+    pub fn undispatched(&self) -> usize {
+        match &self.pool {
+            Some(pool) => pool.left() as usize,
+            None => self.ledger.unsettled_count(),
+        }
+    }
+
+    /// Whether there is work that no worker will come to: add a worker, or [stop](Self::stop).
+    #[must_use]
+    pub fn is_stranded(&self) -> bool {
+        match (&self.pool, self.policy.grouping) {
+            (Some(pool), Grouping::Each) => pool.unowned() > 0,
+            _ => self.undispatched() > 0 && self.open == 0,
+        }
+    }
+
+    /// Estimated seconds of work that a worker knows and has not begun.
+    #[must_use]
+    pub fn backlog(&self, worker: WorkerId) -> f64 {
+        let nth = self.by_id.get(&worker);
+        nth.map_or(0.0, |&nth| seconds(self.workers[nth].backlog(self.mean())))
+    }
+
+    /// The state of a task, `None` if it is not part of the run. With [`Grouping::Each`] the state that is furthest from
+    /// its end among the workers'; [`state_on`](Self::state_on) tells them apart.
+    #[must_use]
+    pub fn state(&self, task: TaskId) -> Option<TaskState> {
+        let index = *self.index.get(&task)? as usize;
+        Some(self.ledger.overall(index))
+    }
+
+    /// The state of a task in the copy that a worker works on (all share one unless [`Grouping::Each`]), `None` if task or
+    /// worker are not part of the run.
+    #[must_use]
+    pub fn state_on(&self, worker: WorkerId, task: TaskId) -> Option<TaskState> {
+        let index = *self.index.get(&task)? as usize;
+        let nth = *self.by_id.get(&worker)?;
+        self.ledger.get(self.workers[nth].row, index)
+    }
+
+    /// Whether every task has a terminal state. With [`Grouping::Each`], for every worker that was added.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.ledger.unsettled_count() == 0
+    }
+
+    /// Tasks without a terminal state, in collection order; with [`Grouping::Each`], once for each worker that owes them.
+    pub fn unsettled(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.ledger.unsettled().map(|index| self.tasks[index].id)
+    }
+
+    /// Nanoseconds that a task of unknown cost is taken to need.
+    fn mean(&self) -> u64 {
+        let (sum, count) = self.learned;
+        sum.checked_div(u64::from(count)).unwrap_or(self.prior)
+    }
+
+    fn open_worker(&self, worker: WorkerId) -> Option<usize> {
+        let nth = *self.by_id.get(&worker)?;
+        (self.workers[nth].life == Life::Open).then_some(nth)
+    }
+
+    fn living(&self, worker: WorkerId) -> Result<usize, DispatchError> {
+        let nth = *(self.by_id.get(&worker)).ok_or(DispatchError::UnknownWorker(worker))?;
+        if self.workers[nth].life == Life::Gone {
+            return Err(DispatchError::WorkerGone(worker));
+        }
+        Ok(nth)
+    }
+
+    fn known_pair(&self, worker: WorkerId, task: TaskId) -> Result<(usize, usize), DispatchError> {
+        let nth = self.living(worker)?;
+        let index = *(self.index.get(&task)).ok_or(DispatchError::UnknownTask(task))?;
+        Ok((nth, index as usize))
+    }
+
+    fn lane_of(&self, nth: usize) -> Option<&pool::Lane> {
+        Some(&self.pool.as_ref()?.lanes[self.workers[nth].lane?])
+    }
+
+    /// Makes the plan, if there is none yet.
+    fn plan(&mut self) {
+        if self.pool.is_some() {
+            return;
+        }
+        let lanes = self.workers.len().max(self.policy.workers as usize);
+        let (layout, mut dealt) = layout::plan(&self.tasks, &self.policy, lanes, self.prior);
+        if self.policy.grouping == Grouping::Each {
+            dealt.clear();
+        }
+        let pool = Pool::new(layout, dealt, self.policy.grouping);
+        self.pool = Some(pool);
+        for nth in 0..self.workers.len() {
+            if self.workers[nth].life == Life::Open {
+                self.give_lane(nth);
+            }
+        }
+    }
+
+    /// Gives a worker the lane that most needs one, or a new one.
+    fn give_lane(&mut self, nth: usize) {
+        let mean = self.mean();
+        let Some(pool) = &mut self.pool else { return };
+        let lane = pool.vacant(mean).unwrap_or_else(|| {
+            if self.policy.grouping == Grouping::Each && !self.stopped {
+                let (lo, hi) = (0, self.tasks.len() as u32);
+                let row = self.ledger.add_row();
+                pool.add_lane((hi > 0).then_some(Span { lo, hi }), row)
+            } else {
+                pool.add_lane(None, 0)
+            }
+        });
+        pool.own(lane, nth);
+        self.workers[nth].lane = Some(lane);
+        self.workers[nth].row = pool.lanes[lane].row;
+    }
+}

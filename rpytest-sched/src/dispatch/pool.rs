@@ -1,0 +1,282 @@
+//! The work that no worker knows of yet: one lane of runs for each worker, and how one takes from another.
+
+use std::collections::VecDeque;
+
+use super::layout::{Layout, Span};
+use super::policy::Grouping;
+use crate::task::GroupId;
+
+/// What a worker is to do after what it knows, in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lane {
+    spans: VecDeque<Span>,
+    /// Index of the worker that draws from it; none before it came or after it ended.
+    pub owner: Option<usize>,
+    /// Whether it has no owner because none came yet or the last one died, so that a new worker should have it.
+    pub orphan: bool,
+    /// Group of the last task that the owner was given.
+    begun: Option<GroupId>,
+    /// Which copy of the tasks it holds; 0 unless every worker runs every task.
+    pub row: usize,
+    tasks: u32,
+    known: u64,
+    unknown: u32,
+}
+
+impl Lane {
+    pub fn is_empty(&self) -> bool {
+        self.tasks == 0
+    }
+
+    /// Nanoseconds of work left, when an unknown task costs `mean`.
+    pub fn cost(&self, mean: u64) -> u64 {
+        self.known
+            .saturating_add(mean.saturating_mul(u64::from(self.unknown)))
+    }
+
+    fn count(&mut self, layout: &Layout, span: Span) {
+        let (known, unknown) = layout.sums(span);
+        self.tasks += span.len();
+        self.known = self.known.saturating_add(known);
+        self.unknown += unknown;
+    }
+
+    fn discount(&mut self, layout: &Layout, span: Span) {
+        let (known, unknown) = layout.sums(span);
+        self.tasks -= span.len();
+        self.known = self.known.saturating_sub(known);
+        self.unknown -= unknown;
+    }
+
+    fn push_back(&mut self, layout: &Layout, span: Span) {
+        self.count(layout, span);
+        self.spans.push_back(span);
+    }
+
+    fn push_front(&mut self, layout: &Layout, span: Span) {
+        self.count(layout, span);
+        self.spans.push_front(span);
+    }
+
+    /// Puts one task back at the head, joined to its run if that is still there.
+    fn unread(&mut self, layout: &Layout, slot: u32) {
+        let span = Span {
+            lo: slot,
+            hi: slot + 1,
+        };
+        match self.spans.front_mut() {
+            Some(front) if layout.joins(slot, *front) => {
+                front.lo = slot;
+                self.count(layout, span);
+            }
+            _ => self.push_front(layout, span),
+        }
+    }
+
+    fn pop(&mut self, layout: &Layout) -> Option<u32> {
+        let front = self.spans.front_mut()?;
+        let slot = front.lo;
+        front.lo += 1;
+        if front.len() == 0 {
+            self.spans.pop_front();
+        }
+        self.discount(
+            layout,
+            Span {
+                lo: slot,
+                hi: slot + 1,
+            },
+        );
+        self.begun = Some(layout.group(slot));
+        Some(slot)
+    }
+}
+
+/// All lanes, and the rule by which they may take from each other.
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    pub layout: Layout,
+    pub lanes: Vec<Lane>,
+    grouping: Grouping,
+    /// Tasks in all lanes.
+    left: u32,
+    /// Tasks in lanes without an owner.
+    unowned: u32,
+}
+
+impl Pool {
+    pub fn new(layout: Layout, dealt: Vec<VecDeque<Span>>, grouping: Grouping) -> Self {
+        let mut pool = Self {
+            layout,
+            lanes: Vec::new(),
+            grouping,
+            left: 0,
+            unowned: 0,
+        };
+        for spans in dealt {
+            pool.add_lane(spans, 0);
+        }
+        pool
+    }
+
+    /// Adds a lane without an owner and returns its index.
+    pub fn add_lane(&mut self, spans: impl IntoIterator<Item = Span>, row: usize) -> usize {
+        let mut lane = Lane {
+            row,
+            orphan: true,
+            ..Lane::default()
+        };
+        for span in spans {
+            lane.push_back(&self.layout, span);
+        }
+        self.left += lane.tasks;
+        self.unowned += lane.tasks;
+        self.lanes.push(lane);
+        self.lanes.len() - 1
+    }
+
+    /// Tasks that no worker knows of.
+    pub fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// Tasks that no worker knows of and none is meant to get.
+    pub fn unowned(&self) -> u32 {
+        self.unowned
+    }
+
+    /// The lane that most needs an owner, by the work in it; the first of equals.
+    pub fn vacant(&self, mean: u64) -> Option<usize> {
+        (0..self.lanes.len())
+            .rev()
+            .filter(|&lane| self.lanes[lane].owner.is_none() && self.lanes[lane].orphan)
+            .max_by_key(|&lane| (self.lanes[lane].cost(mean), self.lanes[lane].tasks))
+    }
+
+    pub fn own(&mut self, lane: usize, worker: usize) {
+        self.lanes[lane].owner = Some(worker);
+        self.lanes[lane].orphan = false;
+        self.unowned -= self.lanes[lane].tasks;
+    }
+
+    /// The owner will draw no more from its lane; whether that was not foreseen.
+    pub fn disown(&mut self, lane: usize, died: bool) {
+        let lane = &mut self.lanes[lane];
+        if lane.owner.take().is_some() {
+            self.unowned += lane.tasks;
+            lane.orphan = died;
+        }
+        lane.begun = None;
+    }
+
+    /// The cost of the next task of a lane; of the rest of its group, when that is bound to one worker and
+    /// not begun.
+    pub fn head_cost(&self, lane: usize, mean: u64) -> Option<u64> {
+        let lane = &self.lanes[lane];
+        let span = *lane.spans.front()?;
+        let bound = self.grouping == Grouping::Whole
+            && !self.layout.sequential
+            && lane.begun != Some(self.layout.group(span.lo));
+        Some(if bound {
+            self.layout.cost(span, mean)
+        } else {
+            let hi = span.lo + 1;
+            self.layout.cost(Span { lo: span.lo, hi }, mean)
+        })
+    }
+
+    /// Takes the next task of a lane.
+    pub fn pop(&mut self, lane: usize) -> Option<u32> {
+        let lane = &mut self.lanes[lane];
+        let slot = lane.pop(&self.layout)?;
+        self.left -= 1;
+        if lane.owner.is_none() {
+            self.unowned -= 1;
+        }
+        Some(slot)
+    }
+
+    /// Puts tasks back at the head of a lane, such that the first is the next.
+    pub fn unread(&mut self, lane: usize, slots: impl DoubleEndedIterator<Item = u32>) {
+        let lane = &mut self.lanes[lane];
+        for slot in slots.rev() {
+            lane.unread(&self.layout, slot);
+            self.left += 1;
+            if lane.owner.is_none() {
+                self.unowned += 1;
+                lane.orphan = true;
+            }
+        }
+    }
+
+    /// Empties all lanes.
+    pub fn clear(&mut self) {
+        for lane in &mut self.lanes {
+            lane.spans.clear();
+            (lane.tasks, lane.known, lane.unknown) = (0, 0, 0);
+        }
+        (self.left, self.unowned) = (0, 0);
+    }
+
+    /// The cost of the least that another worker can take from a lane; none if it may take nothing.
+    pub fn least(&self, lane: usize, mean: u64) -> Option<u64> {
+        let lane = &self.lanes[lane];
+        let back = *lane.spans.back()?;
+        match self.grouping {
+            Grouping::Splittable => Some(self.layout.last_cost(back, mean)),
+            Grouping::Each => None,
+            Grouping::Whole => {
+                let begun = lane.begun == Some(self.layout.group(back.lo));
+                let bound = lane.owner.is_some() && (begun || self.layout.sequential);
+                (!bound).then(|| self.layout.cost(back, mean))
+            }
+        }
+    }
+
+    /// Moves work of about `target` nanoseconds, at the least one task or group, from the tail of one
+    /// lane to the empty lane `to`.
+    pub fn shift(&mut self, from: usize, to: usize, target: u64, mean: u64) {
+        let mut moved = 0u64;
+        let before = self.lanes[from].tasks;
+        while self.least(from, mean).is_some() {
+            let lane = &mut self.lanes[from];
+            let Some(back) = lane.spans.pop_back() else {
+                break;
+            };
+            let cost = self.layout.cost(back, mean);
+            let room = target.saturating_sub(moved);
+            let first = lane.tasks == before;
+            let mut part = back;
+            if cost > room {
+                if self.grouping == Grouping::Splittable && back.len() > 1 {
+                    let cut = self.layout.cut_tail(back, room, mean);
+                    part.lo = if first { cut.min(back.hi - 1) } else { cut };
+                } else if !first {
+                    part.lo = back.hi;
+                }
+                if part.lo > back.lo {
+                    lane.spans.push_back(Span {
+                        lo: back.lo,
+                        hi: part.lo,
+                    });
+                }
+            }
+            if part.len() == 0 {
+                break;
+            }
+            lane.discount(&self.layout, part);
+            self.lanes[to].push_front(&self.layout, part);
+            moved = moved.saturating_add(self.layout.cost(part, mean));
+            if part != back {
+                break;
+            }
+        }
+        let count = before - self.lanes[from].tasks;
+        if self.lanes[from].owner.is_none() {
+            self.unowned -= count;
+        }
+        if self.lanes[to].owner.is_none() {
+            self.unowned += count;
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What is known of one worker.
+
+use std::collections::VecDeque;
+
+use super::layout::{Layout, Span};
+use crate::task::WorkerId;
+
+/// Whether a worker can still be given work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It can.
+    Open,
+    /// It was told to finish, runs what it knows, and ends.
+    Closed,
+    /// It has ended.
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Worker {
+    pub id: WorkerId,
+    pub life: Life,
+    /// Its lane, once there is a plan.
+    pub lane: Option<usize>,
+    /// Which copy of the tasks it works on.
+    pub row: usize,
+    /// Slots that it was given and has not begun, in order.
+    pub queue: VecDeque<u32>,
+    queued_known: u64,
+    pub queued_unknown: u32,
+    /// The slot that it runs.
+    pub running: Option<u32>,
+    /// Nanoseconds that it has worked, which is the dispatcher's only clock.
+    pub spent: u64,
+    /// The worker that was asked to give some of its queue back for this one.
+    pub awaiting: Option<usize>,
+    /// Whether this worker was asked to give some of its queue back, and has not answered.
+    pub asked: bool,
+    /// The worker for which it was asked.
+    pub lending: Option<usize>,
+}
+
+impl Worker {
+    pub fn new(id: WorkerId, spent: u64) -> Self {
+        Self {
+            id,
+            life: Life::Open,
+            lane: None,
+            row: 0,
+            queue: VecDeque::new(),
+            queued_known: 0,
+            queued_unknown: 0,
+            running: None,
+            spent,
+            awaiting: None,
+            asked: false,
+            lending: None,
+        }
+    }
+
+    /// How many tasks it knows and has not ended.
+    pub fn known(&self) -> usize {
+        self.queue.len() + usize::from(self.running.is_some())
+    }
+
+    /// Nanoseconds that wait in its queue.
+    pub fn backlog(&self, mean: u64) -> u64 {
+        self.queued_known
+            .saturating_add(mean.saturating_mul(u64::from(self.queued_unknown)))
+    }
+
+    /// When it will have worked off what it knows, on the scale of `spent`.
+    ///
+    /// A task that has run longer than was thought is taken to need as long again.
+    pub fn ready_at(&self, layout: &Layout, mean: u64, now: u64) -> u64 {
+        let base = match self.running {
+            None => self.spent,
+            Some(slot) => {
+                let (lo, hi) = (slot, slot + 1);
+                let expected = self
+                    .spent
+                    .saturating_add(layout.cost(Span { lo, hi }, mean));
+                if expected < now {
+                    now.saturating_add(now - self.spent)
+                } else {
+                    expected
+                }
+            }
+        };
+        base.saturating_add(self.backlog(mean))
+    }
+
+    pub fn enqueue(&mut self, layout: &Layout, slot: u32) {
+        let (known, unknown) = layout.sums(Span {
+            lo: slot,
+            hi: slot + 1,
+        });
+        self.queued_known = self.queued_known.saturating_add(known);
+        self.queued_unknown += unknown;
+        self.queue.push_back(slot);
+    }
+
+    /// Forgets what a slot, just taken from the queue, added to the backlog.
+    fn discount(&mut self, layout: &Layout, slot: u32) {
+        let (known, unknown) = layout.sums(Span {
+            lo: slot,
+            hi: slot + 1,
+        });
+        self.queued_known = self.queued_known.saturating_sub(known);
+        self.queued_unknown -= unknown;
+    }
+
+    /// Begins the next task.
+    pub fn begin(&mut self, layout: &Layout) {
+        self.running = self.queue.pop_front();
+        if let Some(slot) = self.running {
+            self.discount(layout, slot);
+        }
+    }
+
+    /// Takes the slots that `taken` holds for out of the queue, in order.
+    pub fn take(&mut self, layout: &Layout, taken: impl Fn(u32) -> bool) -> Vec<u32> {
+        let (out, kept): (Vec<u32>, Vec<u32>) = self.queue.iter().partition(|&&slot| taken(slot));
+        for &slot in &out {
+            self.discount(layout, slot);
+        }
+        self.queue = kept.into();
+        out
+    }
+}

@@ -1,0 +1,1 @@
+"""The Python side of rpytest: hosts, templates, workers and controllers around real pytest."""

@@ -1,0 +1,48 @@
+"""Entry of every interpreter that rpytest starts: `python __main__.py --channel-fd N --crash-fd M`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+
+EXIT_NO_PYTEST = 97
+
+
+def _argument(name: str) -> int:
+    return int(sys.argv[sys.argv.index(name) + 1])
+
+
+def main() -> None:
+    channel_fd, crash_fd = _argument("--channel-fd"), _argument("--crash-fd")
+    # Until there is a session an interrupt is the supervisor's to handle.
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    here = os.path.dirname(os.path.abspath(__file__))
+    # Imports allocate much and free nothing: the collector has nothing to find.
+    gc.disable()
+    safe_path = getattr(sys.flags, "safe_path", False)
+    if safe_path:
+        sys.path.insert(0, os.path.dirname(here))
+    else:
+        sys.path[0] = os.path.dirname(here)
+    try:
+        try:
+            import pytest  # noqa: F401
+        except ImportError as error:
+            if error.name != "pytest":
+                raise
+            sys.exit(EXIT_NO_PYTEST)
+        from rpytest_worker import entry
+    finally:
+        # What the `pytest` script would have there: the directory that it lies in. The user's
+        # code never sees ours.
+        if safe_path:
+            del sys.path[0]
+        else:
+            sys.path[0] = os.path.dirname(sys.executable)
+    entry.run(channel_fd, crash_fd, interrupt)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The controller: the user's session. It configures, reports and exits as pytest does.
+
+Without workers it also collects and runs the tests, by pytest's own loop, and only tells the
+supervisor what happens (`InProcess`). With workers it stands where xdist's controller stands:
+collection and tests happen elsewhere, and their reports pass through its hooks (`Distributed`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import uuid
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from . import afterfork, pytest_compat
+from .dialect import Dialect
+from .distributed import Distributed
+from .in_process import InProcess
+
+if TYPE_CHECKING:
+    from .entry import Process
+
+
+def run(process: Process, start: dict[str, Any]) -> NoReturn:
+    controller = Controller(process, start["settled"])
+    try:
+        code = pytest_compat.run_console([Dialect(), controller])
+    except SystemExit as error:  # a plugin's, or a conftest's
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        process.channel.send({"type": "session_over", "exit": code})
+        raise
+    process.channel.send({"type": "session_over", "exit": code})
+    if controller.workers:
+        # Nothing of the user's ran here but configuration and reporting.
+        afterfork.exit_quickly(code)
+    sys.exit(code)
+
+
+class Controller:
+    """Decides, once the command line is parsed, which kind of session this is."""
+
+    def __init__(self, process: Process, settled: list[dict[str, Any]]) -> None:
+        self.process = process
+        self.settled = settled
+        self.workers = 0
+
+    # Not `tryfirst`: xdist's own plugin, which is, has to have seen `-n` first.
+    @pytest.hookimpl
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        self.workers = planned_workers(config)
+        if self.workers and config.getoption("usepdb", False):
+            raise pytest.UsageError(
+                "--pdb is incompatible with distributing tests; try using -n0 or -nauto."
+            )
+        option = config.option
+        testrunuid = option.testrunuid or uuid.uuid4().hex
+        isolate = option.rpytest_isolate
+        dist = option.dist if self.workers else "no"
+        if self.workers and dist == "no":
+            dist = "load"
+        # xdist's plugin, where there is one, must not start a session of its own.
+        option.tx = []
+        plugin: Any
+        if self.workers:
+            plugin = Distributed(
+                self.process.channel, config, self.workers, dist, testrunuid, isolate
+            )
+        else:
+            plugin = InProcess(self.process, config, self.settled)
+        config.pluginmanager.register(plugin, "rpytest-session")
+        cache_dir = pytest_compat.cache_dir(config)
+        self.process.channel.send(
+            {
+                "type": "plan",
+                "workers": self.workers,
+                "dist": dist,
+                "max_worker_restart": _restarts(option.maxworkerrestart),
+                "max_chunk": option.maxschedchunk,
+                "isolate": isolate,
+                "testrunuid": testrunuid,
+                "cache_dir": None if cache_dir is None else os.fsencode(cache_dir),
+            }
+        )
+
+
+def planned_workers(config: pytest.Config) -> int:
+    """How many workers the options ask for; 0 for a session that runs its tests itself."""
+    option = config.option
+    if getattr(option, "looponfail", False):
+        raise pytest.UsageError("-f/--looponfail is not supported by rpytest")
+    if option.rpytest_isolate != "none" and not option.tx:
+        option.numprocesses = 1
+        option.tx = ["popen"]
+    if not option.tx or option.collectonly:
+        return 0
+    # These show what happens in the process that runs the tests, in its order.
+    for name in ("setupshow", "setuponly", "setupplan", "stepwise", "trace"):
+        if getattr(option, name, False):
+            return 0
+    count = 0
+    for specification in option.tx:
+        match = re.fullmatch(r"(?:(\d+)\*)?popen", specification)
+        if match is None:
+            raise pytest.UsageError(
+                f"--tx {specification}: rpytest starts workers on this machine only; "
+                "use --tx popen, --tx N*popen or -n N"
+            )
+        count += int(match[1] or 1)
+    return 0 if option.dist == "no" and not option.numprocesses else count
+
+
+def _restarts(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        return max(0, int(value))
+    except ValueError:
+        raise pytest.UsageError(
+            f"--max-worker-restart: invalid int value: {value!r}"
+        ) from None

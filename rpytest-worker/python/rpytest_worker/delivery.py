@@ -1,0 +1,78 @@
+"""Passes what a worker reported through the controller's hooks, as if it happened there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from . import pytest_compat, reports
+
+
+class Delivery:
+    """Calls the hooks of a session for events of `reports.decode`.
+
+    Plugins that know xdist look for `report.node`. pytest's terminal reporter does, too, and writes
+    another format if it finds it; here it shall write what it does without workers. So where
+    somebody else listens, the reporter is taken out of the hook and called by itself.
+    """
+
+    def __init__(self, config: pytest.Config, with_nodes: bool = False) -> None:
+        self._hook = config.hook
+        self._report = config.hook.pytest_runtest_logreport
+        self._apart: Any = None
+        self._with_nodes = with_nodes and pytest_compat.others_listen(self._report)
+        if self._with_nodes:
+            reporter = pytest_compat.terminal_reporter(config)
+            if reporter is not None and pytest_compat.take_out(self._report, reporter):
+                self._apart = reporter.pytest_runtest_logreport
+
+    def events(self, events: list[tuple[str, Any]], node: Any = None) -> None:
+        hook = self._hook
+        for kind, value in events:
+            if kind == reports.REPORT:
+                self._deliver(value, node)
+            elif kind == reports.START:
+                hook.pytest_runtest_logstart(nodeid=value[0], location=value[1])
+            elif kind == reports.FINISH:
+                hook.pytest_runtest_logfinish(nodeid=value[0], location=value[1])
+            elif kind == reports.WARNING:
+                hook.pytest_warning_recorded.call_historic(kwargs=value)
+
+    def _deliver(self, report: Any, node: Any) -> None:
+        if node is None or not self._with_nodes:
+            self._report(report=report)
+        else:
+            report.worker_id = node.gateway.id
+            report.testrun_uid = node.workerinput["testrunuid"]
+            report.node = node
+            self._report(report=report)
+            del report.node
+        if self._apart is not None:
+            self._apart(report)
+
+
+def crash(
+    nodeid: str, location: Any, reason: str, worker: str | None
+) -> list[tuple[str, Any]]:
+    """The events of an item whose process ended while it ran."""
+    whose = "the process" if worker is None else f"worker {worker!r}"
+    report = pytest_compat.TestReport(
+        nodeid=nodeid,
+        location=location,
+        keywords={},
+        outcome="failed",
+        longrepr=f"{whose} crashed while running {nodeid!r}: {reason}",
+        when="call",
+    )
+    return [
+        (reports.START, (nodeid, location)),
+        (reports.REPORT, report),
+        (reports.FINISH, (nodeid, location)),
+    ]
+
+
+def location_of(nodeid: str) -> tuple[str, None, str]:
+    """As near to an item's location as its node id leads."""
+    path, _, rest = nodeid.partition("::")
+    return path, None, rest.replace("::", ".") or path

@@ -1,0 +1,253 @@
+"""What plugins and conftests know from pytest-xdist, where xdist itself is not installed.
+
+`Dialect` is registered in every process of a run. If the user's environment has xdist, its own
+options, hooks and fixtures are used, and only its session is kept from starting; if not, the
+substitute in this module provides them.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import Any
+
+import pytest
+
+DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
+
+
+class NodeHooks:
+    """Specifications of the hooks that xdist calls in its controller."""
+
+    @pytest.hookspec
+    def pytest_xdist_setupnodes(self, config, specs):
+        """Before any worker is set up."""
+
+    @pytest.hookspec
+    def pytest_xdist_newgateway(self, gateway):
+        """A worker's gateway was made."""
+
+    @pytest.hookspec
+    def pytest_xdist_rsyncstart(self, source, gateways):
+        """Never called: nothing is copied to workers."""
+
+    @pytest.hookspec
+    def pytest_xdist_rsyncfinish(self, source, gateways):
+        """Never called: nothing is copied to workers."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_xdist_getremotemodule(self):
+        """Never called: workers do not run a module of the plugin's."""
+
+    @pytest.hookspec
+    def pytest_configure_node(self, node):
+        """A worker is about to be configured: `node.workerinput` may be added to."""
+
+    @pytest.hookspec
+    def pytest_testnodeready(self, node):
+        """A worker is ready."""
+
+    @pytest.hookspec
+    def pytest_testnodedown(self, node, error):
+        """A worker has ended."""
+
+    @pytest.hookspec
+    def pytest_xdist_node_collection_finished(self, node, ids):
+        """A worker has its items."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_xdist_make_scheduler(self, config, log):
+        """Never called: the supervisor schedules."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_xdist_auto_num_workers(self, config):
+        """How many workers `-n auto` and `-n logical` mean."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_handlecrashitem(self, crashitem, report, sched):
+        """An item's worker ended while it ran; `report` may be changed."""
+
+
+def auto_workers(option: str) -> int:
+    """The number of processors, by xdist's rules."""
+    wanted = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    if wanted:
+        try:
+            return int(wanted)
+        except ValueError:
+            import warnings
+
+            warnings.warn(
+                f"PYTEST_XDIST_AUTO_NUM_WORKERS is not a number: {wanted!r}. Ignoring it.",
+                stacklevel=2,
+            )
+    try:
+        import psutil
+    except ImportError:
+        pass
+    else:
+        logical = option == "logical"
+        count = psutil.cpu_count(logical=logical) or psutil.cpu_count()
+        if count:
+            return int(count)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+class Substitute:
+    """xdist's options, hooks, marker and fixtures."""
+
+    @pytest.hookimpl
+    def pytest_addoption(self, parser: pytest.Parser) -> None:
+        group = parser.getgroup("xdist", "distributed and subprocess testing")
+        add = group._addoption  # lower-case short options are reserved for such plugins
+        add(
+            "-n",
+            "--numprocesses",
+            dest="numprocesses",
+            metavar="numprocesses",
+            type=_numprocesses,
+            help="Run tests in this many worker processes: a number, 'auto' or 'logical'",
+        )
+        add(
+            "--maxprocesses",
+            dest="maxprocesses",
+            metavar="maxprocesses",
+            type=int,
+            help="Limit the number of workers with '-n auto' and '-n logical'",
+        )
+        add(
+            "--max-worker-restart",
+            dest="maxworkerrestart",
+            help="Maximum number of crashed workers that are replaced",
+        )
+        add(
+            "--dist",
+            dest="dist",
+            metavar="distmode",
+            choices=DIST_MODES,
+            default="no",
+            help="How tests are given to workers: load (any test to any worker), loadscope, "
+            "loadfile, loadgroup (tests of one scope, file, or xdist_group mark to one worker), "
+            "worksteal, each (all tests to all workers), no",
+        )
+        add(
+            "--loadscope-reorder",
+            dest="loadscopereorder",
+            action="store_true",
+            default=True,
+            help="Give out larger scopes first (the default)",
+        )
+        add(
+            "--no-loadscope-reorder",
+            dest="loadscopereorder",
+            action="store_false",
+            help="Give out scopes in collection order",
+        )
+        add("--tx", dest="tx", metavar="xspec", action="append", default=[],
+            help="A worker specification: popen, or N*popen")
+        add("-d", dest="distload", action="store_true", default=False,
+            help="Short for --dist=load")
+        add("--testrunuid", dest="testrunuid",
+            help="The value of the testrun_uid fixture; made up if not given")
+        add("--maxschedchunk", dest="maxschedchunk", type=int,
+            help="Maximum number of tests given to a worker in one step")
+
+    @pytest.hookimpl
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.addinivalue_line(
+            "markers",
+            "xdist_group: specify group for tests should run in same session."
+            "in relation to one another. Provided by pytest-xdist.",
+        )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_xdist_auto_num_workers(self, config: pytest.Config) -> int:
+        return auto_workers(config.option.numprocesses)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        option = config.option
+        if option.distload:
+            option.dist = "load"
+        if option.numprocesses in ("auto", "logical"):
+            if config.getoption("usepdb", False):
+                option.numprocesses, option.dist = 0, "no"
+            else:
+                option.numprocesses = config.hook.pytest_xdist_auto_num_workers(config=config)
+        if option.numprocesses:
+            if option.dist == "no":
+                option.dist = "load"
+            count = option.numprocesses
+            if option.maxprocesses:
+                count = min(count, option.maxprocesses)
+            option.tx = ["popen"] * count
+        if option.numprocesses == 0:
+            option.dist, option.tx = "no", []
+        manager = config.pluginmanager
+        if option.tx and not manager.is_blocked("xdist"):
+            # Plugins ask for xdist by this name. They are told of it only where it matters to
+            # them: one that also imports it would fail in a run without workers.
+            manager.register(_Presence(), "xdist")
+
+    @pytest.fixture(scope="session")
+    def worker_id(self, request: pytest.FixtureRequest) -> str:
+        """The id of the current worker ('gw0', 'gw1', ...), or 'master' without workers."""
+        workerinput = getattr(request.config, "workerinput", None)
+        return "master" if workerinput is None else workerinput["workerid"]
+
+    @pytest.fixture(scope="session")
+    def testrun_uid(self, request: pytest.FixtureRequest) -> str:
+        """The id of this run, the same in all workers."""
+        workerinput = getattr(request.config, "workerinput", None)
+        return uuid.uuid4().hex if workerinput is None else workerinput["testrunuid"]
+
+
+class _Presence:
+    """Makes `hasplugin("xdist")` true."""
+
+
+def _numprocesses(text: str) -> int | str:
+    return text if text in ("auto", "logical") else int(text)
+
+
+class Dialect:
+    """Registered in every process: brings xdist's vocabulary, and rpytest's own options."""
+
+    def __init__(self) -> None:
+        self.substituted = False
+
+    @pytest.hookimpl
+    def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
+        # xdist may come by entry point, by PYTEST_PLUGINS or by `-p`; after `consider_env`, the
+        # last of these before options are parsed, it is known whether it has come.
+        consider_env = pluginmanager.consider_env
+
+        def consider_env_then_substitute() -> None:
+            consider_env()
+            if not pluginmanager.hasplugin("xdist") and not self.substituted:
+                self.substituted = True
+                pluginmanager.add_hookspecs(NodeHooks())
+                pluginmanager.register(Substitute(), "rpytest-xdist")
+
+        pluginmanager.consider_env = consider_env_then_substitute  # type: ignore[method-assign]
+
+    @pytest.hookimpl
+    def pytest_addoption(self, parser: pytest.Parser) -> None:
+        group = parser.getgroup("rpytest", "rpytest")
+        group.addoption(
+            "--isolate",
+            dest="rpytest_isolate",
+            choices=("none", "file", "test"),
+            default="none",
+            help="Run each file, or each test, in a process of its own, forked after collection",
+        )
+        group.addoption(
+            "--explain",
+            dest="rpytest_explain",
+            action="store_true",
+            default=False,
+            help="Say which short cuts this run took, and why not the others",
+        )
+

@@ -1,0 +1,78 @@
+"""From a fresh channel to a part to play: the handshake, then `start` or `host`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+import pytest
+
+from . import host, pytest_compat
+from .wire import Channel
+
+PROTOCOL = 1
+
+
+class Process:
+    """What a process of ours owns: its channel, and the file its fault handler writes to."""
+
+    def __init__(self, channel_fd: int, crash_fd: int) -> None:
+        self.channel = Channel(socket.socket(fileno=channel_fd))
+        self.crash_fd = crash_fd
+
+    def close(self) -> None:
+        self.channel.close()
+        os.close(self.crash_fd)
+
+    def greet(self) -> None:
+        self.channel.send(
+            {
+                "type": "hello",
+                "protocol": PROTOCOL,
+                "pid": os.getpid(),
+                "python": platform.python_version(),
+                "pytest": pytest.__version__,
+            }
+        )
+        answer = self.channel.recv()
+        if answer is None or answer.get("protocol") != PROTOCOL:
+            # The supervisor says on its side what is wrong; there is nobody else to tell.
+            os._exit(1)
+
+
+def run(channel_fd: int, crash_fd: int, interrupt: Any) -> NoReturn:
+    """Play the part that the supervisor names."""
+    for fd in (channel_fd, crash_fd):
+        os.set_inheritable(fd, False)
+    process = Process(channel_fd, crash_fd)
+    pytest_compat.preload()
+    # Imported here, and not by the module, so that a host has them before it forks.
+    from . import controller, template  # noqa: F401
+
+    gc.enable()
+    signal.signal(signal.SIGINT, interrupt)
+    process.greet()
+    command = process.channel.recv()
+    if command is not None and command["type"] == "host":
+        gc.freeze()
+        process = host.serve(process)  # returns in each child, never in the host
+        process.greet()
+        command = process.channel.recv()
+    if command is None:
+        os._exit(0)
+    play(process, command)
+
+
+def play(process: Process, start: dict[str, Any]) -> NoReturn:
+    from . import controller, template
+
+    argv = [os.fsdecode(argument) for argument in start["argv"]]
+    sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "pytest"), *argv]
+    if start["role"] == "controller":
+        controller.run(process, start)
+    template.run(process, start)

@@ -1,0 +1,113 @@
+"""A host: a process with one thread that has reached a stage and forks on request.
+
+`serve` answers the supervisor until it says `shutdown`. In each child it returns a new `Process`
+with the child's own channel; in the host itself it never returns.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .entry import Process
+
+
+class _Signals:
+    """While a host serves, a signal only wakes it up."""
+
+    def __init__(self) -> None:
+        self.interrupts = 0
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+        self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._child = signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._interrupt = signal.signal(signal.SIGINT, self._count)
+
+    def _count(self, *_: object) -> None:
+        self.interrupts += 1
+
+    def fileno(self) -> int:
+        return self._read
+
+    def drain(self) -> None:
+        try:
+            os.read(self._read, 4096)
+        except BlockingIOError:
+            pass
+
+    def restore(self) -> None:
+        signal.set_wakeup_fd(self._wakeup)
+        signal.signal(signal.SIGCHLD, self._child)
+        signal.signal(signal.SIGINT, self._interrupt)
+        os.close(self._read)
+        os.close(self._write)
+
+
+def serve(process: Process) -> Process:
+    """Fork a child for each `fork` message. Returns in the children only."""
+    signals = _Signals()
+    children: set[int] = set()
+    channel = process.channel
+    while True:
+        readable, _, _ = select.select([channel, signals], [], [])
+        if signals in readable:
+            signals.drain()
+        for pid in list(children):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                children.discard(pid)
+                channel.send(_exited(pid, status))
+        if channel not in readable:
+            continue
+        message, fds = channel.recv_with_fds()
+        if message is None or message["type"] == "shutdown":
+            # No exit handlers: they belong to the children.
+            os._exit(0)
+        elif message["type"] == "probe":
+            channel.send(
+                {"type": "probed", "token": message["token"], "interrupts": signals.interrupts}
+            )
+        elif message["type"] == "fork":
+            child = _fork(message["child"], process, signals, fds)
+            if isinstance(child, int):
+                children.add(child)
+            elif child is not None:
+                return child
+
+
+def _fork(number: int, process: Process, signals: _Signals, fds: list[int]) -> Any:
+    """The child's pid in the host, `None` if there is no child, its `Process` in the child."""
+    from .entry import Process
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        for fd in fds:
+            os.close(fd)
+        process.channel.send({"type": "fork_failed", "child": number, "reason": str(error)})
+        return None
+    if pid == 0:
+        signals.restore()
+        process.close()
+        return Process(*fds)
+    for fd in fds:
+        os.close(fd)
+    process.channel.send({"type": "forked", "child": number, "pid": pid})
+    return pid
+
+
+def _exited(pid: int, status: int) -> dict[str, Any]:
+    signaled = os.WIFSIGNALED(status)
+    return {
+        "type": "exited",
+        "pid": pid,
+        "code": None if signaled else os.WEXITSTATUS(status),
+        "signal": os.WTERMSIG(status) if signaled else None,
+    }

@@ -1,0 +1,120 @@
+"""A session that runs its tests itself, by pytest's own loop.
+
+All it does beside is to tell the supervisor what starts and how it ended. If the process dies, a
+new controller is started with what is settled: it goes through the same session behind a curtain,
+replays the reports that there are, and goes on, in sight, where the other one died.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import afterfork, delivery, inventory, pytest_compat, reports
+from .recorder import Recorder
+
+if TYPE_CHECKING:
+    from .entry import Process
+
+
+class InProcess:
+    """The plugin of such a session."""
+
+    def __init__(
+        self, process: Process, config: pytest.Config, settled: list[dict[str, Any]]
+    ) -> None:
+        self._process = process
+        self._config = config
+        self._settled = {
+            (entry["address"]["nodeid"], entry["address"]["nth"]): entry for entry in settled
+        }
+        self._curtain: pytest_compat.Curtain | None = None
+        self._keys: dict[int, inventory.Key] = {}
+        self._tasks: dict[int, int] = {}
+        self._recorder = Recorder(process.channel, config)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.register(self._recorder, "rpytest-recorder")
+        reporter = pytest_compat.terminal_reporter(config)
+        if self._settled and reporter is not None:
+            self._curtain = pytest_compat.Curtain(reporter)
+        afterfork.watch_crashes(self._process.crash_fd)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if self._config.option.collectonly:
+            return
+        addresses = inventory.keys(session.items)
+        for position, (item, key) in enumerate(zip(session.items, addresses, strict=True)):
+            self._keys[id(item)] = key
+            self._tasks[id(item)] = position
+        self._process.channel.send(
+            {
+                "type": "inventory",
+                "items": inventory.entries(session.items, addresses, "no"),
+                "unshareable": [],
+                "payload": b"",
+            }
+        )
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        task = self._tasks.get(id(item))
+        if task is None:  # an item that a plugin made after collection
+            return (yield)
+        recorder = self._recorder
+        recorder.begin(item, task)
+        try:
+            result = yield
+        except BaseException:
+            recorder.abandon()
+            raise
+        recorder.end(task)
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Any:
+        if self._settled:
+            self._replay(session)
+        try:
+            result = yield
+        except BaseException as error:
+            self._stop_run(str(error) or type(error).__name__)
+            raise
+        finally:
+            self._raise_curtain()
+            self._recorder.flush()
+        if pytest_compat.others_listen(self._config.hook.pytest_runtestloop):
+            self._stop_run("a plugin has its own loop")
+        return result
+
+    def _stop_run(self, reason: str) -> None:
+        """Say that items without a result are meant to have none."""
+        self._process.channel.send({"type": "stop_run", "reason": reason})
+
+    def _replay(self, session: pytest.Session) -> None:
+        remaining = []
+        deliver = delivery.Delivery(self._config)
+        last_crash = [key for key, entry in self._settled.items() if entry["payload"] is None][-1:]
+        for item in session.items:
+            key = self._keys[id(item)]
+            entry = self._settled.get(key)
+            if entry is None:
+                remaining.append(item)
+            elif entry["payload"] is not None:
+                deliver.events(reports.decode(entry["payload"], self._config))
+            else:
+                start, *rest = delivery.crash(item.nodeid, item.location, entry["crash"], None)
+                deliver.events([start])
+                if [key] == last_crash:
+                    # The dead controller came as far as this; the rest was never seen.
+                    self._raise_curtain()
+                deliver.events(rest)
+        session.items[:] = remaining
+
+    def _raise_curtain(self) -> None:
+        if self._curtain is not None:
+            self._curtain.raise_()
+            self._curtain = None

@@ -1,0 +1,330 @@
+"""Every touch of a private name of pytest or pluggy, with the versions it is known to hold for.
+
+All of it was read in, and is tested against, pytest 8.0 to 9.2.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import _pytest.config
+import pytest
+from _pytest._code.code import TerminalRepr
+from _pytest._io import TerminalWriter
+from _pytest.reports import CollectReport, TestReport
+
+try:  # since pytest 9.1 (node ids as objects)
+    from _pytest.nodeid import NodeId
+except ImportError:
+    NodeId = None  # type: ignore[assignment,misc]
+
+
+def preload() -> None:
+    """Import what every run of pytest imports, so that forks have it."""
+    for name in (*_pytest.config.default_plugins, "assertion.rewrite", "assertion.util"):
+        importlib.import_module(f"_pytest.{name}")
+
+
+def prepare_config(args: Sequence[str], plugins: Sequence[object]) -> pytest.Config:
+    """Parse the command line and load plugins and initial conftests, as `pytest.main` does."""
+    return _pytest.config._prepareconfig(list(args), list(plugins))
+
+
+def ensure_unconfigure(config: pytest.Config) -> None:
+    config._ensure_unconfigure()
+
+
+def run_console(plugins: Sequence[object]) -> int:
+    """What the `pytest` script does, with our plugins registered, arguments from `sys.argv`."""
+    try:
+        if hasattr(_pytest.config, "_get_prog_name"):  # since pytest 9.1
+            code = _pytest.config._main(
+                plugins=plugins, prog=_pytest.config._get_prog_name(sys.argv)
+            )
+        else:
+            code = _pytest.config.main(plugins=plugins)
+        sys.stdout.flush()
+        return int(code)
+    except BrokenPipeError:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+        return 1
+
+
+def set_prog(config: pytest.Config, argv: Sequence[str]) -> None:
+    """Under xdist, usage errors of a worker name the program that the user typed."""
+    config._parser.prog = os.path.basename(argv[0])
+
+
+def nodeid_key(nodeid: str) -> Any:
+    """The key that cacheprovider's dictionaries use for a node id."""
+    return nodeid if NodeId is None else NodeId.parse(nodeid)
+
+
+# ------------------------------------------------------------------ reports
+
+# The attributes of a report to which no plugin added anything.
+PLAIN_REPORT_KEYS = TestReport(
+    "a", ("a", 0, "a"), {}, "passed", None, "call", (), 0, 0, 0, []
+).__dict__.keys()
+
+
+def plain_report(
+    nodeid: Any,
+    location: tuple[str, int | None, str],
+    keywords: dict[str, Any],
+    when: Any,
+    duration: float,
+    start: float,
+    stop: float,
+) -> TestReport:
+    """The report of a phase that passed without anything to show."""
+    return TestReport(
+        nodeid, location, keywords, "passed", None, when, (), duration, start, stop, None
+    )
+
+
+class RenderedRepr(TerminalRepr):
+    """A failure that another process has rendered, with and without markup."""
+
+    def __init__(self, plain: str, markup: str) -> None:
+        self.plain = plain
+        self.markup = markup
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        text = self.markup if tw.hasmarkup else self.plain
+        # `line` would wrap the text in markup of its own; it is final already.
+        tw.write(text)
+        if not text.endswith("\n"):
+            tw.write("\n")
+
+    def __str__(self) -> str:
+        return self.plain.strip()
+
+
+def render(representation: Any, markup: bool) -> str:
+    """The text of a failure as a terminal would show it."""
+    out = io.StringIO()
+    writer = TerminalWriter(out)
+    writer.hasmarkup = markup
+    representation.toterminal(writer)
+    return out.getvalue()
+
+
+def has_exception_repr(longrepr: Any) -> bool:
+    """Whether pytest's own serialisation keeps the structure of this failure."""
+    return hasattr(longrepr, "reprtraceback") and hasattr(longrepr, "reprcrash")
+
+
+# ------------------------------------------------------------------ terminal reporter
+
+
+def terminal_reporter(config: pytest.Config) -> Any:
+    return config.pluginmanager.getplugin("terminalreporter")
+
+
+def mute(reporter: Any) -> None:
+    """Let a worker's reporter write to nowhere, and not listen to each test."""
+    reporter._tw._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    hook = reporter.config.hook
+    for name in ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish"):
+        take_out(getattr(hook, name), reporter)
+
+
+def take_out(hook: Any, plugin: Any) -> bool:
+    """Let a plugin no longer take part in one hook; `False` if it did not."""
+    try:
+        hook._remove_plugin(plugin)
+    except ValueError:
+        return False
+    return True
+
+
+def others_listen(hook: Any) -> bool:
+    """Whether anybody beside pytest and rpytest implements a hook."""
+    return any(
+        not is_pytests_own(implementation.plugin) and not is_ours(implementation.plugin)
+        for implementation in hook.get_hookimpls()
+    )
+
+
+class Curtain:
+    """Hides what a terminal reporter writes, while its state goes on as if it had written."""
+
+    def __init__(self, reporter: Any) -> None:
+        self._writer = reporter._tw
+        self._file = self._writer._file
+        self._devnull = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        self._writer._file = self._devnull
+
+    def raise_(self) -> None:
+        self._writer._file = self._file
+        self._devnull.close()
+
+
+def add_stats(reporter: Any, category: str, entries: Sequence[Any]) -> None:
+    reporter._add_stats(category, entries)
+
+
+def show_collected(
+    reporter: Any, collected: int, deselected: int, lines: list[Any]
+) -> None:
+    """Print `collected N items` and the lines that plugins add to it."""
+    reporter._numcollected = collected
+    if deselected:
+        reporter._add_stats("deselected", [None] * deselected)
+    reporter.report_collect(True)
+    reporter._write_report_lines_from_hooks(lines)
+
+
+def numcollected(config: pytest.Config) -> int | None:
+    reporter = terminal_reporter(config)
+    return None if reporter is None else reporter._numcollected
+
+
+def deselected_count(config: pytest.Config) -> int:
+    reporter = terminal_reporter(config)
+    return 0 if reporter is None else len(reporter.stats.get("deselected", ()))
+
+
+# ------------------------------------------------------------------ cacheprovider
+
+
+def last_failed(config: pytest.Config) -> Any:
+    return config.pluginmanager.getplugin("lfplugin")
+
+
+def adopt_cached_nodeids(config: pytest.Config, nodeids: Sequence[str]) -> None:
+    """Let the controller's new-first plugin know what a template collected."""
+    plugin = config.pluginmanager.getplugin("nfplugin")
+    if plugin is not None:
+        plugin.cached_nodeids.update(map(nodeid_key, nodeids))
+
+
+def adopt_passed_collectors(config: pytest.Config, passed: dict[str, list[str]]) -> None:
+    """A collector that failed in the last run passes now: its items count as failed instead."""
+    plugin = last_failed(config)
+    if plugin is None:
+        return
+    for nodeid, items in passed.items():
+        key = nodeid_key(nodeid)
+        if key in plugin.lastfailed:
+            del plugin.lastfailed[key]
+            plugin.lastfailed.update((nodeid_key(item), True) for item in items)
+
+
+def failed_collectors(config: pytest.Config) -> set[str]:
+    plugin = last_failed(config)
+    return set() if plugin is None else {str(key) for key in plugin.lastfailed}
+
+
+def cache_dir(config: pytest.Config) -> str | None:
+    cache = getattr(config, "cache", None)
+    return None if cache is None else str(cache._cachedir)
+
+
+# ------------------------------------------------------------------ temporary directories
+
+
+def base_temp(config: pytest.Config) -> str | None:
+    """The run's directory of temporary directories, made if need be."""
+    factory = getattr(config, "_tmp_path_factory", None)
+    return None if factory is None else str(factory.getbasetemp())
+
+
+def move_base_temp(config: pytest.Config, path: str) -> None:
+    """Give a forked worker a directory of its own."""
+    from pathlib import Path
+
+    factory = getattr(config, "_tmp_path_factory", None)
+    if factory is not None:
+        factory._given_basetemp = Path(path)
+        factory._basetemp = None
+
+
+# ------------------------------------------------------------------ capture
+
+
+def renew_capture_files(config: pytest.Config) -> None:
+    """Give a forked process capture files of its own, behind the same objects and descriptors.
+
+    A fork shares its parent's open files, offsets included. New files are put in place with
+    `dup2`, so that whoever holds the stream objects (a logging handler made at import, say) goes
+    on writing into the capture.
+    """
+    manager: Any = config.pluginmanager.getplugin("capturemanager")
+    capture = getattr(manager, "_global_capturing", None)
+    if capture is None:
+        return
+    for stream in (capture.out, capture.err):
+        tmpfile = getattr(stream, "tmpfile", None)
+        target = getattr(stream, "targetfd", None)
+        if tmpfile is None or target is None:
+            continue  # sys-level capture is in memory, and memory is not shared
+        tmpfile.flush()
+        with tempfile.TemporaryFile(buffering=0) as fresh:
+            os.dup2(fresh.fileno(), tmpfile.fileno(), inheritable=False)
+            if stream._state == "started":
+                os.dup2(fresh.fileno(), target)
+
+
+# ------------------------------------------------------------------ sessions
+
+
+def shown_location(config: pytest.Config, excinfo: Any) -> tuple[str, str] | None:
+    """Where an interrupt struck: the line that pytest shows, and the whole traceback."""
+    representation = excinfo.getrepr(funcargs=True)
+    crash = representation.reprcrash
+    return None if crash is None else (render(crash, False), render(representation, False))
+
+
+class Memo:
+    """Stands for the controller's own interrupt in `_report_keyboardinterrupt`."""
+
+    class _Crash:
+        def __init__(self, text: str) -> None:
+            head, _, message = text.rstrip("\n").rpartition(": ")
+            self.message = message
+            self._text = text
+
+        def toterminal(self, tw: TerminalWriter) -> None:
+            tw.write(self._text)
+
+    def __init__(self, line: str, full: str) -> None:
+        self.reprcrash = self._Crash(line)
+        self._full = full
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        tw.write(self._full)
+
+
+def show_interrupt_at(config: pytest.Config, line: str, full: str) -> None:
+    """Let the summary name the place where a worker was interrupted, not where we waited."""
+    reporter = terminal_reporter(config)
+    if reporter is not None:
+        reporter._keyboardinterrupt_memo = Memo(line, full)
+
+
+def hook_implementations(hook: Any) -> list[Any]:
+    return list(hook.get_hookimpls())
+
+
+def is_pytests_own(plugin: Any) -> bool:
+    """Whether a plugin (a module or an object) comes with pytest."""
+    module = getattr(plugin, "__module__", None) or getattr(plugin, "__name__", "")
+    if not isinstance(module, str):
+        return False
+    return module == "_pytest" or module.startswith("_pytest.")
+
+
+def is_ours(plugin: Any) -> bool:
+    return type(plugin).__module__.startswith("rpytest_worker.")
+
+
+__all__ = ["CollectReport", "TestReport"]

@@ -1,0 +1,84 @@
+"""Listens to the hooks of the item that runs, and tells the supervisor its story."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from . import reports
+from .wire import Channel, frame
+
+
+class Recorder:
+    """A plugin. `begin` and `end` are called around `pytest_runtest_protocol`."""
+
+    def __init__(self, channel: Channel, config: pytest.Config) -> None:
+        self._channel = channel
+        self._config = config
+        self._unsent = bytearray()
+        self.story: reports.Story | None = None
+
+    def begin(self, item: pytest.Item, task: int) -> None:
+        """Say that the item starts, and before that how the last one ended.
+
+        It is written out before the item runs: whatever kills the process, the supervisor knows
+        which item it was, and has the results of all before it.
+        """
+        self.story = reports.Story(item)
+        self._unsent += frame({"type": "started", "task": task})
+        self.flush()
+
+    def end(self, task: int) -> None:
+        story, self.story = self.story, None
+        assert story is not None
+        payload, outcome, seconds = reports.encode(story, self._config)
+        self._unsent += frame(
+            {
+                "type": "result",
+                "task": task,
+                "outcome": outcome,
+                "seconds": seconds,
+                "payload": payload,
+            }
+        )
+
+    def abandon(self) -> None:
+        """The item ended in an interrupt: it has no result."""
+        self.story = None
+
+    def flush(self) -> None:
+        if self._unsent:
+            unsent, self._unsent = self._unsent, bytearray()
+            try:
+                self._channel.send_frames(unsent)
+            except OSError:
+                # The supervisor is gone, and with it all who would want a result.
+                os._exit(3)
+
+    def _add(self, kind: str, value: Any) -> bool:
+        if self.story is None:
+            return False
+        self.story.events.append((kind, value))
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(
+        self, nodeid: str, location: tuple[str, int | None, str]
+    ) -> None:
+        self._add(reports.START, (nodeid, location))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self._add(reports.REPORT, report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logfinish(
+        self, nodeid: str, location: tuple[str, int | None, str]
+    ) -> None:
+        self._add(reports.FINISH, (nodeid, location))
+
+    def warned(self, recorded: dict[str, Any]) -> bool:
+        """Keep a warning with the item that runs; `False` if none does."""
+        return self._add(reports.WARNING, recorded)

@@ -1,0 +1,184 @@
+"""What one item reported, as bytes: written by the process that ran it, read by the controller.
+
+An item's story is a list of events in the order in which its hooks were called. Nearly every item
+tells the same one (log start, three phases that passed with nothing to show, log finish), which has
+a short form of its own. Everything is `marshal` of plain built-in values, so that the controller
+never has to import a class of the user's to read a report.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+from typing import Any
+
+import pytest
+
+from . import pytest_compat, recorded_warnings
+
+START, REPORT, FINISH, WARNING = "start", "report", "finish", "warning"
+
+_PASSED_PHASES = ("setup", "call", "teardown")
+
+
+class Story:
+    """Collects what one item reports, through the hooks of `Recorder`."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self.item = item
+        self.events: list[tuple[str, Any]] = []
+
+    def reports(self) -> list[Any]:
+        return [report for kind, report in self.events if kind == REPORT]
+
+
+def encode(story: Story, config: pytest.Config) -> tuple[bytes, str, dict[str, float]]:
+    """The payload, the outcome for the ledger and the seconds of each phase."""
+    short = _encode_short(story)
+    if short is not None:
+        return short
+    events: list[tuple[str, Any]] = []
+    for kind, value in story.events:
+        if kind == REPORT:
+            events.append((kind, _serialize(value, config)))
+        elif kind == WARNING:
+            events.append((kind, recorded_warnings.serialize(value)))
+        else:
+            events.append((kind, value))
+    return dump(("story", events)), *summary(story.reports())
+
+
+def summary(reports: list[Any]) -> tuple[str, dict[str, float]]:
+    """An item's outcome, and the seconds of its phases, from its reports."""
+    seconds = {"setup": 0.0, "call": 0.0, "teardown": 0.0}
+    outcome = "passed"
+    for report in reports:
+        if report.when in seconds:
+            seconds[report.when] += report.duration
+        if report.failed:
+            if report.when == "call":
+                outcome = "failed"
+            elif outcome != "failed":
+                outcome = "error"
+        elif outcome in ("failed", "error"):
+            continue
+        elif report.skipped:
+            outcome = "xfailed" if hasattr(report, "wasxfail") else "skipped"
+        elif report.when == "call" and hasattr(report, "wasxfail"):
+            outcome = "xpassed"
+    return outcome, seconds
+
+
+def _encode_short(story: Story) -> tuple[bytes, str, dict[str, float]] | None:
+    events = story.events
+    if len(events) != 5 or events[0][0] != START or events[4][0] != FINISH:
+        return None
+    first = events[1][1]
+    phases = []
+    seconds = {}
+    for (kind, report), when in zip(events[1:4], _PASSED_PHASES, strict=True):
+        if (
+            kind != REPORT
+            or report.__class__ is not pytest_compat.TestReport
+            or report.when != when
+            or report.outcome != "passed"
+            or report.longrepr is not None
+            or report.sections
+            or report.user_properties
+            or report.__dict__.keys() != pytest_compat.PLAIN_REPORT_KEYS
+            or report.keywords != first.keywords
+        ):
+            return None
+        phases.append((report.duration, report.start, report.stop))
+        seconds[when] = report.duration
+    try:
+        payload = marshal.dumps(
+            ("passed", events[0][1], first.nodeid, first.location, first.keywords, phases)
+        )
+    except ValueError:
+        return None
+    return payload, "passed", seconds
+
+
+def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
+    """The events of an item, with report objects as pytest's hooks expect them."""
+    data = marshal.loads(payload)
+    if data[0] == "passed":
+        _, start, nodeid, location, keywords, phases = data
+        events: list[tuple[str, Any]] = [(START, start)]
+        key: Any = nodeid
+        for when, (duration, begin, stop) in zip(_PASSED_PHASES, phases, strict=True):
+            report = pytest_compat.plain_report(
+                key, location, keywords, when, duration, begin, stop
+            )
+            key = getattr(report, "_id", nodeid)
+            events.append((REPORT, report))
+        events.append((FINISH, start))
+        return events
+    return [
+        (
+            kind,
+            deserialize(value, config)
+            if kind == REPORT
+            else recorded_warnings.deserialize(value)
+            if kind == WARNING
+            else value,
+        )
+        for kind, value in data[1]
+    ]
+
+
+def serialize(report: Any, config: pytest.Config) -> bytes:
+    """A single report (of a collector, say) as bytes."""
+    return dump(_serialize(report, config))
+
+
+def _serialize(report: Any, config: pytest.Config) -> dict[str, Any]:
+    data: dict[str, Any] = config.hook.pytest_report_to_serializable(config=config, report=report)
+    longrepr = report.longrepr
+    if hasattr(longrepr, "toterminal") and not pytest_compat.has_exception_repr(longrepr):
+        # pytest would keep no more than its text without markup.
+        data["$rpytest_rendered"] = (
+            pytest_compat.render(longrepr, False),
+            pytest_compat.render(longrepr, True),
+        )
+    return data
+
+
+def deserialize(data: dict[str, Any], config: pytest.Config) -> Any:
+    rendered = data.pop("$rpytest_rendered", None)
+    report = config.hook.pytest_report_from_serializable(config=config, data=data)
+    if rendered is not None:
+        report.longrepr = pytest_compat.RenderedRepr(*rendered)
+    return report
+
+
+def dump(value: Any) -> bytes:
+    """`marshal`, after plugins' own types have been made plain."""
+    try:
+        return marshal.dumps(value)
+    except ValueError:
+        return marshal.dumps(plain(value))
+
+
+def plain(value: Any) -> Any:
+    """The nearest value of built-in types: subclasses lose their class, the rest become text."""
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (int, float, complex, str, bytes):
+        if isinstance(value, kind):
+            return value if type(value) is kind else kind.__new__(kind, value)
+    if isinstance(value, dict):
+        return {plain(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple):
+        return tuple(plain(entry) for entry in value)
+    if isinstance(value, list):
+        return [plain(entry) for entry in value]
+    if isinstance(value, (set, frozenset)):
+        return type(value)(plain(entry) for entry in value) if type(value) in (
+            set,
+            frozenset,
+        ) else {plain(entry) for entry in value}
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return repr(value)

@@ -1,0 +1,82 @@
+"""Runs what the supervisor assigns, one item ahead of itself."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import Any
+
+import pytest
+
+from .inventory import Key
+from .recorder import Recorder
+from .wire import Channel
+
+
+class Runner:
+    """A worker's queue.
+
+    An item is begun only when the next one is known, or that there is none: pytest tears down, at
+    the end of an item, what the next one does not need.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        session: pytest.Session,
+        items: dict[Key, pytest.Item],
+        recorder: Recorder,
+    ) -> None:
+        self._channel = channel
+        self._session = session
+        self._items = items
+        self._recorder = recorder
+        self._queue: deque[tuple[int, pytest.Item]] = deque()
+        self._finishing = False
+
+    def run(self) -> None:
+        session, queue, recorder = self._session, self._queue, self._recorder
+        protocol = session.config.hook.pytest_runtest_protocol
+        while self._fill():
+            task, item = queue.popleft()
+            recorder.begin(item, task)
+            try:
+                protocol(item=item, nextitem=queue[0][1] if queue else None)
+            except BaseException:
+                recorder.abandon()
+                raise
+            recorder.end(task)
+            if session.shouldfail or session.shouldstop:
+                break
+        recorder.flush()
+
+    def _fill(self) -> bool:
+        """Wait until an item can be begun; `False` if there will be none."""
+        receive = self._channel.recv_nowait
+        while (message := receive()) is not None:
+            self._handle(message)
+        while len(self._queue) < 2 and not self._finishing:
+            self._recorder.flush()
+            message = self._channel.recv()
+            if message is None:
+                os._exit(1)  # the supervisor is gone, and with it all who would want a result
+            self._handle(message)
+        return bool(self._queue)
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "run":
+            for assignment in message["assignments"]:
+                address = assignment["address"]
+                item = self._items[address["nodeid"], address["nth"]]
+                self._queue.append((assignment["task"], item))
+        elif kind == "finish":
+            self._finishing = True
+        elif kind == "stop":
+            self._queue.clear()
+            self._finishing = True
+        elif kind == "revoke":
+            # The first is about to begin, and the second is what it must know to be next.
+            count = min(message["count"], max(0, len(self._queue) - 2))
+            returned = [self._queue.pop()[0] for _ in range(count)]
+            self._channel.send({"type": "returned", "tasks": returned})

@@ -1,0 +1,265 @@
+"""Whether a template, having configured and collected, may be forked into several workers.
+
+Growing a template runs user code once that, without it, would run once in every worker. The result
+is the same only if that code neither asked which worker it runs in nor had an effect outside its
+process. `Watch` sees to the first by the places where the answer stands (`workerinput` and the
+environment), to the second by an audit hook. What remains are hooks that take part in the start and
+the end of a session: one start would meet several ends, so that only inert ones are let through.
+"""
+
+from __future__ import annotations
+
+import dis
+import os
+import sys
+import threading
+import types
+from typing import Any
+
+import pytest
+
+from . import pytest_compat
+
+# Plugins whose session hooks have been read: what they do at the start of a session is the same
+# for a fork. Names are modules, without what follows the first dot.
+UNDERSTOOD_PLUGINS = frozenset(
+    {
+        "_hypothesis_pytestplugin",
+        "anyio",
+        "faker",
+        "pytest_asyncio",
+        "pytest_mock",
+        "pytest_subtests",
+        "pytest_timeout",
+        "requests_mock",
+        "respx",
+        "rpytest_worker",
+        "typeguard",
+        "xdist",
+    }
+)
+
+SESSION_HOOKS = (
+    "pytest_configure",
+    "pytest_sessionstart",
+    "pytest_sessionfinish",
+    "pytest_unconfigure",
+)
+
+# Audit events that reach outside of the process.
+_EFFECTS = frozenset(
+    {
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.system",
+        "os.mkdir",
+        "os.rename",
+        "os.remove",
+        "os.rmdir",
+        "os.link",
+        "os.symlink",
+        "os.truncate",
+        "os.chdir",
+        "shutil.copyfile",
+        "shutil.move",
+        "shutil.rmtree",
+        "socket.bind",
+        "socket.connect",
+        "sqlite3.connect",
+        "subprocess.Popen",
+        "tempfile.mkdtemp",
+        "tempfile.mkstemp",
+        "fcntl.flock",
+        "fcntl.lockf",
+        "mmap.__new__",
+        "winreg.SetValue",
+    }
+)
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+# Modules through which others open files: the caller is whoever called them.
+_PASSED_THROUGH = frozenset({"os", "io", "tempfile", "shutil", "pathlib", "pathlib._local", __name__})
+# Parts of pytest whose files are each process's own, or renewed after a fork.
+_OWN_CALLERS = frozenset(
+    {"_pytest.capture", "_pytest.cacheprovider", "_pytest.assertion.rewrite", "_pytest.faulthandler"}
+)
+
+
+def _caller() -> str:
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name not in _PASSED_THROUGH:
+            return str(name)
+        frame = frame.f_back
+    return ""
+
+
+class _WorkerInput(dict[str, Any]):
+    """Notes who asks for the worker's id."""
+
+    def __init__(self, values: dict[str, Any], watch: Watch) -> None:
+        super().__init__(values)
+        self._watch = watch
+
+    def __getitem__(self, key: str) -> Any:
+        self._asked(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._asked(key)
+        return super().get(key, default)
+
+    def _asked(self, key: str) -> None:
+        if key == "workerid":
+            self._watch.note("workerinput['workerid'] was read")
+
+
+class _Environ(os._Environ):  # type: ignore[type-arg]
+    """`os.environ` that notes who asks for the worker's id."""
+
+    watch: Watch | None = None
+
+    def __getitem__(self, key: Any) -> Any:
+        if key == "PYTEST_XDIST_WORKER" and _Environ.watch is not None:
+            _Environ.watch.note("the environment variable PYTEST_XDIST_WORKER was read")
+        return super().__getitem__(key)
+
+
+class Watch:
+    """From before the configuration to the end of the collection."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self._active = True
+        self._own = 0
+        self._plain_environ = type(os.environ)
+        _Environ.watch = self
+        os.environ.__class__ = _Environ
+        self._cache = os.sep + "__pycache__"
+        sys.addaudithook(self._audit)
+
+    def note(self, reason: str) -> None:
+        if self._active and not self._own and len(self.reasons) < 20:
+            self.reasons.append(reason)
+
+    def __enter__(self) -> Watch:
+        """Within `with`, what happens is ours and not the user's."""
+        self._own += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._own -= 1
+
+    def workerinput(self, values: dict[str, Any]) -> dict[str, Any]:
+        return _WorkerInput(values, self)
+
+    def _audit(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self._active or self._own:
+            return
+        if event == "open":
+            path, _, flags = args
+            if flags & _WRITE_FLAGS and not self._is_ours(path):
+                self.note(f"{path!r} was opened for writing")
+        elif event in _EFFECTS and not (args and self._is_ours(args[0])):
+            self.note(f"{event} was called")
+
+    def _is_ours(self, path: Any) -> bool:
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if isinstance(path, int) or path == os.devnull:
+            return True  # a descriptor that is open already; what opened it was seen
+        if isinstance(path, str):
+            prefix = sys.pycache_prefix
+            if self._cache in path or (prefix is not None and path.startswith(prefix)):
+                return True
+        return _caller() in _OWN_CALLERS
+
+    def stop(self, config: pytest.Config) -> list[str]:
+        """Why this process must not be shared; nothing if it may."""
+        self._active = False
+        _Environ.watch = None
+        os.environ.__class__ = self._plain_environ
+        reasons = list(self.reasons)
+        if threading.active_count() > 1 or _kernel_threads() > 1:
+            reasons.append("a thread was started")
+        for name in SESSION_HOOKS:
+            for implementation in pytest_compat.hook_implementations(getattr(config.hook, name)):
+                if not _is_safe(implementation):
+                    reasons.append(f"{_where(implementation)} implements {name}")
+        return reasons
+
+
+def _kernel_threads() -> int:
+    """Threads that Python does not know of, such as those of a BLAS library."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 1
+
+
+def _is_safe(implementation: Any) -> bool:
+    plugin = implementation.plugin
+    if pytest_compat.is_pytests_own(plugin):
+        return True
+    module = getattr(plugin, "__module__", None) or getattr(plugin, "__name__", "")
+    if isinstance(module, str) and module.partition(".")[0] in UNDERSTOOD_PLUGINS:
+        return True
+    return is_inert(implementation.function)
+
+
+def _where(implementation: Any) -> str:
+    code = getattr(implementation.function, "__code__", None)
+    return getattr(code, "co_filename", None) or repr(implementation.plugin)
+
+
+# Methods of `config` that only change the configuration's own tables.
+_INERT_METHODS = frozenset({"addinivalue_line"})
+# Instructions that can neither reach another object nor run other code.
+_INERT_OPERATIONS = frozenset(
+    {
+        "CACHE",
+        "CALL",
+        "CALL_METHOD",
+        "COPY_FREE_VARS",
+        "EXTENDED_ARG",
+        "KW_NAMES",
+        "LOAD_ATTR",
+        "LOAD_CONST",
+        "LOAD_CONST_IMMORTAL",
+        "LOAD_FAST",
+        "LOAD_FAST_BORROW",
+        "LOAD_METHOD",
+        "LOAD_SMALL_INT",
+        "NOP",
+        "NOT_TAKEN",
+        "POP_TOP",
+        "PRECALL",
+        "PUSH_NULL",
+        "RESUME",
+        "RETURN_CONST",
+        "RETURN_VALUE",
+    }
+)
+
+
+def is_inert(function: Any) -> bool:
+    """Whether a hook's body does nothing, or only registers ini values (a marker, most often)."""
+    function = getattr(function, "__func__", function)
+    if not isinstance(function, types.FunctionType):
+        return False
+    code = function.__code__
+    for instruction in dis.get_instructions(code):
+        if instruction.opname not in _INERT_OPERATIONS:
+            return False
+        if (
+            instruction.opname in ("LOAD_ATTR", "LOAD_METHOD")
+            and instruction.argval not in _INERT_METHODS
+        ):
+            return False
+    # `config.addinivalue_line` is pytest's own only on an argument that pytest passes.
+    return code.co_varnames[: code.co_argcount] in ((), ("config",), ("session",), ("self",)) or (
+        set(code.co_varnames[: code.co_argcount])
+        <= {"self", "config", "session", "exitstatus"}
+    )

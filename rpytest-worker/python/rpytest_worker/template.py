@@ -1,0 +1,263 @@
+"""A template configures and collects as an xdist worker does; then it is forked into workers.
+
+A worker that cannot be forked from a template (see `sharing`) goes through the same code and runs
+tests itself where a template would have begun to serve forks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+from _pytest.config.exceptions import UsageError
+
+from . import afterfork, host, inventory, pytest_compat, recorded_warnings, reports, sharing
+from .dialect import Dialect
+from .recorder import Recorder
+from .runner import Runner
+
+if TYPE_CHECKING:
+    from .entry import Process
+
+
+def run(process: Process, start: dict[str, Any]) -> NoReturn:
+    _detach()
+    identity = start["worker"]
+    os.environ["PYTEST_XDIST_TESTRUNUID"] = identity["testrunuid"]
+    os.environ["PYTEST_XDIST_WORKER"] = identity["id"]
+    os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(identity["count"])
+    plugin = Template(process, start)
+    code = 0
+    try:
+        config = pytest_compat.prepare_config(sys.argv[1:], [Dialect(), plugin])
+        try:
+            plugin.become_worker(config)
+            code = config.hook.pytest_cmdline_main(config=config) or 0
+        finally:
+            pytest_compat.ensure_unconfigure(config)
+    except UsageError as error:
+        plugin.relay("usage_error", [str(argument) for argument in error.args])
+        code = 4
+    except BaseException as error:  # the controller has to know, whatever it is
+        plugin.relay("failure", plugin.describe(error))
+        code = 3
+    afterfork.exit_quickly(int(code))
+
+
+def _detach() -> None:
+    """Leave the terminal to the controller.
+
+    In a process group of its own a worker is interrupted by the supervisor only, and once; and it
+    reads nothing, as under xdist.
+    """
+    os.setpgid(0, 0)
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    os.close(devnull)
+
+
+class Template:
+    """The plugin of a template and of the workers that it becomes."""
+
+    def __init__(self, process: Process, start: dict[str, Any]) -> None:
+        self.process = process
+        self.channel = process.channel
+        self.worker_id: str = start["worker"]["id"]
+        self.may_serve = start["role"] == "template"
+        self.watch: sharing.Watch | None = sharing.Watch() if self.may_serve else None
+        self.recorder: Recorder | None = None
+        self.runner: Runner | None = None
+        self.dist = "load"
+        self.base_temp: str | None = None
+        self._collectors: dict[str, list[str]] = {}
+        self._failed_collectors: set[str] = set()
+        self._interrupt: tuple[str, str] | None = None
+
+    # ---------------------------------------------------------------- relaying
+
+    def relay(self, kind: str, value: Any) -> None:
+        self.channel.send({"type": "relay", "payload": reports.dump((kind, value))})
+
+    def describe(self, error: BaseException) -> str:
+        import traceback
+
+        return "".join(traceback.format_exception(error))
+
+    # ---------------------------------------------------------------- becoming a worker
+
+    def become_worker(self, config: pytest.Config) -> None:
+        """Take on the `workerinput` that the controller's plugins have filled."""
+        message = self.channel.recv()
+        if message is None or message["type"] != "configure":
+            os._exit(0)
+        import marshal
+
+        values = marshal.loads(message["payload"])
+        workerinput = values["workerinput"]
+        self.base_temp = values["basetemp"]
+        self.dist = values["dist"]
+        option = config.option
+        option.loadgroup = self.dist == "loadgroup"
+        option.looponfail = False
+        option.usepdb = False
+        option.dist = "no"
+        option.distload = False
+        option.numprocesses = None
+        option.maxprocesses = None
+        option.tx = []
+        if self.base_temp is not None:
+            option.basetemp = os.path.join(self.base_temp, f"popen-{self.worker_id}")
+        pytest_compat.set_prog(config, workerinput["mainargv"])
+        if self.watch is not None:
+            workerinput = self.watch.workerinput(workerinput)
+        config.workerinput = workerinput  # type: ignore[attr-defined]
+        config.workeroutput = {}  # type: ignore[attr-defined]
+        self.recorder = Recorder(self.channel, config)
+        config.pluginmanager.register(self.recorder, "rpytest-recorder")
+
+    def change_identity(self, config: pytest.Config, start: dict[str, Any]) -> None:
+        """In a fork: become the worker that the supervisor asked for."""
+        identity = start["worker"]
+        self.worker_id = identity["id"]
+        os.environ["PYTEST_XDIST_WORKER"] = self.worker_id
+        workerinput = dict(config.workerinput)  # type: ignore[attr-defined]
+        workerinput["workerid"] = self.worker_id
+        config.workerinput = workerinput  # type: ignore[attr-defined]
+        if self.base_temp is not None:
+            path = os.path.join(self.base_temp, f"popen-{self.worker_id}")
+            config.option.basetemp = path
+            pytest_compat.move_base_temp(config, path)
+        assert self.recorder is not None
+        self.recorder._channel = self.channel
+
+    # ---------------------------------------------------------------- hooks of the session
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        reporter = pytest_compat.terminal_reporter(config)
+        if reporter is not None:
+            pytest_compat.mute(reporter)
+        self._failed_collectors = pytest_compat.failed_collectors(config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: Any) -> None:
+        if not report.passed:
+            config = self.session.config
+            data = reports.serialize(report, config)
+            self.relay("collectreport", data)
+        elif report.nodeid in self._failed_collectors:
+            self._collectors[report.nodeid] = [
+                node.nodeid for node in report.result if isinstance(node, pytest.Item)
+            ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self.session = session
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(
+        self, warning_message: Any, when: Any, nodeid: str, location: Any
+    ) -> None:
+        recorded = {
+            "warning_message": warning_message,
+            "when": when,
+            "nodeid": nodeid,
+            "location": location,
+        }
+        if self.recorder is not None and self.recorder.warned(recorded):
+            return
+        # The controller has loaded the same initial conftests, and has their warnings.
+        if when != "config":
+            self.relay("warning", recorded_warnings.serialize(recorded))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        self.relay("internal_error", str(excrepr))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self.relay("exit", (str(excinfo.value), excinfo.value.returncode))
+        else:
+            self._interrupt = pytest_compat.shown_location(self.session.config, excinfo)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> Any:
+        try:
+            return (yield)
+        except UsageError as error:
+            self.relay("usage_error", [str(argument) for argument in error.args])
+            raise
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        config = session.config
+        addresses = inventory.keys(session.items)
+        self._announce(session, addresses)
+        if self.may_serve and not self.unshareable:
+            self.process = host.serve(self.process)  # returns in each worker
+            self.channel = self.process.channel
+            self.process.greet()
+            start = self.channel.recv()
+            if start is None:
+                os._exit(0)
+            os.setpgid(0, 0)
+            afterfork.renew(config)
+            self.change_identity(config, start)
+        afterfork.watch_crashes(self.process.crash_fd)
+        assert self.recorder is not None
+        items = dict(zip(addresses, session.items, strict=True))
+        self.runner = Runner(self.channel, session, items, self.recorder)
+        self.runner.run()
+        return True
+
+    def _announce(self, session: pytest.Session, addresses: list[inventory.Key]) -> None:
+        config = session.config
+        lines = config.hook.pytest_report_collectionfinish(
+            config=config,
+            start_path=config.invocation_params.dir,
+            items=session.items,
+        )
+        collected = pytest_compat.numcollected(config)
+        deselected = pytest_compat.deselected_count(config)
+        payload = {
+            "collected": len(addresses) + deselected if collected is None else collected,
+            "deselected": deselected,
+            "lines": lines,
+            "passed_collectors": self._collectors,
+            "nodeids": [item.nodeid for item in session.items],
+            "failed": session.testsfailed,
+            "shouldstop": session.shouldstop,
+            "shouldfail": session.shouldfail,
+        }
+        self.unshareable = self.watch.stop(config) if self.watch is not None else []
+        self.channel.send(
+            {
+                "type": "inventory",
+                "items": inventory.entries(session.items, addresses, self.dist),
+                "unshareable": self.unshareable,
+                "payload": reports.dump(payload),
+            }
+        )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Any:
+        config = session.config
+        output = config.workeroutput  # type: ignore[attr-defined]
+        output["exitstatus"] = int(exitstatus)
+        output["shouldfail"] = session.shouldfail
+        output["shouldstop"] = session.shouldstop
+        try:
+            return (yield)
+        finally:
+            if self.recorder is not None:
+                self.recorder.flush()
+            self.channel.send(
+                {
+                    "type": "finished",
+                    "payload": reports.dump({"output": output, "interrupt": self._interrupt}),
+                    "error": "interrupted" if int(exitstatus) == 2 else None,
+                }
+            )

@@ -1,0 +1,600 @@
+"""MessagePack and framing, as far as the supervisor's protocol needs them.
+
+A message is a dict with string keys. It travels as one frame: the length of its body as a 32-bit
+big-endian number, then the body, one MessagePack value. The protocol uses nil, booleans, integers
+of 64 bits, 64-bit floats, strings, binary, arrays and maps with string keys; anything else is
+refused with a `WireError`, on the way out as on the way in.
+
+The module needs the standard library only, and is written for speed where a test's report passes
+through it: `_pack_into` and `_unpack_from` dispatch on the commonest cases first, and neither calls
+a function for a key that it has seen before.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+__all__ = ["MAX_DEPTH", "MAX_FRAME", "Channel", "WireError", "frame", "pack", "unpack"]
+
+MAX_DEPTH: Final = 64
+"""Arrays and maps may be nested this deep; a message itself is at depth 1."""
+
+MAX_FRAME: Final = 256 * 1024 * 1024
+"""The largest body of a frame, in bytes, unless a channel is told otherwise."""
+
+_HEADER: Final = 4
+_CHUNK: Final = 1024 * 1024
+_MAX_FDS: Final = 64
+_FD_SIZE: Final = struct.calcsize("i")
+# Where the system lacks the flag, `os.set_inheritable` is what there is.
+_CLOEXEC: Final[int] = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+# Both caches are bounded: keys of a user's own mappings (`workeroutput`) pass through here as well.
+_CACHED_KEYS: Final = 1024
+_packed_keys: dict[str, bytes] = {}
+_known_keys: dict[bytes, str] = {}
+
+
+class WireError(Exception):
+    """What was to be sent, or has arrived, is not of this protocol."""
+
+
+_u16 = struct.Struct(">H").unpack_from
+_u32 = struct.Struct(">I").unpack_from
+_u64 = struct.Struct(">Q").unpack_from
+_i8 = struct.Struct(">b").unpack_from
+_i16 = struct.Struct(">h").unpack_from
+_i32 = struct.Struct(">i").unpack_from
+_i64 = struct.Struct(">q").unpack_from
+_f32 = struct.Struct(">f").unpack_from
+_f64 = struct.Struct(">d").unpack_from
+
+_put_length = struct.Struct(">I").pack_into
+_tag_u8 = struct.Struct(">BB").pack
+_tag_u16 = struct.Struct(">BH").pack
+_tag_u32 = struct.Struct(">BI").pack
+_tag_u64 = struct.Struct(">BQ").pack
+_tag_i8 = struct.Struct(">Bb").pack
+_tag_i16 = struct.Struct(">Bh").pack
+_tag_i32 = struct.Struct(">Bi").pack
+_tag_i64 = struct.Struct(">Bq").pack
+_tag_f64 = struct.Struct(">Bd").pack
+
+
+def pack(obj: object) -> bytes:
+    """Return `obj` as MessagePack, each value in its shortest form.
+
+    Tuples are written as arrays, and subclasses of the supported types as the types themselves.
+    """
+    out = bytearray()
+    _pack(obj, out)
+    return bytes(out)
+
+
+def frame(obj: object, max_frame: int = MAX_FRAME) -> bytes:
+    """Return `obj` as a frame: the length of its body, and the body."""
+    return bytes(_frame(obj, max_frame))
+
+
+def unpack(data: bytes | bytearray | memoryview) -> Any:
+    """Return the one value that `data` holds.
+
+    Raises `WireError` if it is truncated, followed by something, nested deeper than `MAX_DEPTH`, or
+    holds a type that the protocol lacks, a string that is not UTF-8, or a map that has a key twice.
+    """
+    return _unpack(data if type(data) is bytes else bytes(data), 0)
+
+
+def _unpack(data: bytes, at: int) -> Any:
+    try:
+        value, end = _unpack_from(data, at, MAX_DEPTH)
+    except (IndexError, struct.error):
+        raise WireError("the message is truncated") from None
+    except UnicodeDecodeError as error:
+        raise WireError(f"a string is not UTF-8: {error}") from None
+    if end != len(data):
+        raise WireError(f"{len(data) - end} bytes follow the message")
+    return value
+
+
+def _frame(obj: object, max_frame: int) -> bytearray:
+    out = bytearray(_HEADER)
+    _pack(obj, out)
+    length = len(out) - _HEADER
+    if length > max_frame:
+        raise WireError(f"a message of {length} bytes is over the maximum of {max_frame}")
+    _put_length(out, 0, length)
+    return out
+
+
+def _pack(obj: object, out: bytearray) -> None:
+    try:
+        _pack_into(obj, out, MAX_DEPTH)
+    except UnicodeEncodeError as error:
+        raise WireError(f"a string cannot be written as UTF-8: {error}") from None
+
+
+def _pack_into(obj: Any, out: bytearray, depth: int) -> None:
+    kind = type(obj)
+    if kind is str:
+        data = obj.encode()
+        length = len(data)
+        if length < 32:
+            out.append(0xA0 | length)
+        elif length < 0x100:
+            out += _tag_u8(0xD9, length)
+        else:
+            out += _long_tag(0xDA, length)
+        out += data
+    elif kind is dict:
+        if not depth:
+            raise WireError(f"a message is nested deeper than {MAX_DEPTH}")
+        length = len(obj)
+        if length < 16:
+            out.append(0x80 | length)
+        else:
+            out += _long_tag(0xDE, length)
+        depth -= 1
+        for key, value in obj.items():
+            out += _packed_keys.get(key) or _packed_key(key)
+            # A call costs more than these values do.
+            kind = type(value)
+            if kind is str:
+                data = value.encode()
+                length = len(data)
+                if length < 32:
+                    out.append(0xA0 | length)
+                elif length < 0x100:
+                    out += _tag_u8(0xD9, length)
+                else:
+                    out += _long_tag(0xDA, length)
+                out += data
+            elif kind is int and 0 <= value < 0x80:
+                out.append(value)
+            elif value is None:
+                out.append(0xC0)
+            elif kind is float:
+                out += _tag_f64(0xCB, value)
+            else:
+                _pack_into(value, out, depth)
+    elif kind is int:
+        _pack_int(obj, out)
+    elif obj is None:
+        out.append(0xC0)
+    elif kind is float:
+        out += _tag_f64(0xCB, obj)
+    elif kind is list or kind is tuple:
+        if not depth:
+            raise WireError(f"a message is nested deeper than {MAX_DEPTH}")
+        length = len(obj)
+        if length < 16:
+            out.append(0x90 | length)
+        else:
+            out += _long_tag(0xDC, length)
+        depth -= 1
+        for value in obj:
+            _pack_into(value, out, depth)
+    elif kind is bool:
+        out.append(0xC3 if obj else 0xC2)
+    elif kind is bytes or kind is bytearray:
+        length = len(obj)
+        if length < 0x100:
+            out += _tag_u8(0xC4, length)
+        else:
+            out += _long_tag(0xC5, length)
+        out += obj
+    else:
+        _pack_into(_plain(obj), out, depth)
+
+
+def _pack_int(number: int, out: bytearray) -> None:
+    if number >= 0:
+        if number < 0x80:
+            out.append(number)
+        elif number < 0x100:
+            out += _tag_u8(0xCC, number)
+        elif number < 0x1_0000:
+            out += _tag_u16(0xCD, number)
+        elif number < 0x1_0000_0000:
+            out += _tag_u32(0xCE, number)
+        elif number < 0x1_0000_0000_0000_0000:
+            out += _tag_u64(0xCF, number)
+        else:
+            raise WireError("an integer has more than 64 bits")
+    elif number >= -0x20:
+        out.append(number + 0x100)
+    elif number >= -0x80:
+        out += _tag_i8(0xD0, number)
+    elif number >= -0x8000:
+        out += _tag_i16(0xD1, number)
+    elif number >= -0x8000_0000:
+        out += _tag_i32(0xD2, number)
+    elif number >= -0x8000_0000_0000_0000:
+        out += _tag_i64(0xD3, number)
+    else:
+        raise WireError("an integer has more than 64 bits")
+
+
+def _long_tag(tag16: int, length: int) -> bytes:
+    """The tag and length of what is too long for a shorter form; the 32-bit tag is the next one."""
+    if length < 0x1_0000:
+        return _tag_u16(tag16, length)
+    if length < 0x1_0000_0000:
+        return _tag_u32(tag16 + 1, length)
+    raise WireError("a value has more than 2**32 - 1 elements")
+
+
+def _packed_key(key: object) -> bytes:
+    if not isinstance(key, str):
+        raise WireError(f"a key is a {type(key).__name__}, not a string")
+    out = bytearray()
+    _pack_into(key, out, 0)
+    data = bytes(out)
+    if type(key) is str and len(key) < 32 and key.isascii() and len(_packed_keys) < _CACHED_KEYS:
+        _packed_keys[key] = data
+    return data
+
+
+def _plain(obj: object) -> object:
+    """Return `obj`, of a subclass of a supported type, as that type."""
+    # A class may override a conversion such as `__str__`, so the base's own methods are called.
+    if isinstance(obj, str):
+        return str.__str__(obj)
+    if isinstance(obj, int):
+        return int.__int__(obj)
+    if isinstance(obj, float):
+        return float.__float__(obj)
+    if isinstance(obj, (list, tuple)):
+        return list(obj)
+    if isinstance(obj, Mapping):
+        return dict(obj)
+    if isinstance(obj, (bytes, bytearray, memoryview)):
+        return bytes(obj)
+    raise WireError(f"a {type(obj).__name__} cannot be sent")
+
+
+def _unpack_from(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+    """Return the value at `at` and where it ends; may raise IndexError, struct.error."""
+    tag = data[at]
+    at += 1
+    if tag < 0x80:
+        return tag, at
+    if tag < 0x90:
+        return _unpack_map(data, at, tag & 0x0F, depth)
+    if tag < 0xA0:
+        return _unpack_array(data, at, tag & 0x0F, depth)
+    if tag < 0xC0:
+        end = at + (tag & 0x1F)
+        if end > len(data):
+            raise IndexError
+        return data[at:end].decode(), end
+    if tag == 0xD9:
+        at += 1
+        end = at + data[at - 1]
+        if end > len(data):
+            raise IndexError
+        return data[at:end].decode(), end
+    if tag == 0xCB:
+        return _f64(data, at)[0], at + 8
+    if tag >= 0xE0:
+        return tag - 0x100, at
+    return _UNPACKERS[tag - 0xC0](data, at, depth)
+
+
+def _unpack_map(data: bytes, at: int, length: int, depth: int) -> tuple[dict[str, Any], int]:
+    if not depth:
+        raise WireError(f"the message is nested deeper than {MAX_DEPTH}")
+    depth -= 1
+    result: dict[str, Any] = {}
+    for _ in range(length):
+        # Nearly all keys are short, and were seen before.
+        tag = data[at]
+        if 0xA0 <= tag < 0xC0:
+            end = at + 1 + (tag & 0x1F)
+            packed = data[at:end]
+            key = _known_keys.get(packed)
+            if key is None:
+                key = _known_key(packed, tag & 0x1F)
+            at = end
+        else:
+            key, at = _unpack_from(data, at, depth)
+            if type(key) is not str:
+                raise WireError(f"a key is a {type(key).__name__}, not a string")
+        tag = data[at]
+        if tag < 0x80:
+            result[key] = tag
+            at += 1
+        elif 0xA0 <= tag < 0xC0:
+            at += 1
+            end = at + (tag & 0x1F)
+            if end > len(data):
+                raise IndexError
+            result[key] = data[at:end].decode()
+            at = end
+        elif tag == 0xC0:
+            result[key] = None
+            at += 1
+        else:
+            result[key], at = _unpack_from(data, at, depth)
+    if len(result) != length:
+        raise WireError("a map has a key twice")
+    return result, at
+
+
+def _unpack_array(data: bytes, at: int, length: int, depth: int) -> tuple[list[Any], int]:
+    if not depth:
+        raise WireError(f"the message is nested deeper than {MAX_DEPTH}")
+    depth -= 1
+    # The list grows with what is there, not with the length that is claimed.
+    result = []
+    for _ in range(length):
+        value, at = _unpack_from(data, at, depth)
+        result.append(value)
+    return result, at
+
+
+def _known_key(packed: bytes, length: int) -> str:
+    if len(packed) != 1 + length:
+        raise IndexError
+    key = packed[1:].decode()
+    if len(_known_keys) < _CACHED_KEYS:
+        _known_keys[packed] = key
+    return key
+
+
+_Unpacker = Callable[[bytes, int, int], "tuple[Any, int]"]
+
+
+def _constant(value: object) -> _Unpacker:
+    return lambda data, at, depth: (value, at)
+
+
+def _number(read: Callable[[bytes, int], tuple[Any, ...]], size: int) -> _Unpacker:
+    return lambda data, at, depth: (read(data, at)[0], at + size)
+
+
+def _u8(data: bytes, at: int) -> tuple[int]:
+    return (data[at],)
+
+
+def _binary(read: Callable[[bytes, int], tuple[Any, ...]], size: int) -> _Unpacker:
+    def unpacker(data: bytes, at: int, depth: int) -> tuple[bytes, int]:
+        at += size
+        end = at + read(data, at - size)[0]
+        if end > len(data):
+            raise IndexError
+        return data[at:end], end
+
+    return unpacker
+
+
+def _string(read: Callable[[bytes, int], tuple[Any, ...]], size: int) -> _Unpacker:
+    def unpacker(data: bytes, at: int, depth: int) -> tuple[str, int]:
+        at += size
+        end = at + read(data, at - size)[0]
+        if end > len(data):
+            raise IndexError
+        return data[at:end].decode(), end
+
+    return unpacker
+
+
+def _array(read: Callable[[bytes, int], tuple[Any, ...]], size: int) -> _Unpacker:
+    return lambda data, at, depth: _unpack_array(data, at + size, read(data, at)[0], depth)
+
+
+def _map(read: Callable[[bytes, int], tuple[Any, ...]], size: int) -> _Unpacker:
+    return lambda data, at, depth: _unpack_map(data, at + size, read(data, at)[0], depth)
+
+
+def _unsupported(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+    raise WireError(f"the message holds a value of the unsupported type 0x{data[at - 1]:02x}")
+
+
+# For the tags 0xC0 to 0xDF, in order.
+_UNPACKERS: Final[tuple[_Unpacker, ...]] = (
+    _constant(None),
+    _unsupported,
+    _constant(False),
+    _constant(True),
+    _binary(_u8, 1),
+    _binary(_u16, 2),
+    _binary(_u32, 4),
+    _unsupported,
+    _unsupported,
+    _unsupported,
+    _number(_f32, 4),
+    _number(_f64, 8),
+    _number(_u8, 1),
+    _number(_u16, 2),
+    _number(_u32, 4),
+    _number(_u64, 8),
+    _number(_i8, 1),
+    _number(_i16, 2),
+    _number(_i32, 4),
+    _number(_i64, 8),
+    _unsupported,
+    _unsupported,
+    _unsupported,
+    _unsupported,
+    _unsupported,
+    _string(_u8, 1),
+    _string(_u16, 2),
+    _string(_u32, 4),
+    _array(_u16, 2),
+    _array(_u32, 4),
+    _map(_u16, 2),
+    _map(_u32, 4),
+)
+
+
+# What `recv` returns, or what `recvmsg` does: data, ancillary data, flags, address.
+_Piece: TypeAlias = "bytes | tuple[bytes, list[tuple[int, int, bytes]], int, Any]"
+
+
+class Channel:
+    """Messages over a connected stream socket, which it owns from then on.
+
+    It reads no further than the end of a frame. So what `select` says about `fileno` is true of the
+    channel, and descriptors are known to belong to the frame that they arrive with.
+
+    A signal handler may raise (KeyboardInterrupt does) at any moment, and the channel stays usable:
+    input that has arrived is kept, and a frame that was sent in part is completed before the next
+    one. For that, what a system call returned must be stored before the interpreter looks for
+    signals again, which it does between two calls even of one line. So each system call is made by
+    `list.extend(map(...))`, within which no Python code runs, and each change of state is one
+    assignment. A message that is being returned when the handler raises is lost to the caller.
+
+    A channel may be used by one thread at a time.
+    """
+
+    def __init__(self, sock: socket.socket, max_frame: int = MAX_FRAME) -> None:
+        sock.setblocking(True)
+        self._sock = sock
+        self._max_frame = max_frame
+        # The frame on its way in: what each call of `recv` or `recvmsg` returned, an empty piece
+        # for the end of input.
+        self._input: list[_Piece] = []
+        # The frame on its way out, and how much of it each call has sent.
+        self._output: tuple[bytearray, list[int]] | None = None
+
+    def send(self, obj: object) -> None:
+        """Send a message; raises `OSError` when the other side is gone."""
+        self.send_frames(_frame(obj, self._max_frame))
+
+    def send_frames(self, frames: bytearray) -> None:
+        """Send messages that `frame` has packed, any number of them in one go."""
+        if self._output is not None:
+            self.flush()
+        self._output = (frames, [])
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what is left of a frame, if a signal handler broke off `send`."""
+        if self._output is None:
+            return
+        data, sent = self._output
+        while (done := sum(sent)) < len(data):
+            sent.extend(map(self._sock.send, (memoryview(data)[done:] if done else data,)))
+        self._output = None
+
+    def recv(self) -> dict[str, Any] | None:
+        """Wait for a message; None when the other side has closed the channel between two.
+
+        Descriptors that were sent with it are closed, unseen.
+        """
+        while missing := self._missing():
+            if self.eof:
+                return None
+            self._input.extend(map(self._sock.recv, (missing,)))
+        return self._take_message()
+
+    def recv_nowait(self) -> dict[str, Any] | None:
+        """Return a message if all of it has arrived; None, without waiting, if not.
+
+        It is None as well when the other side has closed the channel: then `eof` is true.
+        """
+        try:
+            while missing := self._missing():
+                if self.eof:
+                    return None
+                self._input.extend(map(self._sock.recv, (missing,), (socket.MSG_DONTWAIT,)))
+        except BlockingIOError:
+            return None
+        return self._take_message()
+
+    def recv_with_fds(self) -> tuple[dict[str, Any] | None, list[int]]:
+        """Wait for a message and the descriptors that were sent with it, in order.
+
+        The descriptors are not inheritable, and the caller's to close.
+        """
+        space = (socket.CMSG_SPACE(_MAX_FDS * _FD_SIZE),)
+        while missing := self._missing():
+            if self.eof:
+                return None, []
+            self._input.extend(map(self._sock.recvmsg, (missing,), space, (_CLOEXEC,)))
+        return self._take()
+
+    @property
+    def eof(self) -> bool:
+        """Whether a read has found the channel closed by the other side."""
+        return bool(self._input) and not _data(self._input[0])
+
+    def fileno(self) -> int:
+        """The socket's descriptor, to wait for a message on."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Close the socket, and descriptors that came with a frame that never was complete."""
+        pieces, self._input = self._input, [b""]
+        for fd in _descriptors(pieces):
+            os.close(fd)
+        self._output = None
+        self._sock.close()
+
+    def _missing(self) -> int:
+        """How many bytes to read next; 0 when the message is complete."""
+        pieces = [*map(_data, self._input)]
+        if not pieces:
+            return _HEADER
+        have = sum(map(len, pieces))
+        if have < _HEADER:
+            missing = _HEADER - have
+        else:
+            start = pieces[0] if len(pieces[0]) >= _HEADER else b"".join(pieces[:_HEADER])
+            (length,) = _u32(start)
+            if length > self._max_frame:
+                raise WireError(
+                    f"a frame of {length} bytes is over the maximum of {self._max_frame}"
+                )
+            missing = _HEADER + length - have
+        if have and missing and not pieces[-1]:
+            raise WireError("the channel was closed within a frame")
+        # The system call allocates what it is asked for, whether it comes or not.
+        return min(missing, _CHUNK)
+
+    def _take_message(self) -> dict[str, Any]:
+        message, fds = self._take()
+        for fd in fds:
+            os.close(fd)
+        return message
+
+    def _take(self) -> tuple[dict[str, Any], list[int]]:
+        """Remove the complete message from the input, and return it with its descriptors."""
+        pieces, self._input = self._input, []
+        fds = _descriptors(pieces)
+        try:
+            if any(
+                not isinstance(piece, bytes) and piece[2] & socket.MSG_CTRUNC for piece in pieces
+            ):
+                raise WireError("more descriptors were sent than can be received")
+            message = _unpack(b"".join(map(_data, pieces)), _HEADER)
+            if type(message) is not dict:
+                raise WireError(f"a message is a {type(message).__name__}, not a map")
+        except WireError:
+            for fd in fds:
+                os.close(fd)
+            raise
+        return message, fds
+
+
+def _data(piece: _Piece) -> bytes:
+    return piece if isinstance(piece, bytes) else piece[0]
+
+
+def _descriptors(pieces: list[_Piece]) -> list[int]:
+    fds: list[int] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            continue
+        for level, kind, payload in piece[1]:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                whole = len(payload) - len(payload) % _FD_SIZE
+                fds.extend(fd for (fd,) in struct.iter_unpack("=i", payload[:whole]))
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    return fds

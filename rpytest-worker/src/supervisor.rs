@@ -1,0 +1,258 @@
+//! The supervisor: the handle that its user holds, and what it asks of the thread behind it.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rpytest_ipc::{MAX_FRAME, Role, ToPython, encode_frame};
+
+use crate::embedded::PythonFiles;
+use crate::error::{SendError, SpawnError};
+use crate::event::{ProcessId, SupervisorEvent};
+use crate::interpreter::Interpreter;
+use crate::{log, platform};
+
+/// How a [`Supervisor`] starts its processes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The Python side.
+    pub python: PythonFiles,
+    /// The working directory of started interpreters; this process's own if `None`.
+    pub cwd: Option<PathBuf>,
+    /// The whole environment of started interpreters; this process's own if `None`.
+    pub env: Option<Vec<(OsString, OsString)>>,
+    /// How long a process may live on that closed its channel without having said that it was done;
+    /// it is killed then. 10 seconds.
+    pub linger: Duration,
+}
+
+impl Options {
+    /// The defaults, with this Python side.
+    pub fn new(python: PythonFiles) -> Self {
+        Options {
+            python,
+            cwd: None,
+            env: None,
+            linger: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A signal that a supervisor's user may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Signal {
+    /// SIGINT, `KeyboardInterrupt` in Python.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGABRT, on which Python's fault handler writes down where it is.
+    Abort,
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP, which suspends a process.
+    Stop,
+    /// SIGCONT, which wakes a suspended one.
+    Continue,
+}
+
+/// Starts, watches and ends Python processes.
+///
+/// All methods return without waiting for a Python process, but for [`Supervisor::shutdown_all`]. What
+/// becomes of the processes is told by the events that [`Supervisor::new`] returns the receiver of.
+/// Events are queued without bound, so that a slow receiver holds up nobody.
+///
+/// No process outlives its supervisor: whatever runs when it is dropped is killed.
+#[derive(Debug)]
+pub struct Supervisor {
+    remote: platform::Remote,
+    next: AtomicU32,
+    pids: Pids,
+}
+
+impl Supervisor {
+    /// A supervisor without processes, and the receiver of its events.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::Resources`] without a socket or a thread; [`SpawnError::Unsupported`].
+    pub fn new(options: Options) -> Result<(Self, Receiver<SupervisorEvent>), SpawnError> {
+        let (events, receiver) = mpsc::channel();
+        let pids = Pids::default();
+        let remote = platform::Remote::start(options, events, pids.clone())?;
+        let supervisor = Supervisor {
+            remote,
+            next: AtomicU32::new(1),
+            pids,
+        };
+        Ok((supervisor, receiver))
+    }
+
+    /// Starts an interpreter that serves as a host of forks.
+    ///
+    /// It is told to after the handshake, before anything that is sent or forked meanwhile, so there
+    /// is no need to await its readiness.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::NotStarted`], [`SpawnError::Resources`] and [`SpawnError::ShuttingDown`]. What
+    /// goes wrong later, such as an interpreter without pytest, is an event.
+    pub fn spawn_host(&self, interpreter: &Interpreter) -> Result<ProcessId, SpawnError> {
+        self.start(interpreter, true)
+    }
+
+    /// Starts an interpreter that plays one part, for where forks are not possible. The part is named
+    /// by the [`ToPython::Start`] that has to be sent to it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Supervisor::spawn_host`].
+    pub fn spawn_process(&self, interpreter: &Interpreter) -> Result<ProcessId, SpawnError> {
+        self.start(interpreter, false)
+    }
+
+    /// Asks a host, or a template that has collected, to fork.
+    ///
+    /// The child's number is known at once, and messages to it are queued. If nothing comes of it, not
+    /// least because `parent` has ended, its only event is
+    /// [`EventKind::ForkFailed`](crate::EventKind::ForkFailed).
+    pub fn fork(&self, parent: ProcessId) -> ProcessId {
+        let child = self.number();
+        self.remote.request(Request::Fork { child, parent });
+        child
+    }
+
+    /// Queues a message. It is sent after the handshake; one for a process that has ended is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the message is too large for a frame.
+    pub fn send(&self, to: ProcessId, message: &ToPython) -> Result<(), SendError> {
+        let frame = encode_frame(message, MAX_FRAME)?;
+        log::sent(to, message);
+        let template = matches!(
+            message,
+            ToPython::Start {
+                role: Role::Template,
+                ..
+            }
+        );
+        self.remote.request(Request::Send {
+            to,
+            frame,
+            template,
+        });
+        Ok(())
+    }
+
+    /// Sends a signal to a process; nothing happens if it has ended. One that is being forked gets it
+    /// as soon as it exists.
+    pub fn kill(&self, process: ProcessId, signal: Signal) {
+        self.remote.request(Request::Kill { process, signal });
+    }
+
+    /// The pid of a process that is known to run.
+    pub fn pid(&self, process: ProcessId) -> Option<u32> {
+        self.pids.get(process)
+    }
+
+    /// Ends all processes and waits until they are gone.
+    ///
+    /// Hosts are asked to go once their children have; what still runs after `grace` is killed. Workers
+    /// are not asked, as it takes the user of this crate to know in which words. Nothing can be started
+    /// meanwhile. Each process has its last event, unless the operating system did not let go of it
+    /// within seconds after its SIGKILL.
+    pub fn shutdown_all(&self, grace: Duration) {
+        let (done, wait) = mpsc::channel();
+        self.remote.request(Request::Shutdown {
+            deadline: Instant::now() + grace,
+            done,
+        });
+        // An error means that there is no thread any more, and so no process.
+        let _ = wait.recv();
+    }
+
+    fn start(&self, interpreter: &Interpreter, host: bool) -> Result<ProcessId, SpawnError> {
+        let process = self.number();
+        let (answer, wait) = mpsc::channel();
+        let interpreter = interpreter.clone();
+        self.remote.request(Request::Spawn {
+            process,
+            interpreter,
+            host,
+            answer,
+        });
+        wait.recv().unwrap_or(Err(SpawnError::ShuttingDown))?;
+        Ok(process)
+    }
+
+    fn number(&self) -> ProcessId {
+        ProcessId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.shutdown_all(Duration::ZERO);
+        self.remote.stop();
+    }
+}
+
+/// What the thread behind a supervisor is asked to do.
+#[derive(Debug)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "there is nobody to ask"))]
+pub(crate) enum Request {
+    Spawn {
+        process: ProcessId,
+        interpreter: Interpreter,
+        host: bool,
+        answer: Sender<Result<(), SpawnError>>,
+    },
+    Fork {
+        child: ProcessId,
+        parent: ProcessId,
+    },
+    Send {
+        to: ProcessId,
+        frame: Vec<u8>,
+        /// Whether it makes the process a template, which will serve as a host.
+        template: bool,
+    },
+    Kill {
+        process: ProcessId,
+        signal: Signal,
+    },
+    Shutdown {
+        deadline: Instant,
+        /// Dropped when nothing runs any more.
+        done: Sender<()>,
+    },
+    Stop,
+}
+
+/// The pids of the processes that are known to run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pids(Arc<Mutex<HashMap<ProcessId, u32>>>);
+
+impl Pids {
+    pub(crate) fn get(&self, process: ProcessId) -> Option<u32> {
+        self.lock().get(&process).copied()
+    }
+
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no processes"))]
+    pub(crate) fn set(&self, process: ProcessId, pid: Option<u32>) {
+        match pid {
+            Some(pid) => self.lock().insert(process, pid),
+            None => self.lock().remove(&process),
+        };
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ProcessId, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
