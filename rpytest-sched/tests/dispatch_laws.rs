@@ -152,8 +152,8 @@ fn run(case: &Case) -> (SimReport, Witness) {
                     _ => {}
                 }
                 if *event == SimEvent::Over {
-                seen.last = Some(dispatcher.clone());
-            }
+                    seen.last = Some(dispatcher.clone());
+                }
             },
         )
         .expect("every task has a terminal state");

@@ -44,21 +44,22 @@ fn trace(text: &str, pool: Simulation, policy: Policy) -> String {
                 let at = (at * 1e3).round();
                 let line = match event {
                     SimEvent::Assigned(w, tasks) => {
-                        format!("{at:>4} w{} gets {}", w.0, names(tasks))
+                        format!("{at} ms: w{} gets {}", w.0, names(tasks))
                     }
-                    SimEvent::Finish(w) => format!("{at:>4} w{} is to finish", w.0),
-                    SimEvent::Revoke(w, count) => format!("{at:>4} w{} is asked for {count}", w.0),
+                    SimEvent::Finish(w) => format!("{at} ms: w{} is to finish", w.0),
+                    SimEvent::Revoke(w, count) => format!("{at} ms: w{} is asked for {count}", w.0),
                     SimEvent::Returned(w, tasks) => {
-                        format!("{at:>4} w{} returns {}", w.0, names(tasks))
+                        format!("{at} ms: w{} returns {}", w.0, names(tasks))
                     }
-                    SimEvent::Died(w, task) => format!("{at:>4} w{} dies in {}", w.0, task.0),
+                    SimEvent::Died(w, task) => format!("{at} ms: w{} dies in {}", w.0, task.0),
                     _ => return,
                 };
                 writeln!(out, "{line}").expect("strings can be written to");
             },
         )
         .expect("all tasks are settled");
-    writeln!(out, "{:>4} end", (report.makespan * 1e3).round()).expect("strings can be written to");
+    writeln!(out, "{} ms: end", (report.makespan * 1e3).round())
+        .expect("strings can be written to");
     out
 }
 
@@ -73,12 +74,12 @@ fn one_worker_keeps_collection_order() {
         1,
         Policy::new(),
         expect![[r#"
-           0 w0 gets 0 1
-         300 w0 gets 2
-         400 w0 gets 3
-         600 w0 is to finish
-        1000 end
-    "#]],
+            0 ms: w0 gets 0 1
+            300 ms: w0 gets 2
+            400 ms: w0 gets 3
+            600 ms: w0 is to finish
+            1000 ms: end
+        "#]],
     );
 }
 
@@ -89,15 +90,15 @@ fn long_tasks_begin_first_and_are_nobodys_look_ahead() {
         2,
         Policy::new(),
         expect![[r#"
-               0 w0 gets 4 1
-               0 w1 gets 3 0
-             900 w1 gets 2
-            1000 w0 gets 5
-            1000 w1 gets 6
-            1100 w0 gets 7
-            1100 w1 is to finish
-            1200 w0 is to finish
-            1300 end
+            0 ms: w0 gets 4 1
+            0 ms: w1 gets 3 0
+            900 ms: w1 gets 2
+            1000 ms: w0 gets 5
+            1000 ms: w1 gets 6
+            1100 ms: w0 gets 7
+            1100 ms: w1 is to finish
+            1200 ms: w0 is to finish
+            1300 ms: end
         "#]],
     );
 }
@@ -109,15 +110,15 @@ fn as_many_tasks_as_workers_run_at_once() {
         4,
         Policy::new(),
         expect![[r#"
-               0 w0 gets 0
-               0 w0 is to finish
-               0 w1 gets 1
-               0 w1 is to finish
-               0 w2 gets 2
-               0 w2 is to finish
-               0 w3 gets 3
-               0 w3 is to finish
-             500 end
+            0 ms: w0 gets 0
+            0 ms: w0 is to finish
+            0 ms: w1 gets 1
+            0 ms: w1 is to finish
+            0 ms: w2 gets 2
+            0 ms: w2 is to finish
+            0 ms: w3 gets 3
+            0 ms: w3 is to finish
+            500 ms: end
         "#]],
     );
     check(
@@ -125,15 +126,15 @@ fn as_many_tasks_as_workers_run_at_once() {
         4,
         Policy::new(),
         expect![[r#"
-               0 w0 gets 0
-               0 w0 is to finish
-               0 w1 gets 1
-               0 w1 is to finish
-               0 w2 gets 2
-               0 w2 is to finish
-               0 w3 gets 3
-               0 w3 is to finish
-             100 end
+            0 ms: w0 gets 0
+            0 ms: w0 is to finish
+            0 ms: w1 gets 1
+            0 ms: w1 is to finish
+            0 ms: w2 gets 2
+            0 ms: w2 is to finish
+            0 ms: w3 gets 3
+            0 ms: w3 is to finish
+            100 ms: end
         "#]],
     );
 }
@@ -146,17 +147,17 @@ fn trivial_tasks_come_in_batches() {
         2,
         Policy::new().horizon(0.04),
         expect![[r#"
-               0 w0 gets 0 1 2 3
-               0 w1 gets 10 11 12 13
-              10 w0 gets 4 5
-              10 w1 gets 14 15
-              30 w0 gets 6 7
-              30 w1 gets 16 17
-              50 w0 gets 8 9
-              50 w1 gets 18 19
-              90 w0 is to finish
-              90 w1 is to finish
-             100 end
+            0 ms: w0 gets 0 1 2 3
+            0 ms: w1 gets 10 11 12 13
+            10 ms: w0 gets 4 5
+            10 ms: w1 gets 14 15
+            30 ms: w0 gets 6 7
+            30 ms: w1 gets 16 17
+            50 ms: w0 gets 8 9
+            50 ms: w1 gets 18 19
+            90 ms: w0 is to finish
+            90 ms: w1 is to finish
+            100 ms: end
         "#]],
     );
 }
@@ -169,15 +170,15 @@ fn a_chunk_may_be_limited() {
         1,
         Policy::new().max_chunk(1),
         expect![[r#"
-               0 w0 gets 0 1
-               0 w0 gets 2
-              10 w0 gets 3
-              20 w0 gets 4
-              30 w0 gets 5
-              40 w0 gets 6
-              50 w0 gets 7
-              70 w0 is to finish
-              80 end
+            0 ms: w0 gets 0 1
+            0 ms: w0 gets 2
+            10 ms: w0 gets 3
+            20 ms: w0 gets 4
+            30 ms: w0 gets 5
+            40 ms: w0 gets 6
+            50 ms: w0 gets 7
+            70 ms: w0 is to finish
+            80 ms: end
         "#]],
     );
 }
@@ -190,14 +191,14 @@ fn a_whole_group_stays_with_its_worker() {
         2,
         policy,
         expect![[r#"
-               0 w0 gets 0 1
-               0 w1 gets 4 5
-             100 w0 gets 2
-             100 w1 gets 6
-             200 w0 gets 3
-             200 w1 is to finish
-             300 w0 is to finish
-             400 end
+            0 ms: w0 gets 0 1
+            0 ms: w1 gets 4 5
+            100 ms: w0 gets 2
+            100 ms: w1 gets 6
+            200 ms: w0 gets 3
+            200 ms: w1 is to finish
+            300 ms: w0 is to finish
+            400 ms: end
         "#]],
     );
 }
@@ -209,14 +210,14 @@ fn an_idle_worker_splits_what_is_left_of_a_group() {
         2,
         Policy::new().order(Order::Collection),
         expect![[r#"
-               0 w0 gets 0 1
-               0 w1 gets 3 4
-             100 w0 gets 2
-             100 w1 gets 5
-             200 w0 gets 6
-             200 w1 is to finish
-             300 w0 is to finish
-             400 end
+            0 ms: w0 gets 0 1
+            0 ms: w1 gets 3 4
+            100 ms: w0 gets 2
+            100 ms: w1 gets 5
+            200 ms: w0 gets 6
+            200 ms: w1 is to finish
+            300 ms: w0 is to finish
+            400 ms: end
         "#]],
     );
 }
@@ -229,11 +230,11 @@ fn each_worker_runs_everything() {
         2,
         policy,
         expect![[r#"
-               0 w0 gets 0 1
-               0 w1 gets 0 1
-             100 w0 is to finish
-             100 w1 is to finish
-             300 end
+            0 ms: w0 gets 0 1
+            0 ms: w1 gets 0 1
+            100 ms: w0 is to finish
+            100 ms: w1 is to finish
+            300 ms: end
         "#]],
     );
 }
@@ -245,9 +246,9 @@ fn no_tasks_and_no_work() {
         2,
         Policy::new(),
         expect![[r#"
-               0 w0 is to finish
-               0 w1 is to finish
-               0 end
+            0 ms: w0 is to finish
+            0 ms: w1 is to finish
+            0 ms: end
         "#]],
     );
 }
@@ -263,18 +264,18 @@ fn a_crashed_workers_group_goes_to_its_successor() {
         policy,
     );
     expect![[r#"
-           0 w0 gets 0 1
-           0 w1 gets 4 5
-          50 w0 dies in 0
-          50 w2 gets 1 2
-         100 w1 gets 6
-         150 w1 dies in 5
-         150 w2 gets 3
-         150 w3 gets 6
-         150 w3 is to finish
-         250 w2 is to finish
-         300 w2 dies in 3
-         300 end
+        0 ms: w0 gets 0 1
+        0 ms: w1 gets 4 5
+        50 ms: w0 dies in 0
+        50 ms: w2 gets 1 2
+        100 ms: w1 gets 6
+        150 ms: w1 dies in 5
+        150 ms: w2 gets 3
+        150 ms: w3 gets 6
+        150 ms: w3 is to finish
+        250 ms: w2 is to finish
+        300 ms: w2 dies in 3
+        300 ms: end
     "#]]
     .assert_eq(&text);
 }

@@ -161,7 +161,10 @@ mod stored {
         history.record("test_a.py", "test_a.py::test_x", observation);
         let text =
             serde_json::to_string(&DurationFile::from(&history)).expect("it has a JSON form");
-        expect![[r#"{"version":1,"files":{"test_a.py":{"test_a.py::test_x":[[17,0.001,0.2,0.0]]}}}"#]].assert_eq(&text);
+        expect![[
+            r#"{"version":1,"files":{"test_a.py":{"test_a.py::test_x":[[17,0.001,0.2,0.0]]}}}"#
+        ]]
+        .assert_eq(&text);
         let file: DurationFile = serde_json::from_str(&text).expect("it was written");
         assert_eq!(DurationHistory::try_from(file), Ok(history));
     }

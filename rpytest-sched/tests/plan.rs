@@ -22,8 +22,8 @@ fn check(text: &str, workers: u32, grouping: Grouping, expected: Expect) {
     let plan = plan(&tasks(text), workers, grouping);
     let mut out = String::new();
     for (assigned, load) in plan.assignments.iter().zip(&plan.loads) {
-        let names: Vec<String> = assigned.iter().map(|task| task.0.to_string()).collect();
-        writeln!(out, "{load}: {}", names.join(" ")).expect("strings can be written to");
+        let names: Vec<String> = assigned.iter().map(|task| format!(" {}", task.0)).collect();
+        writeln!(out, "{load}:{}", names.concat()).expect("strings can be written to");
     }
     let (ends, bound) = (plan.makespan, plan.lower_bound);
     writeln!(out, "{ends} over {bound}").expect("strings can be written to");
@@ -32,84 +32,134 @@ fn check(text: &str, workers: u32, grouping: Grouping, expected: Expect) {
 
 #[test]
 fn the_longest_comes_first() {
-    check("1 2 3 4 5 6", 2, Grouping::Splittable, expect![[r#"
+    check(
+        "1 2 3 4 5 6",
+        2,
+        Grouping::Splittable,
+        expect![[r#"
         11: 5 2 1
         10: 4 3 0
         11 over 10.5
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn grahams_worst_case() {
-    check("3 3 2 2 2", 2, Grouping::Splittable, expect![[r#"
+    check(
+        "3 3 2 2 2",
+        2,
+        Grouping::Splittable,
+        expect![[r#"
         7: 0 2 4
         5: 1 3
         7 over 6
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn ties_are_decided_by_number() {
-    check("1 1 1 1 1", 3, Grouping::Splittable, expect![[r#"
+    check(
+        "1 1 1 1 1",
+        3,
+        Grouping::Splittable,
+        expect![[r#"
         2: 0 3
         2: 1 4
         1: 2
         2 over 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn whole_groups_stay_together() {
-    check("1 1 1 | 4 | 1 1 | 2", 2, Grouping::Whole, expect![[r#"
+    check(
+        "1 1 1 | 4 | 1 1 | 2",
+        2,
+        Grouping::Whole,
+        expect![[r#"
         6: 3 6
         5: 0 1 2 4 5
         6 over 5.5
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_group_is_a_lower_bound() {
-    check("5 5 5 | 1 | 1", 2, Grouping::Whole, expect![[r#"
+    check(
+        "5 5 5 | 1 | 1",
+        2,
+        Grouping::Whole,
+        expect![[r#"
         15: 0 1 2
         2: 3 4
         15 over 15
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_cost_is_the_mean_of_the_known() {
-    check("4 2 ? nan -1", 2, Grouping::Splittable, expect![[r#"
+    check(
+        "4 2 ? nan -1",
+        2,
+        Grouping::Splittable,
+        expect![[r#"
         7: 0 4
         8: 2 3 1
         8 over 7.5
-    "#]]);
-    check("? ? ?", 2, Grouping::Splittable, expect![[r#"
+    "#]],
+    );
+    check(
+        "? ? ?",
+        2,
+        Grouping::Splittable,
+        expect![[r#"
         0.02: 0 2
         0.01: 1
         0.02 over 0.02
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn every_worker_may_run_everything() {
-    check("4 2", 2, Grouping::Each, expect![[r#"
+    check(
+        "4 2",
+        2,
+        Grouping::Each,
+        expect![[r#"
         6: 0 1
         6: 0 1
         6 over 6
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nothing_to_do_and_nobody_to_do_it() {
-    check("", 2, Grouping::Whole, expect![[r#"
-        0: 
-        0: 
-        0 over 0
-    "#]]);
-    check("1", 0, Grouping::Whole, expect![[r#"
+    check(
+        "",
+        2,
+        Grouping::Whole,
+        expect![[r#"
+            0:
+            0:
+            0 over 0
+        "#]],
+    );
+    check(
+        "1",
+        0,
+        Grouping::Whole,
+        expect![[r#"
         1: 0
         1 over 1
-    "#]]);
+    "#]],
+    );
 }
 
 /// The best makespan of all, by trying every plan.

@@ -47,38 +47,50 @@ fn check(strategy: By, expected: Expect) {
 
 #[test]
 fn groups_are_balanced_and_a_large_one_is_cut() {
-    check(By::DurationBalanced, expect![[r#"
+    check(
+        By::DurationBalanced,
+        expect![[r#"
         6.0: a0 a1
         7.0: b0 b1 c0
         8.1: a2 a3 d0 d1 d2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn tests_are_dealt_in_turn() {
-    check(By::RoundRobin, expect![[r#"
+    check(
+        By::RoundRobin,
+        expect![[r#"
         11.0: a0 a3 c0 d2
         5.0: a1 b0 d0
         5.1: a2 b1 d1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn tests_are_hashed() {
-    check(By::Hash, expect![[r#"
+    check(
+        By::Hash,
+        expect![[r#"
         5.0: a0 a3
         9.0: a1 c0 d0
         7.1: a2 b0 b1 d1 d2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn single_tests_are_balanced() {
-    check(By::LeastDuration, expect![[r#"
+    check(
+        By::LeastDuration,
+        expect![[r#"
         7.0: a3 c0
         7.1: a0 b1 d1 d2
         7.0: a1 a2 b0 d0
-    "#]]);
+    "#]],
+    );
 }
 
 /// The values that the authors of FNV publish.

@@ -18,10 +18,6 @@ impl CrashFile {
     }
 
     /// The file, to be handed to the process.
-    #[cfg_attr(
-        not(unix),
-        expect(dead_code, reason = "there is no process to hand it to")
-    )]
     pub(crate) fn file(&self) -> &File {
         &self.0
     }

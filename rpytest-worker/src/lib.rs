@@ -1,5 +1,12 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
+#![cfg_attr(
+    not(unix),
+    expect(
+        dead_code,
+        reason = "without a backend nobody tells of lives and crashes"
+    )
+)]
 
 mod crash;
 pub mod embedded;
@@ -7,12 +14,7 @@ mod end;
 mod error;
 mod event;
 pub mod interpreter;
-#[cfg_attr(not(unix), expect(dead_code, reason = "nothing lives there"))]
 mod life;
-#[cfg_attr(
-    not(unix),
-    expect(dead_code, reason = "only half of it has messages to log")
-)]
 mod log;
 mod supervisor;
 

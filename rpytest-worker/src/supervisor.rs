@@ -205,7 +205,6 @@ impl Drop for Supervisor {
 
 /// What the thread behind a supervisor is asked to do.
 #[derive(Debug)]
-#[cfg_attr(not(unix), expect(dead_code, reason = "there is nobody to ask"))]
 pub(crate) enum Request {
     Spawn {
         process: ProcessId,
@@ -244,7 +243,6 @@ impl Pids {
         self.lock().get(&process).copied()
     }
 
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no processes"))]
     pub(crate) fn set(&self, process: ProcessId, pid: Option<u32>) {
         match pid {
             Some(pid) => self.lock().insert(process, pid),

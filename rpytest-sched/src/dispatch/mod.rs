@@ -33,7 +33,8 @@
 //!
 //! Beyond the two items above, the queue is filled up to [`Policy::horizon`] seconds of estimated work, and is
 //! filled again when it has fallen below half of that. A task of unknown cost counts with the mean of those
-//! that completed in this run. Until some have, few are handed out.
+//! that completed in this run; until some have, and again near the end, fewer are handed out, since any of them may be
+//! long.
 //!
 //! # Cost
 //!
@@ -43,6 +44,7 @@
 
 mod error;
 mod events;
+mod index;
 mod layout;
 mod policy;
 mod pool;
@@ -50,13 +52,14 @@ mod state;
 mod steal;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 pub use self::error::DispatchError;
 pub use self::events::CrashOutcome;
 pub use self::policy::{Grouping, Order, Policy};
 pub use self::state::TaskState;
 
+use self::index::Index;
 use self::layout::Span;
 use self::pool::Pool;
 use self::state::Ledger;
@@ -74,7 +77,7 @@ const FIRST_CONTACT: u32 = 4;
 #[derive(Clone, Debug)]
 pub struct Dispatcher {
     tasks: Vec<Task>,
-    index: HashMap<TaskId, u32>,
+    index: Index,
     policy: Policy,
     horizon: u64,
     overhead: u64,
@@ -82,10 +85,12 @@ pub struct Dispatcher {
     /// Sum and number of completed tasks whose cost was unknown.
     learned: (u64, u32),
     workers: Vec<Worker>,
-    by_id: HashMap<WorkerId, usize>,
+    by_id: Index,
     /// Workers that can still be given work.
     open: usize,
     pool: Option<Pool>,
+    /// Indices of tasks that a worker was asked for and gave back.
+    given_back: HashSet<usize>,
     ledger: Ledger,
     /// The largest `spent` of any worker: about the time since the run began.
     now: u64,
@@ -99,9 +104,9 @@ impl Dispatcher {
     ///
     /// [`DispatchError::DuplicateTask`] if two tasks have the same number.
     pub fn new(tasks: Vec<Task>, policy: Policy) -> Result<Self, DispatchError> {
-        let mut index = HashMap::with_capacity(tasks.len());
+        let mut index = Index::new(tasks.len());
         for (nth, task) in tasks.iter().enumerate() {
-            if index.insert(task.id, nth as u32).is_some() {
+            if !index.insert(task.id.0, nth) {
                 return Err(DispatchError::DuplicateTask(task.id));
             }
         }
@@ -114,9 +119,10 @@ impl Dispatcher {
             prior: mean_cost(&tasks).saturating_add(overhead),
             learned: (0, 0),
             workers: Vec::new(),
-            by_id: HashMap::new(),
+            by_id: Index::new(0),
             open: 0,
             pool: None,
+            given_back: HashSet::new(),
             ledger: Ledger::new(tasks.len(), rows),
             now: 0,
             stopped: false,
@@ -134,11 +140,10 @@ impl Dispatcher {
     ///
     /// [`DispatchError::DuplicateWorker`] if a worker of this number was ever added.
     pub fn add_worker(&mut self, worker: WorkerId) -> Result<(), DispatchError> {
-        if self.by_id.contains_key(&worker) {
+        let nth = self.workers.len();
+        if !self.by_id.insert(worker.0, nth) {
             return Err(DispatchError::DuplicateWorker(worker));
         }
-        let nth = self.workers.len();
-        self.by_id.insert(worker, nth);
         self.workers.push(Worker::new(worker, self.now));
         self.open += 1;
         if self.pool.is_some() {
@@ -164,14 +169,16 @@ impl Dispatcher {
         }
         self.plan();
         let mean = self.mean();
-        let refill = self.workers[nth].backlog(mean) <= self.horizon / 2;
+        let unknown = self.most_unknown(mean);
+        let refill = self.workers[nth].backlog(mean) <= self.horizon / 2
+            && self.workers[nth].queued_unknown <= unknown / 2;
         loop {
             let needed = self.workers[nth].known() < MUST_KNOW;
             let may = refill && self.may_chunk(handed.len());
             if !(needed || may) {
                 break;
             }
-            let Some(slot) = self.draw(nth, needed, mean) else {
+            let Some(slot) = self.draw(nth, needed, mean, unknown) else {
                 break;
             };
             let Some(pool) = &self.pool else { break };
@@ -194,8 +201,21 @@ impl Dispatcher {
             .is_none_or(|most| handed < most as usize)
     }
 
+    /// How many tasks of unknown cost a worker's queue may be filled with. Any of them may be long, so that where others
+    /// could run them it is no more than half of a worker's part of what is left, though not so few that trivial
+    /// tasks come one by one.
+    fn most_unknown(&self, mean: u64) -> u32 {
+        let guess = FIRST_CONTACT.saturating_add(self.learned.1.saturating_mul(2));
+        if self.open <= 1 {
+            return guess;
+        }
+        let left = self.pool.as_ref().map_or(0, Pool::left) / (2 * self.open as u32);
+        let few = (self.horizon / 8).checked_div(mean).unwrap_or(1) as u32;
+        guess.min(left.max(few).max(1))
+    }
+
     /// The next slot for a worker: whatever there is if it must know one more, otherwise only what fits its queue.
-    fn draw(&mut self, nth: usize, needed: bool, mean: u64) -> Option<u32> {
+    fn draw(&mut self, nth: usize, needed: bool, mean: u64, unknown: u32) -> Option<u32> {
         let lane = self.workers[nth].lane?;
         if self.pool.as_ref()?.lanes[lane].is_empty() {
             let (from, target) = self.victim(nth, needed, mean)?;
@@ -207,9 +227,7 @@ impl Dispatcher {
             let filled = worker
                 .backlog(mean)
                 .saturating_add(pool.head_cost(lane, mean)?);
-            let guess = FIRST_CONTACT.saturating_add(self.learned.1.saturating_mul(2));
-            let part = pool.left() / (2 * self.open.max(1) as u32) + 1;
-            if filled > self.horizon || worker.queued_unknown >= guess.min(part) {
+            if filled > self.horizon || worker.queued_unknown >= unknown {
                 return None;
             }
         }
@@ -267,15 +285,15 @@ impl Dispatcher {
     /// Estimated seconds of work that a worker knows and has not begun.
     #[must_use]
     pub fn backlog(&self, worker: WorkerId) -> f64 {
-        let nth = self.by_id.get(&worker);
-        nth.map_or(0.0, |&nth| seconds(self.workers[nth].backlog(self.mean())))
+        let nth = self.by_id.get(worker.0);
+        nth.map_or(0.0, |nth| seconds(self.workers[nth].backlog(self.mean())))
     }
 
     /// The state of a task, `None` if it is not part of the run. With [`Grouping::Each`] the state that is furthest from
     /// its end among the workers'; [`state_on`](Self::state_on) tells them apart.
     #[must_use]
     pub fn state(&self, task: TaskId) -> Option<TaskState> {
-        let index = *self.index.get(&task)? as usize;
+        let index = self.index.get(task.0)?;
         Some(self.ledger.overall(index))
     }
 
@@ -283,8 +301,8 @@ impl Dispatcher {
     /// worker are not part of the run.
     #[must_use]
     pub fn state_on(&self, worker: WorkerId, task: TaskId) -> Option<TaskState> {
-        let index = *self.index.get(&task)? as usize;
-        let nth = *self.by_id.get(&worker)?;
+        let index = self.index.get(task.0)?;
+        let nth = self.by_id.get(worker.0)?;
         self.ledger.get(self.workers[nth].row, index)
     }
 
@@ -306,12 +324,12 @@ impl Dispatcher {
     }
 
     fn open_worker(&self, worker: WorkerId) -> Option<usize> {
-        let nth = *self.by_id.get(&worker)?;
+        let nth = self.by_id.get(worker.0)?;
         (self.workers[nth].life == Life::Open).then_some(nth)
     }
 
     fn living(&self, worker: WorkerId) -> Result<usize, DispatchError> {
-        let nth = *(self.by_id.get(&worker)).ok_or(DispatchError::UnknownWorker(worker))?;
+        let nth = (self.by_id.get(worker.0)).ok_or(DispatchError::UnknownWorker(worker))?;
         if self.workers[nth].life == Life::Gone {
             return Err(DispatchError::WorkerGone(worker));
         }
@@ -320,8 +338,8 @@ impl Dispatcher {
 
     fn known_pair(&self, worker: WorkerId, task: TaskId) -> Result<(usize, usize), DispatchError> {
         let nth = self.living(worker)?;
-        let index = *(self.index.get(&task)).ok_or(DispatchError::UnknownTask(task))?;
-        Ok((nth, index as usize))
+        let index = (self.index.get(task.0)).ok_or(DispatchError::UnknownTask(task))?;
+        Ok((nth, index))
     }
 
     fn lane_of(&self, nth: usize) -> Option<&pool::Lane> {

@@ -67,7 +67,8 @@ impl Dispatcher {
     ///
     /// To be asked when [`next`](Self::next) gave nothing, best while the worker still knows two tasks, since the other can
     /// answer late. It is `None` unless the pool has nothing more for this worker and another has a queue beyond the
-    /// item that it must know next. The other gives back from the tail of its queue what it has not begun, and must
+    /// item that it must know next. No task is asked for twice, and no worker after it had nothing to give, so that an
+    /// answer that comes twice does no harm. The other gives back from the tail of its queue what it has not begun, and must
     /// always answer with [`returned`](Self::returned), if need be with nothing. Until then this worker is not told to finish.
     /// Only with [`Grouping::Splittable`].
     pub fn revoke_for(&mut self, worker: WorkerId) -> Option<(WorkerId, usize)> {
@@ -87,7 +88,7 @@ impl Dispatcher {
             // The head of the queue is the next item of the running one, or will begin at any moment.
             let kept = MUST_KNOW - usize::from(it.running.is_some());
             let tail = it.queue.len().saturating_sub(kept);
-            if other == nth || it.life == Life::Gone || it.asked || tail == 0 {
+            if other == nth || it.life == Life::Gone || it.asked || it.declined || tail == 0 {
                 continue;
             }
             let (mut known, mut unknown) = (0u64, 0u32);
@@ -101,6 +102,10 @@ impl Dispatcher {
             }
             // Tasks of known and small cost are done before the messages have gone to and fro.
             if unknown == 0 && known < self.horizon / 2 {
+                continue;
+            }
+            let given_back = |&slot: &u32| self.given_back.contains(&pool.layout.task(slot));
+            if it.queue.iter().skip(kept).any(given_back) {
                 continue;
             }
             let ends = it.ready_at(&pool.layout, mean, self.now);
@@ -120,7 +125,8 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// [`NotAsked`](DispatchError::NotAsked), [`NotQueued`](DispatchError::NotQueued) if one of the tasks does not wait on this worker, or that a task or the worker is
+    /// [`NotAsked`](DispatchError::NotAsked), [`NotQueued`](DispatchError::NotQueued) if one of the tasks does not wait on this worker
+    /// or was given back before, or that a task or the worker is
     /// unknown or gone. Then nothing was given back.
     pub fn returned(&mut self, victim: WorkerId, tasks: &[TaskId]) -> Result<(), DispatchError> {
         let nth = self.living(victim)?;
@@ -131,13 +137,16 @@ impl Dispatcher {
         for &task in tasks {
             let (_, index) = self.known_pair(victim, task)?;
             let state = self.ledger.get(self.workers[nth].row, index);
-            if state != Some(TaskState::Queued(victim)) {
+            let again = self.given_back.contains(&index);
+            if again || state != Some(TaskState::Queued(victim)) {
                 return Err(DispatchError::NotQueued(victim, task));
             }
             indices.push(index);
         }
         indices.sort_unstable();
+        self.given_back.extend(&indices);
         self.workers[nth].asked = false;
+        self.workers[nth].declined |= indices.is_empty();
         let thief = self.workers[nth].lending.take();
         let mut lane = self.workers[nth].lane;
         if let Some(thief) = thief {

@@ -36,6 +36,8 @@ pub(super) struct Worker {
     pub awaiting: Option<usize>,
     /// Whether this worker was asked to give some of its queue back, and has not answered.
     pub asked: bool,
+    /// Whether it was asked and had nothing to give.
+    pub declined: bool,
     /// The worker for which it was asked.
     pub lending: Option<usize>,
 }
@@ -54,6 +56,7 @@ impl Worker {
             spent,
             awaiting: None,
             asked: false,
+            declined: false,
             lending: None,
         }
     }

@@ -33,6 +33,8 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
         process.channel.send({"type": "session_over", "exit": code})
         raise
     process.channel.send({"type": "session_over", "exit": code})
+    # Left to the interpreter's end, it would be a ResourceWarning where those are on.
+    process.close()
     if controller.workers:
         # Nothing of the user's ran here but configuration and reporting.
         afterfork.exit_quickly(code)

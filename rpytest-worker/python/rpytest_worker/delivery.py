@@ -22,10 +22,13 @@ class Delivery:
         self._report = config.hook.pytest_runtest_logreport
         self._apart: Any = None
         self._with_nodes = with_nodes and pytest_compat.others_listen(self._report)
-        if self._with_nodes:
-            reporter = pytest_compat.terminal_reporter(config)
-            if reporter is not None and pytest_compat.take_out(self._report, reporter):
-                self._apart = reporter.pytest_runtest_logreport
+        self._reporter = pytest_compat.terminal_reporter(config)
+        if (
+            self._with_nodes
+            and self._reporter is not None
+            and pytest_compat.take_out(self._report, self._reporter)
+        ):
+            self._apart = self._reporter.pytest_runtest_logreport
 
     def events(self, events: list[tuple[str, Any]], node: Any = None) -> None:
         hook = self._hook
@@ -36,6 +39,11 @@ class Delivery:
                 hook.pytest_runtest_logstart(nodeid=value[0], location=value[1])
             elif kind == reports.FINISH:
                 hook.pytest_runtest_logfinish(nodeid=value[0], location=value[1])
+            elif kind == reports.HIDDEN_REPORT:
+                curtain = pytest_compat.Curtain(self._reporter) if self._reporter else None
+                self._deliver(value, node)
+                if curtain is not None:
+                    curtain.raise_()
             elif kind == reports.WARNING:
                 hook.pytest_warning_recorded.call_historic(kwargs=value)
 

@@ -86,6 +86,7 @@ class Distributed:
         self._failures = 0
         self._stopping: str | None = None
         self._over = False
+        self._counted = False
         self._error: str | None = None
         self._interrupt: tuple[str, str] | None = None
         self._exitstatus: int | None = None
@@ -143,11 +144,6 @@ class Distributed:
         session.shouldfail = session.shouldfail or data["shouldfail"]
         pytest_compat.adopt_cached_nodeids(config, self._nodeids)
         pytest_compat.adopt_passed_collectors(config, data["passed_collectors"])
-        reporter = pytest_compat.terminal_reporter(config)
-        if reporter is not None:
-            pytest_compat.show_collected(
-                reporter, data["collected"], data["deselected"], data["lines"]
-            )
         for node in list(self._nodes.values()):
             config.hook.pytest_xdist_node_collection_finished(node=node, ids=self._nodeids)
 
@@ -234,6 +230,11 @@ class Distributed:
         elif kind == "warning":
             recorded = recorded_warnings.deserialize(value)
             config.hook.pytest_warning_recorded.call_historic(kwargs=recorded)
+        elif kind == "counts":
+            reporter = pytest_compat.terminal_reporter(config)
+            if reporter is not None and not self._counted:
+                pytest_compat.show_collected(reporter, *value)
+            self._counted = True
         elif kind == "usage_error":
             self._stop_run("usage error")
             raise pytest.UsageError(*value)
@@ -293,7 +294,7 @@ class Distributed:
         if not maxfail:
             return
         for kind, value in events:
-            if kind == reports.REPORT and value.failed and not hasattr(value, "wasxfail"):
+            if kind in (reports.REPORT, reports.HIDDEN_REPORT) and value.failed and not hasattr(value, "wasxfail"):
                 self._failures += 1
         if self._failures >= maxfail:
             self._stop_run(f"stopping after {self._failures} failures")

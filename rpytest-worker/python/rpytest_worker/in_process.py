@@ -30,6 +30,7 @@ class InProcess:
             (entry["address"]["nodeid"], entry["address"]["nth"]): entry for entry in settled
         }
         self._curtain: pytest_compat.Curtain | None = None
+        self._to_replay: list[pytest.Item] = []
         self._keys: dict[int, inventory.Key] = {}
         self._tasks: dict[int, int] = {}
         self._recorder = Recorder(process.channel, config)
@@ -42,25 +43,29 @@ class InProcess:
             self._curtain = pytest_compat.Curtain(reporter)
         afterfork.watch_crashes(self._process.crash_fd)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        if self._config.option.collectonly:
-            return
-        addresses = inventory.keys(session.items)
-        for position, (item, key) in enumerate(zip(session.items, addresses, strict=True)):
-            self._keys[id(item)] = key
-            self._tasks[id(item)] = position
-        self._process.channel.send(
-            {
-                "type": "inventory",
-                "items": inventory.entries(session.items, addresses, "no"),
-                "unshareable": [],
-                "payload": b"",
-            }
-        )
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Any:
+        if not self._config.option.collectonly:
+            self._announce(session)
+        if self._settled:
+            self._set_settled_apart(session)
+        try:
+            result = yield
+            # No item was left to run, so that none has replayed them.
+            self._replay(session)
+        except BaseException as error:
+            self._stop_run(str(error) or type(error).__name__)
+            raise
+        finally:
+            self._raise_curtain()
+            self._recorder.flush()
+        if pytest_compat.others_listen(self._config.hook.pytest_runtestloop):
+            self._stop_run("a plugin has its own loop")
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        self._replay(item.session)
         task = self._tasks.get(id(item))
         if task is None:  # an item that a plugin made after collection
             return (yield)
@@ -74,45 +79,60 @@ class InProcess:
         recorder.end(task)
         return result
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Any:
-        if self._settled:
-            self._replay(session)
-        try:
-            result = yield
-        except BaseException as error:
-            self._stop_run(str(error) or type(error).__name__)
-            raise
-        finally:
-            self._raise_curtain()
-            self._recorder.flush()
-        if pytest_compat.others_listen(self._config.hook.pytest_runtestloop):
-            self._stop_run("a plugin has its own loop")
-        return result
+    def _announce(self, session: pytest.Session) -> None:
+        addresses = inventory.keys(session.items)
+        for position, (item, key) in enumerate(zip(session.items, addresses, strict=True)):
+            self._keys[id(item)] = key
+            self._tasks[id(item)] = position
+        self._process.channel.send(
+            {
+                "type": "inventory",
+                "items": inventory.entries(session.items, addresses, "no"),
+                "unshareable": [],
+                "payload": b"",
+            }
+        )
 
     def _stop_run(self, reason: str) -> None:
         """Say that items without a result are meant to have none."""
         self._process.channel.send({"type": "stop_run", "reason": reason})
 
-    def _replay(self, session: pytest.Session) -> None:
+    # ---------------------------------------------------------------- after a crash
+
+    def _set_settled_apart(self, session: pytest.Session) -> None:
         remaining = []
+        for item in session.items:
+            if self._keys[id(item)] in self._settled:
+                self._to_replay.append(item)
+            else:
+                remaining.append(item)
+        session.items[:] = remaining
+
+    def _replay(self, session: pytest.Session) -> None:
+        """Report what is settled, once pytest's loop has begun: failures count as failed tests only
+        from there."""
+        items, self._to_replay = self._to_replay, []
+        if not items:
+            return
         deliver = delivery.Delivery(self._config)
         last_crash = [key for key, entry in self._settled.items() if entry["payload"] is None][-1:]
-        for item in session.items:
+        for item in items:
             key = self._keys[id(item)]
-            entry = self._settled.get(key)
-            if entry is None:
-                remaining.append(item)
-            elif entry["payload"] is not None:
+            entry = self._settled[key]
+            if entry["payload"] is not None:
                 deliver.events(reports.decode(entry["payload"], self._config))
-            else:
-                start, *rest = delivery.crash(item.nodeid, item.location, entry["crash"], None)
-                deliver.events([start])
-                if [key] == last_crash:
-                    # The dead controller came as far as this; the rest was never seen.
-                    self._raise_curtain()
-                deliver.events(rest)
-        session.items[:] = remaining
+                continue
+            start, *rest = delivery.crash(item.nodeid, item.location, entry["crash"], None)
+            deliver.events([start])
+            if [key] == last_crash:
+                # The dead controller came as far as this; the rest was never seen.
+                self._raise_curtain()
+            deliver.events(rest)
+        self._raise_curtain()
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
 
     def _raise_curtain(self) -> None:
         if self._curtain is not None:

@@ -108,6 +108,13 @@ class RenderedRepr(TerminalRepr):
         return self.plain.strip()
 
 
+def restore_subtest_context(report: Any, data: dict[str, Any]) -> None:
+    """Since pytest 9.1 a subtest's values are made text again each time they are read back."""
+    context = data.get("_subtest.context")
+    if context is not None and hasattr(report, "context"):
+        object.__setattr__(report.context, "kwargs", context["kwargs"])
+
+
 def render(representation: Any, markup: bool) -> str:
     """The text of a failure as a terminal would show it."""
     out = io.StringIO()
@@ -249,6 +256,17 @@ def move_base_temp(config: pytest.Config, path: str) -> None:
 
 
 # ------------------------------------------------------------------ capture
+
+
+def is_capturing_descriptors(config: pytest.Config) -> bool:
+    """Whether what is written to standard output now goes to a test's captured output."""
+    manager: Any = config.pluginmanager.getplugin("capturemanager")
+    capture = getattr(manager, "_global_capturing", None)
+    return (
+        capture is not None
+        and capture.is_started()
+        and getattr(capture.out, "targetfd", None) is not None
+    )
 
 
 def renew_capture_files(config: pytest.Config) -> None:

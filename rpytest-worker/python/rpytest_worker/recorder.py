@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from . import reports
+from . import pytest_compat, reports
 from .wire import Channel, frame
 
 
@@ -71,7 +71,8 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
-        self._add(reports.REPORT, report)
+        hidden = report.when == "call" and pytest_compat.is_capturing_descriptors(self._config)
+        self._add(reports.HIDDEN_REPORT if hidden else reports.REPORT, report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(

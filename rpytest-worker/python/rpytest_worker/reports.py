@@ -17,6 +17,9 @@ import pytest
 from . import pytest_compat, recorded_warnings
 
 START, REPORT, FINISH, WARNING = "start", "report", "finish", "warning"
+# A report that is logged while a test's output is captured (a unittest's subtest): what the terminal
+# reporter writes then is captured as well, and not seen.
+HIDDEN_REPORT = "hidden report"
 
 _PASSED_PHASES = ("setup", "call", "teardown")
 
@@ -29,7 +32,7 @@ class Story:
         self.events: list[tuple[str, Any]] = []
 
     def reports(self) -> list[Any]:
-        return [report for kind, report in self.events if kind == REPORT]
+        return [value for kind, value in self.events if kind in (REPORT, HIDDEN_REPORT)]
 
 
 def encode(story: Story, config: pytest.Config) -> tuple[bytes, str, dict[str, float]]:
@@ -39,7 +42,7 @@ def encode(story: Story, config: pytest.Config) -> tuple[bytes, str, dict[str, f
         return short
     events: list[tuple[str, Any]] = []
     for kind, value in story.events:
-        if kind == REPORT:
+        if kind in (REPORT, HIDDEN_REPORT):
             events.append((kind, _serialize(value, config)))
         elif kind == WARNING:
             events.append((kind, recorded_warnings.serialize(value)))
@@ -119,7 +122,7 @@ def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
         (
             kind,
             deserialize(value, config)
-            if kind == REPORT
+            if kind in (REPORT, HIDDEN_REPORT)
             else recorded_warnings.deserialize(value)
             if kind == WARNING
             else value,
@@ -148,6 +151,7 @@ def _serialize(report: Any, config: pytest.Config) -> dict[str, Any]:
 def deserialize(data: dict[str, Any], config: pytest.Config) -> Any:
     rendered = data.pop("$rpytest_rendered", None)
     report = config.hook.pytest_report_from_serializable(config=config, data=data)
+    pytest_compat.restore_subtest_context(report, data)
     if rendered is not None:
         report.longrepr = pytest_compat.RenderedRepr(*rendered)
     return report

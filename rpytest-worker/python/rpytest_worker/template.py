@@ -191,6 +191,21 @@ class Template:
             self.relay("usage_error", [str(argument) for argument in error.args])
             raise
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Also called when the collection fails for a wrong argument: the counts come first."""
+        config = session.config
+        lines = config.hook.pytest_report_collectionfinish(
+            config=config,
+            start_path=config.invocation_params.dir,
+            items=session.items,
+        )
+        deselected = pytest_compat.deselected_count(config)
+        collected = pytest_compat.numcollected(config)
+        if collected is None:
+            collected = len(session.items) + deselected
+        self.relay("counts", (collected, deselected, lines))
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         config = session.config
@@ -215,20 +230,9 @@ class Template:
 
     def _announce(self, session: pytest.Session, addresses: list[inventory.Key]) -> None:
         config = session.config
-        lines = config.hook.pytest_report_collectionfinish(
-            config=config,
-            start_path=config.invocation_params.dir,
-            items=session.items,
-        )
-        collected = pytest_compat.numcollected(config)
-        deselected = pytest_compat.deselected_count(config)
         payload = {
-            "collected": len(addresses) + deselected if collected is None else collected,
-            "deselected": deselected,
-            "lines": lines,
             "passed_collectors": self._collectors,
             "nodeids": [item.nodeid for item in session.items],
-            "failed": session.testsfailed,
             "shouldstop": session.shouldstop,
             "shouldfail": session.shouldfail,
         }

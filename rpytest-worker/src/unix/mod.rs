@@ -8,6 +8,7 @@
 
 mod channel;
 mod monitor;
+mod process;
 mod spawn;
 
 use std::io::Write;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::Child;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -13,18 +12,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::channel::{Channel, Reading, Received};
+use super::process::{Process, Source};
 use super::{Input, Inputs, spawn};
 use crate::crash::CrashFile;
-use crate::end::{End, Fault, ProcessEnd};
+use crate::end::{Fault, ProcessEnd};
 use crate::error::SpawnError;
 use crate::event::{EventKind, ProcessId, SupervisorEvent};
 use crate::interpreter::Interpreter;
-use crate::life::{Last, Life, Next, Origin, PATIENCE};
+use crate::life::{Last, Next, PATIENCE};
 use crate::log;
 use crate::supervisor::{Options, Pids, Request, Signal};
-
-/// The code by which the Python side says that it could not import pytest.
-const NO_PYTEST: i32 = 97;
 
 /// How much of a dead process's channel is read when someone else keeps writing to it, in turns of
 /// the channel.
@@ -38,30 +35,6 @@ pub(super) struct Monitor {
     processes: BTreeMap<ProcessId, Process>,
     shutdowns: Vec<Shutdown>,
     stopped: bool,
-}
-
-struct Process {
-    life: Life,
-    /// `None` once it is closed.
-    channel: Option<Channel>,
-    crash: Option<CrashFile>,
-    pid: Option<u32>,
-    /// The last signal that was sent to it, or that is to be sent when its pid is known.
-    signal: Option<Signal>,
-    host: bool,
-    /// Whether a host was asked to end.
-    dismissed: bool,
-    source: Source,
-}
-
-enum Source {
-    Spawned {
-        child: Child,
-        interpreter: Interpreter,
-    },
-    Forked {
-        parent: ProcessId,
-    },
 }
 
 struct Shutdown {
@@ -89,12 +62,15 @@ impl Monitor {
     }
 
     pub(super) fn run(mut self, inputs: &Receiver<Input>, woken: &UnixStream) {
-        // A channel that was left with input in it is read again after the others.
-        let mut more = false;
+        // Channels that have more to give than one turn took, some of it buffered already.
+        let mut more: Vec<ProcessId> = Vec::new();
         while !self.stopped {
             let deadline = self.settle();
-            let timeout = if more { Some(Duration::ZERO) } else { deadline };
-            let ready = self.wait(woken, timeout);
+            let timeout = match more.is_empty() {
+                true => deadline,
+                false => Some(Duration::ZERO),
+            };
+            let mut ready = self.wait(woken, timeout);
             let mut wakes = [0; 1024];
             while matches!((&*woken).read(&mut wakes), Ok(read) if read == wakes.len()) {}
             loop {
@@ -104,10 +80,10 @@ impl Monitor {
                     Err(TryRecvError::Disconnected) => return,
                 }
             }
-            more = false;
-            for id in ready {
-                more |= self.read(id);
-            }
+            ready.append(&mut more);
+            ready.sort_unstable();
+            ready.dedup();
+            more.extend(ready.into_iter().filter(|&id| self.read(id)));
             for id in self.ids() {
                 self.write(id);
             }
@@ -205,7 +181,7 @@ impl Monitor {
             interpreter.path().display()
         );
         let source = Source::Spawned { child, interpreter };
-        let mut process = Process::new(Origin::Spawned, channel, crash, source);
+        let mut process = Process::new(channel, crash, source);
         if host {
             process.host = true;
             process.queue_message(id, &ToPython::Host {});
@@ -246,7 +222,7 @@ impl Monitor {
             Ok(frame) => host.queue(frame, fds),
             Err(error) => return self.emit(id, EventKind::ForkFailed(error.to_string())),
         }
-        let process = Process::new(Origin::Forked, channel, crash, Source::Forked { parent });
+        let process = Process::new(channel, crash, Source::Forked { parent });
         self.processes.insert(id, process);
     }
 
@@ -519,82 +495,5 @@ impl Monitor {
     fn emit(&self, process: ProcessId, kind: EventKind) {
         // An error means that nobody is interested any more.
         let _ = self.events.send(SupervisorEvent { process, kind });
-    }
-}
-
-impl Process {
-    fn new(origin: Origin, channel: Channel, crash: CrashFile, source: Source) -> Self {
-        Process {
-            life: Life::new(origin),
-            channel: Some(channel),
-            crash: Some(crash),
-            pid: None,
-            signal: None,
-            host: false,
-            dismissed: false,
-            source,
-        }
-    }
-
-    fn is_child_of(&self, id: ProcessId) -> bool {
-        matches!(self.source, Source::Forked { parent } if parent == id)
-    }
-
-    fn queue(&mut self, frame: Vec<u8>, fds: Vec<OwnedFd>) {
-        if let Some(channel) = &mut self.channel {
-            channel.queue(frame, fds);
-        }
-    }
-
-    fn queue_message(&mut self, id: ProcessId, message: &ToPython) {
-        log::sent(id, message);
-        match encode_frame(message, MAX_FRAME) {
-            Ok(frame) => self.queue(frame, Vec::new()),
-            Err(error) => self.fault(Fault::ChannelFailed(error.to_string())),
-        }
-    }
-
-    fn close(&mut self) {
-        self.channel = None;
-        self.life.closed(Instant::now());
-    }
-
-    fn fault(&mut self, fault: Fault) {
-        self.life.faulted(fault);
-        self.close();
-    }
-
-    fn into_last(self, last: Last) -> EventKind {
-        let crash_text = self.crash.and_then(CrashFile::text);
-        match (last, self.source) {
-            (Last::ForkFailed { reason }, _) => EventKind::ForkFailed(reason),
-            (Last::StartFailed { status, fault }, Source::Spawned { interpreter, .. }) => {
-                let interpreter = interpreter.path().to_owned();
-                EventKind::StartFailed(match (fault, status) {
-                    (Some(fault), _) => SpawnError::Handshake { interpreter, fault },
-                    (None, ProcessEnd::Code(NO_PYTEST)) => SpawnError::NoPytest { interpreter },
-                    (None, status) => SpawnError::Died {
-                        interpreter,
-                        status,
-                        crash_text,
-                    },
-                })
-            }
-            (Last::StartFailed { status, fault } | Last::Ended { status, fault }, _) => {
-                let by_supervisor = match (status, self.signal) {
-                    (ProcessEnd::Signal(number), Some(sent)) => {
-                        number == spawn::rustix_signal(sent).as_raw()
-                    }
-                    (ProcessEnd::Unknown, sent) => sent == Some(Signal::Kill),
-                    _ => false,
-                };
-                EventKind::Ended(End {
-                    status,
-                    crash_text,
-                    fault,
-                    by_supervisor,
-                })
-            }
-        }
     }
 }

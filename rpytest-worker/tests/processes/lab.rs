@@ -1,5 +1,6 @@
 //! A supervisor over peers that are no pytest, with a record of all that it told.
 
+use std::cell::Cell;
 use std::env;
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,7 @@ use rpytest_worker::{
 };
 
 /// Far beyond what anything here takes; a test that waits that long has failed.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(40);
 
 pub struct Lab {
     pub supervisor: Supervisor,
@@ -116,6 +117,11 @@ impl Lab {
         }
     }
 
+    /// Whether the event that was waited for is the last of its process.
+    pub fn is_last(&self, at: usize) -> bool {
+        self.seen[at].kind.is_last()
+    }
+
     pub fn ready(&mut self, id: ProcessId) -> u32 {
         let at = self.wait(id, |kind| matches!(kind, EventKind::Ready(_)));
         match &self.seen[at].kind {
@@ -128,6 +134,15 @@ impl Lab {
     pub fn relayed(&mut self, id: ProcessId, text: &str) {
         self.wait(id, |kind| {
             relay(kind).is_some_and(|relayed| relayed == text)
+        });
+    }
+
+    /// Waits until a process has relayed so many texts.
+    pub fn wait_for_relays(&mut self, id: ProcessId, count: usize) {
+        let left = Cell::new(count);
+        self.wait(id, |kind| {
+            left.set(left.get() - usize::from(relay(kind).is_some()));
+            left.get() == 0
         });
     }
 

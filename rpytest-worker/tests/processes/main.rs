@@ -3,4 +3,5 @@
 
 mod ends;
 mod lab;
+mod python_side;
 mod supervision;

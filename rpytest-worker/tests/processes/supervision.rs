@@ -61,6 +61,17 @@ fn descriptors_travel_in_order_with_large_messages() {
 }
 
 #[test]
+fn a_burst_is_read_to_its_end() {
+    let mut lab = lab("");
+    for id in lab.both("burst 3000") {
+        lab.wait_for_relays(id, 3000);
+        lab.send(id, &ToPython::Finish {});
+        assert!(lab.end(id).success());
+    }
+    lab.finish();
+}
+
+#[test]
 fn a_slow_peer_blocks_nobody() {
     let mut lab = lab("");
     let [slow, quick] = lab.both("echo");

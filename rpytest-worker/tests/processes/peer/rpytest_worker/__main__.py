@@ -19,7 +19,7 @@ from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[4] / "python" / "rpytest_worker"))
 
-from wire import Channel  # noqa: E402
+from wire import Channel, frame
 
 PROTOCOL = 1
 
@@ -97,8 +97,10 @@ class Peer:
             else:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                child = Peer(*fds)
                 self.channel.close()
-                Peer(*fds).main()
+                os.close(self.crash_fd)
+                child.main()
             for fd in fds:
                 os.close(fd)
 
@@ -144,6 +146,12 @@ class Peer:
         for number in range(int(count)):
             self.relay(f"{number} " + "x" * 200)
         os._exit(4)
+
+    def act_burst(self, count: str) -> NoReturn:
+        """Sends much at once, and waits for an answer."""
+        self.socket.sendall(frame({"type": "relay", "payload": b"x"}) * int(count))
+        self.channel.recv()
+        os._exit(0)
 
     def act_garbage(self) -> NoReturn:
         self.relay("before")

@@ -1,0 +1,3 @@
+import pytest
+
+pytest.importorskip("a_module_that_nobody_has")

@@ -1,0 +1,81 @@
+//! How near the dispatcher comes to the bound, on suites of the kinds that people have.
+
+use rpytest_sched::simulate::{SimReport, Simulation};
+use rpytest_sched::{GroupId, Grouping, Policy, Task, TaskId};
+
+/// 200 tests of skewed lengths, 24 s in all, in 10 files.
+fn skewed() -> Vec<f64> {
+    let lengths: Vec<f64> = (0..200u32)
+        .map(|nth| 1.0 / f64::from(nth * 37 % 200 + 8))
+        .collect();
+    let sum: f64 = lengths.iter().sum();
+    lengths.iter().map(|length| length * 24.0 / sum).collect()
+}
+
+fn run(lengths: &[f64], known: bool, workers: u32, grouping: Grouping) -> (SimReport, f64) {
+    let tasks = (lengths.iter().zip(0..))
+        .map(|(&length, nth)| {
+            let task = Task::new(TaskId(nth), GroupId(nth / 20));
+            if known { task.with_cost(length) } else { task }
+        })
+        .collect();
+    let report = Simulation::new(workers)
+        .latency(0.0002)
+        .overhead(0.0002)
+        .run(tasks, Policy::new().grouping(grouping), |task| {
+            lengths[task.0 as usize]
+        })
+        .expect("all tasks are settled");
+    let sum: f64 = lengths.iter().sum();
+    let part = sum / (f64::from(workers) * report.makespan);
+    (report, part)
+}
+
+#[test]
+fn skewed_tests_of_known_length_keep_all_workers_busy() {
+    for (workers, least) in [(2, 0.99), (4, 0.98), (8, 0.97)] {
+        let (_, part) = run(&skewed(), true, workers, Grouping::Splittable);
+        assert!(part >= least, "{part} with {workers} workers");
+    }
+}
+
+#[test]
+fn skewed_tests_of_unknown_length_keep_most_workers_busy() {
+    for (workers, least) in [(2, 0.95), (4, 0.9), (8, 0.8)] {
+        let (_, part) = run(&skewed(), false, workers, Grouping::Splittable);
+        assert!(part >= least, "{part} with {workers} workers");
+    }
+}
+
+#[test]
+fn trivial_tests_take_few_messages() {
+    let lengths = vec![0.0002; 10_000];
+    for known in [true, false] {
+        let (report, part) = run(&lengths, known, 2, Grouping::Splittable);
+        assert!(report.sent < 400, "{} messages", report.sent);
+        // Half of the time is overhead.
+        assert!(part > 0.49, "{part}");
+    }
+}
+
+#[test]
+fn one_long_test_is_no_longer_for_the_others() {
+    let mut lengths = vec![0.01; 100];
+    lengths[99] = 1.0;
+    let (report, _) = run(&lengths, true, 2, Grouping::Splittable);
+    assert!(report.makespan < 1.03, "{}", report.makespan);
+}
+
+#[test]
+fn the_report_adds_up() {
+    let lengths = skewed();
+    let (report, _) = run(&lengths, true, 3, Grouping::Whole);
+    let busy: f64 = report.busy.iter().sum();
+    assert!((busy - 24.0).abs() < 1e-3);
+    assert_eq!(report.completed, 200);
+    assert_eq!((report.refused, report.crashed), (0, 0));
+    for (busy, idle) in report.busy.iter().zip(&report.idle) {
+        assert!((busy + idle - report.makespan).abs() < 1e-9);
+    }
+    assert!(report.efficiency() > 0.8);
+}
