@@ -90,12 +90,12 @@ fn long_tasks_begin_first_and_are_nobodys_look_ahead() {
         2,
         Policy::new(),
         expect![[r#"
-            0 ms: w0 gets 4 1
-            0 ms: w1 gets 3 0
-            900 ms: w1 gets 2
-            1000 ms: w0 gets 5
-            1000 ms: w1 gets 6
-            1100 ms: w0 gets 7
+            0 ms: w0 gets 4 0
+            0 ms: w1 gets 3 6
+            900 ms: w1 gets 7
+            1000 ms: w0 gets 1
+            1000 ms: w1 gets 2
+            1100 ms: w0 gets 5
             1100 ms: w1 is to finish
             1200 ms: w0 is to finish
             1300 ms: end

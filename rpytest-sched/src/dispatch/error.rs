@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::task::{TaskId, WorkerId};
 
-/// Why a message was refused. The dispatcher is as it was before the call.
+/// Why a message was refused, as a text that completes "failed to". The dispatcher is as it was before the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DispatchError {
@@ -34,19 +34,23 @@ pub enum DispatchError {
 impl fmt::Display for DispatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DuplicateTask(task) => write!(f, "{task} was given twice"),
-            Self::DuplicateWorker(worker) => write!(f, "{worker} was added before"),
-            Self::UnknownTask(task) => write!(f, "{task} is not part of the run"),
-            Self::UnknownWorker(worker) => write!(f, "{worker} is not part of the run"),
-            Self::WorkerGone(worker) => write!(f, "{worker} has ended"),
-            Self::NotQueued(worker, task) => write!(f, "{task} is not waiting on {worker}"),
-            Self::NotAsked(worker) => write!(f, "{worker} was not asked to give tasks back"),
-            Self::NotRunning(worker, task) => write!(f, "{task} is not running on {worker}"),
+            Self::DuplicateTask(task) => write!(f, "add {task}: it was added before"),
+            Self::DuplicateWorker(worker) => write!(f, "add {worker}: it was added before"),
+            Self::UnknownTask(task) => write!(f, "find {task} in the run"),
+            Self::UnknownWorker(worker) => write!(f, "find {worker} in the run"),
+            Self::WorkerGone(worker) => write!(f, "hear {worker}: it has ended"),
+            Self::NotQueued(worker, task) => {
+                write!(f, "find {task} in the queue of {worker}")
+            }
+            Self::NotAsked(worker) => write!(f, "take tasks back from {worker}: it was not asked"),
+            Self::NotRunning(worker, task) => {
+                write!(f, "end {task} on {worker}: it does not run there")
+            }
             Self::Busy(worker, task, other) => {
-                write!(f, "{worker} cannot begin {task} while it runs {other}")
+                write!(f, "begin {task} on {worker}: {other} has not ended")
             }
             Self::OutOfOrder(worker, task, other) => {
-                write!(f, "{worker} cannot begin {task} before {other}")
+                write!(f, "begin {task} on {worker}: {other} is before it")
             }
         }
     }

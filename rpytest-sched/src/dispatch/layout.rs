@@ -15,6 +15,9 @@ use crate::task::{GroupId, Task, nanos};
 /// fair share.
 const LONG_PART: u64 = 20;
 
+/// A group is kept together, long tasks and all, when it costs at most this part of a worker's fair share.
+const SMALL_PART: u64 = 4;
+
 /// Adjacent slots, `lo` included and `hi` not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
@@ -129,7 +132,7 @@ impl Layout {
 /// A run to be given to a lane.
 struct Unit {
     span: Span,
-    /// Nanoseconds of its first task when that one is long, otherwise none.
+    /// Nanoseconds of its longest task when that one is long, otherwise none.
     long: u64,
     cost: u64,
 }
@@ -171,18 +174,24 @@ pub(super) fn plan(
     let mut spans = Vec::new();
     for members in by_group(tasks) {
         let lo = order.len() as u32;
+        let cost = (members.iter()).fold(0u64, |sum, &index| sum.saturating_add(cost_of(index)));
+        let parted = cost > share / SMALL_PART;
         // The first test of a group pays for its fixtures, so that it looks long and yet must not be
         // parted from the others.
         let (alone, together): (Vec<u32>, Vec<u32>) =
-            (members.iter().skip(1)).partition(|&&index| is_long(index));
+            (members.iter().skip(1)).partition(|&&index| parted && is_long(index));
+        let longest = (members[..1].iter().chain(&together))
+            .filter(|&&index| is_long(index))
+            .map(|&index| cost_of(index));
+        let longest = longest.max().unwrap_or(0);
         order.push(members[0]);
         order.extend(together);
         let hi = order.len() as u32;
-        spans.push((Span { lo, hi }, is_long(members[0])));
+        spans.push((Span { lo, hi }, longest));
         for index in alone {
             let lo = order.len() as u32;
             order.push(index);
-            spans.push((Span { lo, hi: lo + 1 }, true));
+            spans.push((Span { lo, hi: lo + 1 }, cost_of(index)));
         }
     }
     let layout = Layout::new(order, tasks, overhead, false);
@@ -195,11 +204,7 @@ pub(super) fn plan(
             vec![span]
         };
         for (nth, piece) in pieces.into_iter().enumerate() {
-            let long = if long && nth == 0 {
-                cost_of(layout.task(piece.lo) as u32)
-            } else {
-                0
-            };
+            let long = if nth == 0 { long } else { 0 };
             units.push(Unit {
                 span: piece,
                 long,

@@ -18,8 +18,9 @@
 //!
 //! At the first `next` the groups are dealt over one *lane* for each worker by LPT (longest processing time
 //! first; R. L. Graham, *Bounds on multiprocessing timing anomalies*, SIAM J. Appl. Math. 17, 1969). With
-//! [`Grouping::Splittable`], a task that costs at least a twentieth of a worker's fair share, and is not the
-//! first of its group (which may look long because it pays for fixtures), is dealt by itself before the groups,
+//! [`Grouping::Splittable`], a group of more than a quarter of a worker's fair share parts with its long tasks, those of at
+//! least a twentieth (but not with its first, which may look long because it pays for fixtures). Long tasks, and groups
+//! with such, are dealt before the others,
 //! and a group beyond one share is cut into even pieces. A worker draws from its own lane: long tasks first,
 //! then group by group, in collection order within a group. Its next item is thus what the plan wants
 //! it to do next, and not merely the longest task that is left, which another worker may reach sooner.

@@ -23,6 +23,7 @@ class Delivery:
         self._apart: Any = None
         self._with_nodes = with_nodes and pytest_compat.others_listen(self._report)
         self._reporter = pytest_compat.terminal_reporter(config)
+        self._direct = pytest_compat.DirectDelivery.when_equal(config)
         if (
             self._with_nodes
             and self._reporter is not None
@@ -31,6 +32,11 @@ class Delivery:
             self._apart = self._reporter.pytest_runtest_logreport
 
     def events(self, events: list[tuple[str, Any]], node: Any = None) -> None:
+        if self._direct is not None and events.__class__ is reports.PlainPass:
+            self._direct.passed(events)
+            return
+        if self._direct is not None:
+            self._direct.forget_path()
         hook = self._hook
         for kind, value in events:
             if kind == reports.REPORT:

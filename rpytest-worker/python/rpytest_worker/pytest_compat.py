@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import _pytest.config
+import _pytest.terminal
 import pytest
 from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
@@ -134,6 +135,80 @@ def has_exception_repr(longrepr: Any) -> bool:
 
 def terminal_reporter(config: pytest.Config) -> Any:
     return config.pluginmanager.getplugin("terminalreporter")
+
+
+class DirectDelivery:
+    """Reports an item that passed with nothing to show, without the plugin manager.
+
+    Such an item calls five hooks, and most of what they do, over all plugins, is nothing. Where only
+    pytest itself implements them it is known what is left: `when_equal` makes sure of that.
+    """
+
+    HOOKS = (
+        "pytest_runtest_logstart",
+        "pytest_runtest_logreport",
+        "pytest_runtest_logfinish",
+        "pytest_report_teststatus",
+    )
+    # Whose `pytest_runtest_logreport` does nothing for a phase that passed.
+    INDIFFERENT = frozenset({"Session", "LoggingPlugin"})
+
+    @classmethod
+    def when_equal(cls, config: pytest.Config) -> DirectDelivery | None:
+        reporter = terminal_reporter(config)
+        if type(reporter) is not _pytest.terminal.TerminalReporter:
+            return None
+        if config.getini("log_cli") or config.option.log_cli_level is not None:
+            return None  # its handlers mark where each phase begins
+        for name in cls.HOOKS:
+            hook = getattr(config.hook, name)
+            for implementation in hook.get_hookimpls():
+                ours = is_ours(implementation.plugin)
+                if implementation.hookwrapper or getattr(implementation, "wrapper", False):
+                    return None
+                if not ours and not is_pytests_own(implementation.plugin):
+                    return None
+        return cls(config, reporter)
+
+    def __init__(self, config: pytest.Config, reporter: Any) -> None:
+        self._reporter = reporter
+        self._show_each = bool(reporter.showlongtestinfo)
+        self._shows_paths = bool(reporter.showfspath)
+        self._path: str | None = None
+        self._finish = getattr(reporter, "pytest_runtest_logfinish", None)
+        self._others = [
+            implementation.function
+            for implementation in config.hook.pytest_runtest_logreport.get_hookimpls()
+            if implementation.plugin is not reporter
+            and type(implementation.plugin).__name__ not in self.INDIFFERENT
+            and not is_ours(implementation.plugin)
+        ]
+
+    def passed(self, events: Sequence[tuple[str, Any]]) -> None:
+        (_, (nodeid, location)), (_, setup), (_, call), (_, teardown), _ = events
+        reporter = self._reporter
+        path = nodeid.partition("::")[0]
+        if self._show_each or (self._shows_paths and path != self._path):
+            reporter.pytest_runtest_logstart(nodeid, location)
+        self._path = path
+        # A phase beside the call that passes has no category; it is kept for its duration.
+        stats = reporter.stats
+        try:
+            stats[""].append(setup)
+        except KeyError:
+            reporter._add_stats("", [setup])
+        reporter.pytest_runtest_logreport(call)
+        stats[""].append(teardown)
+        for function in self._others:
+            function(report=setup)
+            function(report=call)
+            function(report=teardown)
+        if self._finish is not None:
+            self._finish(nodeid)
+
+    def forget_path(self) -> None:
+        """Something else was written since: the next item names its file again."""
+        self._path = None
 
 
 def mute(reporter: Any) -> None:

@@ -103,12 +103,16 @@ def _encode_short(story: Story) -> tuple[bytes, str, dict[str, float]] | None:
     return payload, "passed", seconds
 
 
+class PlainPass(list[tuple[str, Any]]):
+    """The events of an item that passed, with nothing to show in any phase."""
+
+
 def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
     """The events of an item, with report objects as pytest's hooks expect them."""
     data = marshal.loads(payload)
     if data[0] == "passed":
         _, start, nodeid, location, keywords, phases = data
-        events: list[tuple[str, Any]] = [(START, start)]
+        events = PlainPass([(START, start)])
         key: Any = nodeid
         for when, (duration, begin, stop) in zip(_PASSED_PHASES, phases, strict=True):
             report = pytest_compat.plain_report(
