@@ -133,20 +133,29 @@ impl Supervisor {
     ///
     /// If the message is too large for a frame.
     pub fn send(&self, to: ProcessId, message: &ToPython) -> Result<(), SendError> {
-        let frame = encode_frame(message, MAX_FRAME)?;
-        log::sent(to, message);
-        let template = matches!(
-            message,
-            ToPython::Start {
-                role: Role::Template,
-                ..
+        self.send_all(to, std::slice::from_ref(message))
+    }
+
+    /// Queues messages that are sent one right after the other, which costs less than to send each by
+    /// itself. Nothing is sent if it fails.
+    ///
+    /// # Errors
+    ///
+    /// If one of the messages is too large for a frame.
+    pub fn send_all(&self, to: ProcessId, messages: &[ToPython]) -> Result<(), SendError> {
+        let mut frames = Vec::new();
+        for message in messages {
+            let frame = encode_frame(message, MAX_FRAME)?;
+            log::sent(to, message);
+            if frames.is_empty() {
+                frames = frame;
+            } else {
+                frames.extend_from_slice(&frame);
             }
-        );
-        self.remote.request(Request::Send {
-            to,
-            frame,
-            template,
-        });
+        }
+        let template = (messages.iter())
+            .any(|message| matches!(message, ToPython::Start { role: Role::Template, .. }));
+        self.remote.request(Request::Send { to, frame: frames, template });
         Ok(())
     }
 

@@ -35,7 +35,6 @@ pub(super) struct Settings {
     pub isolate: Isolate,
     pub testrunuid: String,
     pub argv: Vec<OsString>,
-    pub controller: ProcessId,
 }
 
 /// Where a worker stands.
@@ -160,10 +159,9 @@ impl Crew {
             }
             return;
         }
-        let controller = self.settings.controller;
         let Some(worker) = self.workers.get_mut(&process) else {
             if let ToRust::Relay { payload } = message {
-                tell(processes, controller, &name(0), Event::Relay { payload });
+                tell(processes, &name(0), Event::Relay { payload });
             }
             return;
         };
@@ -171,7 +169,7 @@ impl Crew {
             ToRust::Relay { payload } => {
                 // What several workers see while they collect is told once, by the first.
                 if worker.stage != Stage::Collecting || worker.name == name(0) {
-                    tell(processes, controller, &worker.name, Event::Relay { payload });
+                    tell(processes, &worker.name, Event::Relay { payload });
                 }
             }
             ToRust::Started { task } => {
@@ -184,7 +182,7 @@ impl Crew {
             ToRust::Result { task, outcome, seconds, payload } => {
                 self.fruitless = 0;
                 self.ledger.ended(task, outcome, seconds);
-                tell(processes, controller, &worker.name, Event::Result { task, payload });
+                tell(processes, &worker.name, Event::Result { task, payload });
                 let id = worker.id;
                 let spent = seconds.setup + seconds.call + seconds.teardown;
                 if let Some(feed) = &mut self.feed {
@@ -225,7 +223,7 @@ impl Crew {
         self.feed = Some(Feed::new(&items, settings, |address| costs.of(address)));
         // The payload has what the controller wants to know; the items are ours.
         let event = Event::Collected { items: Vec::new(), payload };
-        tell(processes, settings.controller, &name(0), event);
+        tell(processes, &name(0), event);
         self.items = items;
         self.shared = unshareable.is_empty();
         let count = self.settings.workers;
@@ -278,7 +276,7 @@ impl Crew {
         }
         worker.stage = Stage::Running;
         let name = worker.name.clone();
-        tell(processes, self.settings.controller, &name, Event::Up {});
+        tell(processes, &name, Event::Up {});
         self.feed_one(processes, process);
     }
 
@@ -290,7 +288,7 @@ impl Crew {
             let number = self.free_number();
             self.new_worker(number, Stage::Running)
         };
-        tell(processes, self.settings.controller, &worker.name, Event::Up {});
+        tell(processes, &worker.name, Event::Up {});
         self.workers.insert(template, worker);
     }
 
@@ -319,7 +317,7 @@ impl Crew {
                     processes.send(process, &ToPython::Configure { payload });
                 }
             }
-            _ => tell(processes, self.settings.controller, &name, Event::Up {}),
+            _ => tell(processes, &name, Event::Up {}),
         }
         self.workers.insert(process, worker);
     }
@@ -428,7 +426,6 @@ impl Crew {
     }
 
     fn worker_ended(&mut self, processes: &Processes, worker: &Worker, reason: &str) {
-        let controller = self.settings.controller;
         let Some(feed) = &mut self.feed else { return };
         let in_order = worker.output.is_some();
         let lost = feed.ended(worker.id, in_order);
@@ -437,7 +434,7 @@ impl Crew {
             if !worker.interrupted && !self.interrupted {
                 self.ledger.crashed(task, reason.to_owned());
                 let event = Event::Crashed { task, reason: reason.to_owned() };
-                tell(processes, controller, &worker.name, event);
+                tell(processes, &worker.name, event);
             }
         }
         if !in_order && worker.stage != Stage::Finished && !self.interrupted {
@@ -461,7 +458,7 @@ impl Crew {
             error: (!in_order).then(|| reason.to_owned()),
             replaced_by: successor.filter(|number| *number != worker.number).map(name),
         };
-        tell(processes, controller, &worker.name, event);
+        tell(processes, &worker.name, event);
         if successor.is_some() {
             self.add_worker(processes, successor);
         } else if stranded && self.workers.is_empty() && !self.stopped() {
@@ -505,7 +502,7 @@ impl Crew {
             (Some(problem), Some(missing)) => Some(format!("{problem}; {missing}")),
             (problem, missing) => problem.or(missing),
         };
-        tell(processes, self.settings.controller, "", Event::Done { error });
+        tell(processes, "", Event::Done { error });
     }
 
     // ------------------------------------------------------------------ stopping

@@ -8,6 +8,7 @@ mod crew;
 mod interrupt;
 mod solo;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
@@ -31,6 +32,9 @@ use crate::signals::Signals;
 
 /// How often signals are looked at when nothing else happens.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How many events are handled before the controller is told of them.
+const AT_ONCE: usize = 256;
 
 /// How long processes have to end by themselves when the session is over.
 const GRACE: Duration = Duration::from_secs(2);
@@ -58,7 +62,7 @@ fn start(arguments: &RunArguments) -> Result<(Session, Events), Box<dyn std::err
     let interpreter = Interpreter::find(&directory, &ThisProcess)?;
     let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(python_files()?))?;
     let host = supervisor.spawn_host(&interpreter)?;
-    let processes = Processes { supervisor, interpreter, host, host_forks: true };
+    let processes = Processes { supervisor, interpreter, host, host_forks: true, outbox: RefCell::default() };
     let mut session = Session {
         argv: arguments.pytest.clone(),
         explain: arguments.explain,
@@ -94,6 +98,9 @@ pub(crate) struct Processes {
     host: ProcessId,
     /// Whether the host may be asked to fork; if not, interpreters are started one by one.
     host_forks: bool,
+    /// What the controller is to be told, until there is nothing else to do: in a run of short tests
+    /// there is always a next event, and telling costs less in one go.
+    outbox: RefCell<Vec<ToPython>>,
 }
 
 impl Processes {
@@ -105,6 +112,18 @@ impl Processes {
             return process;
         }
         self.supervisor.fork(self.host)
+    }
+
+    /// Sends what has been put by for the controller.
+    fn flush(&self, controller: ProcessId) {
+        let messages = self.outbox.take();
+        if messages.is_empty() {
+            return;
+        }
+        if let Err(error) = self.supervisor.send_all(controller, &messages) {
+            tracing::error!(%error, "messages to the controller");
+            self.supervisor.kill(controller, Signal::Kill);
+        }
     }
 
     /// Queues a message. One that is too large to be sent is a defect of ours; the peer that waits
@@ -154,6 +173,10 @@ impl Session {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return exit::INTERNAL_ERROR,
             }
+            for event in events.try_iter().take(AT_ONCE) {
+                self.handle(event);
+            }
+            self.processes.flush(self.controller);
             self.look_at_signals();
             if let Some(code) = self.exit {
                 return code;
@@ -291,7 +314,6 @@ impl Session {
             isolate: crew::Isolate::parse(&isolate),
             testrunuid,
             argv: self.argv.clone(),
-            controller: self.controller,
         };
         let mut crew = Crew::new(settings);
         if let Some(template) = self.template {
@@ -396,8 +418,8 @@ pub(crate) fn describe(end: &End) -> String {
 }
 
 /// An event for the controller.
-pub(crate) fn tell(processes: &Processes, controller: ProcessId, worker: &str, event: Event) {
-    processes.send(controller, &ToPython::Event { worker: worker.to_owned(), event });
+pub(crate) fn tell(processes: &Processes, worker: &str, event: Event) {
+    processes.outbox.borrow_mut().push(ToPython::Event { worker: worker.to_owned(), event });
 }
 
 fn encode(arguments: &[OsString]) -> Vec<ByteBuf> {

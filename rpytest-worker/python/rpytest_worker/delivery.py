@@ -53,6 +53,11 @@ class Delivery:
             elif kind == reports.WARNING:
                 hook.pytest_warning_recorded.call_historic(kwargs=value)
 
+    def flush(self) -> None:
+        """Show what has been written so far."""
+        if self._direct is not None:
+            self._direct.flush()
+
     def _deliver(self, report: Any, node: Any) -> None:
         if node is None or not self._with_nodes:
             self._report(report=report)

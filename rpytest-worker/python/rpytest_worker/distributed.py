@@ -7,6 +7,7 @@ they come and are put in order before the summary.
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from . import delivery, pytest_compat, recorded_warnings, reports
+from . import afterfork, delivery, pytest_compat, recorded_warnings, reports
 from .wire import Channel
 
 Events = list[tuple[str, Any]]
@@ -32,7 +33,14 @@ class Node:
         spec = SimpleNamespace(
             popen=True, chdir=None, id=worker, python=None, execmodel=None, env={}
         )
-        self.gateway = SimpleNamespace(id=worker, spec=spec)
+        remote = SimpleNamespace(
+            executable=sys.executable,
+            version_info=tuple(sys.version_info),
+            platform=sys.platform,
+            cwd=os.getcwd(),
+        )
+        # execnet's `_rinfo` has an underscore, but plugins (pytest-cov) call it.
+        self.gateway = SimpleNamespace(id=worker, spec=spec, _rinfo=lambda update=False: remote)
         self.workerinput: dict[str, Any] = {
             "workerid": worker,
             "workercount": count,
@@ -177,11 +185,17 @@ class Distributed:
         return True
 
     def _until_over(self) -> None:
-        while not self._over:
-            self._handle(self._receive())
+        with afterfork.rare_garbage_collection():
+            while not self._over:
+                self._handle(self._receive())
 
     def _receive(self) -> dict[str, Any]:
-        message = self._channel.recv()
+        message = self._channel.recv_nowait()
+        if message is None:
+            # Nothing more to show for now: what has been written must be seen.
+            if self._delivery is not None:
+                self._delivery.flush()
+            message = self._channel.recv()
         if message is None:
             os._exit(3)  # the supervisor is gone; it was to print why
         return message
@@ -325,7 +339,13 @@ class Distributed:
             self._exitstatus = int(pytest.ExitCode.INTERNAL_ERROR)
         if self._exitstatus is not None:
             session.exitstatus = self._exitstatus
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            # pytest collects garbage several times over when it unconfigures, for the sake of
+            # finalizers. Once will do where no test ran, and the reports are not garbage.
+            gc.collect()
+            gc.freeze()
 
     def _put_in_order(self, reporter: Any) -> None:
         position = {nodeid: index for index, nodeid in enumerate(self._nodeids)}

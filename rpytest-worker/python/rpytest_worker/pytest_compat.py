@@ -137,6 +137,10 @@ def terminal_reporter(config: pytest.Config) -> Any:
     return config.pluginmanager.getplugin("terminalreporter")
 
 
+def _do_nothing() -> None:
+    pass
+
+
 class DirectDelivery:
     """Reports an item that passed with nothing to show, without the plugin manager.
 
@@ -185,6 +189,17 @@ class DirectDelivery:
         ]
 
     def passed(self, events: Sequence[tuple[str, Any]]) -> None:
+        # One write for all that is reported at once; see `flush`.
+        self._reporter.flush = _do_nothing
+        try:
+            self._passed(events)
+        finally:
+            del self._reporter.flush
+
+    def flush(self) -> None:
+        self._reporter.flush()
+
+    def _passed(self, events: Sequence[tuple[str, Any]]) -> None:
         (_, (nodeid, location)), (_, setup), (_, call), (_, teardown), _ = events
         reporter = self._reporter
         path = nodeid.partition("::")[0]
@@ -254,13 +269,20 @@ def add_stats(reporter: Any, category: str, entries: Sequence[Any]) -> None:
     reporter._add_stats(category, entries)
 
 
+class DeselectedItem:
+    """Stands among a reporter's statistics for an item of another process."""
+
+    def __init__(self, nodeid: str) -> None:
+        self.nodeid = nodeid
+
+
 def show_collected(
-    reporter: Any, collected: int, deselected: int, lines: list[Any]
+    reporter: Any, collected: int, deselected: list[str], lines: list[Any]
 ) -> None:
     """Print `collected N items` and the lines that plugins add to it."""
     reporter._numcollected = collected
     if deselected:
-        reporter._add_stats("deselected", [None] * deselected)
+        reporter._add_stats("deselected", [DeselectedItem(nodeid) for nodeid in deselected])
     reporter.report_collect(True)
     reporter._write_report_lines_from_hooks(lines)
 
@@ -270,9 +292,11 @@ def numcollected(config: pytest.Config) -> int | None:
     return None if reporter is None else reporter._numcollected
 
 
-def deselected_count(config: pytest.Config) -> int:
+def deselected(config: pytest.Config) -> list[str]:
     reporter = terminal_reporter(config)
-    return 0 if reporter is None else len(reporter.stats.get("deselected", ()))
+    if reporter is None:
+        return []
+    return [str(item.nodeid) for item in reporter.stats.get("deselected", ())]
 
 
 # ------------------------------------------------------------------ cacheprovider

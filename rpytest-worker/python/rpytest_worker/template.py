@@ -6,8 +6,11 @@ tests itself where a template would have begun to serve forks.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -34,6 +37,7 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
         config = pytest_compat.prepare_config(sys.argv[1:], [Dialect(), plugin])
         try:
             plugin.become_worker(config)
+            plugin.mute_warnings()
             code = config.hook.pytest_cmdline_main(config=config) or 0
         finally:
             pytest_compat.ensure_unconfigure(config)
@@ -74,6 +78,7 @@ class Template:
         self._collectors: dict[str, list[str]] = {}
         self._failed_collectors: set[str] = set()
         self._interrupt: tuple[str, str] | None = None
+        self._end_muting: Callable[[], None] = lambda: None
 
     # ---------------------------------------------------------------- relaying
 
@@ -132,7 +137,38 @@ class Template:
         assert self.recorder is not None
         self.recorder._channel = self.channel
 
+    def mute_warnings(self) -> None:
+        """Until the session starts, pytest records no warnings: they go to standard error.
+
+        The controller's plugins are configured, too, and have warned there already.
+        """
+        show = warnings.showwarning
+        muted = True
+
+        def show_if_not_muted(*args: Any, **kwargs: Any) -> None:
+            if not muted:
+                show(*args, **kwargs)
+
+        def end() -> None:
+            nonlocal muted
+            muted = False
+            if warnings.showwarning is show_if_not_muted:
+                warnings.showwarning = show
+
+        warnings.showwarning = show_if_not_muted
+        self._end_muting = end
+
     # ---------------------------------------------------------------- hooks of the session
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: pytest.Config) -> Any:
+        # In every process whose options have `-n`, pytest-cov begins as a controller would, and
+        # erases the data files that it finds. xdist's workers all do so before any of them has
+        # data; here one may start, or replace another, after a first has saved its own.
+        options = early_config.known_args_namespace
+        if hasattr(options, "cov_append"):
+            options.cov_append = True
+        return (yield)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -155,6 +191,7 @@ class Template:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self.session = session
+        self._end_muting()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(
@@ -186,7 +223,8 @@ class Template:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> Any:
         try:
-            return (yield)
+            with afterfork.rare_garbage_collection():
+                return (yield)
         except UsageError as error:
             self.relay("usage_error", [str(argument) for argument in error.args])
             raise
@@ -200,10 +238,10 @@ class Template:
             start_path=config.invocation_params.dir,
             items=session.items,
         )
-        deselected = pytest_compat.deselected_count(config)
+        deselected = pytest_compat.deselected(config)
         collected = pytest_compat.numcollected(config)
         if collected is None:
-            collected = len(session.items) + deselected
+            collected = len(session.items) + len(deselected)
         self.relay("counts", (collected, deselected, lines))
 
     @pytest.hookimpl(tryfirst=True)
@@ -212,6 +250,11 @@ class Template:
         addresses = inventory.keys(session.items)
         self._announce(session, addresses)
         if self.may_serve and not self.unshareable:
+            # What was collected stays as it is. Out of the collector's sight it is not looked through
+            # again in every worker, and its pages stay shared. What is garbage goes first, so that it
+            # is finalised (and may warn) as it would be without a fork.
+            gc.collect()
+            gc.freeze()
             self.process = host.serve(self.process)  # returns in each worker
             self.channel = self.process.channel
             self.process.greet()

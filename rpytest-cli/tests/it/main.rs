@@ -1,0 +1,13 @@
+//! The `rpytest` command, run on real projects with real pytest, as a user runs it.
+//!
+//! The projects are in the tests, as text; the Python environments are made once, below the target
+//! directory (`support::python`). `RPYTEST_TEST_PYTHON` names the interpreter to make them with.
+
+#![cfg(unix)]
+
+mod dialect;
+mod isolation;
+mod losses;
+mod parity;
+mod support;
+mod versions;
