@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What finding an interpreter needs to know of the world. [`ThisProcess`] is the real one.
@@ -13,6 +14,15 @@ pub trait Surroundings {
     /// Whether there is a file at `path` that can be run. Looks at the file system by default.
     fn is_executable(&self, path: &Path) -> bool {
         is_executable(path)
+    }
+
+    /// The first line of a small text file, if it is one. Looks at the file system by default.
+    fn first_line(&self, path: &Path) -> Option<String> {
+        let mut start = Vec::new();
+        let file = std::fs::File::open(path).ok()?;
+        file.take(1024).read_to_end(&mut start).ok()?;
+        let line = start.split(|byte| *byte == b'\n').next()?;
+        String::from_utf8(line.to_owned()).ok()
     }
 }
 
@@ -127,6 +137,9 @@ impl Interpreter {
     /// 4. the one next to the first `pytest` on `PATH`, which is what `pytest` would have run with;
     /// 5. `python3`, then `python`, on `PATH`.
     ///
+    /// Where a directory has several names for its interpreter, it is the name that the `pytest` script
+    /// there has on its first line: `sys.executable`, and with it pytest's header, is the same then.
+    ///
     /// An empty variable counts as unset, and so does a `VIRTUAL_ENV` that has been deleted, as it does
     /// for a shell. Nothing is run: whether it has pytest is seen when it is started.
     ///
@@ -143,6 +156,7 @@ impl Interpreter {
                 .find_map(|at| runs(at.join(name)))
         };
         let found = |path, origin| Ok(Interpreter { path, origin });
+        let of_directory = |path: PathBuf| named_by_pytest(&path, surroundings).unwrap_or(path);
 
         for variable in ["RPYTEST_PYTHON", "PYTHON"] {
             if let Some(value) = var(variable) {
@@ -165,7 +179,7 @@ impl Interpreter {
                 let python = Path::new(&venv).join(BIN).join(PYTHON);
                 tried.push(format!("`{}` of VIRTUAL_ENV", python.display()));
                 if let Some(path) = runs(python) {
-                    return found(path, Origin::ActiveVenv);
+                    return found(of_directory(path), Origin::ActiveVenv);
                 }
             }
             None => tried.push("VIRTUAL_ENV, which is not set".to_owned()),
@@ -174,7 +188,7 @@ impl Interpreter {
         for directory in root.ancestors() {
             for venv in [".venv", "venv"] {
                 if let Some(path) = runs(directory.join(venv).join(BIN).join(PYTHON)) {
-                    return found(path, Origin::Venv(directory.to_owned()));
+                    return found(of_directory(path), Origin::Venv(directory.to_owned()));
                 }
             }
         }
@@ -186,7 +200,7 @@ impl Interpreter {
         if let Some(directory) = on_path(PYTEST.as_ref()).as_deref().and_then(Path::parent) {
             for name in [PYTHON, PYTHON3] {
                 if let Some(path) = runs(directory.join(name)) {
-                    return found(path, Origin::NextToPytest);
+                    return found(of_directory(path), Origin::NextToPytest);
                 }
             }
         }
@@ -221,6 +235,16 @@ fn is_executable(path: &Path) -> bool {
     path.is_file()
 }
 
+/// What `pytest`, in the directory of this interpreter, calls the interpreter that it runs with, if
+/// that one is in the same directory.
+fn named_by_pytest(python: &Path, surroundings: &dyn Surroundings) -> Option<PathBuf> {
+    let directory = python.parent()?;
+    let line = surroundings.first_line(&directory.join(PYTEST))?;
+    let named = PathBuf::from(line.strip_prefix("#!")?.trim());
+    let same = named.parent() == Some(directory) && surroundings.is_executable(&named);
+    same.then_some(named)
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
@@ -240,6 +264,10 @@ mod tests {
 
         fn is_executable(&self, path: &Path) -> bool {
             self.files.iter().any(|file| Path::new(file) == path)
+        }
+
+        fn first_line(&self, path: &Path) -> Option<String> {
+            Some(format!("#!{}/python3.12", path.parent()?.display()))
         }
     }
 
@@ -311,6 +339,10 @@ mod tests {
             (
                 "/a/python3 /b/pytest /b/python3",
                 "/b/python3 (next to the `pytest` on PATH)",
+            ),
+            (
+                "/b/pytest /b/python /b/python3.12",
+                "/b/python3.12 (next to the `pytest` on PATH)",
             ),
             // A `pytest` that was installed apart says nothing of its interpreter.
             ("/a/pytest /b/python3", "/b/python3 (PATH)"),

@@ -147,6 +147,12 @@ class Distributed:
         session, config = self._session, self._config
         self._nodeids = data["nodeids"]
         session.testscollected = len(self._nodeids)
+        if config.getini("console_output_style") == "times":
+            # To know where a file ends, the reporter counts the session's items by their location.
+            session.items = [
+                SimpleNamespace(nodeid=nodeid, location=delivery.location_of(nodeid))
+                for nodeid in self._nodeids
+            ]
         # What stops a session after collection stops it here, too.
         session.shouldstop = session.shouldstop or data["shouldstop"]
         session.shouldfail = session.shouldfail or data["shouldfail"]

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+import _pytest.cacheprovider
 import _pytest.config
 import _pytest.terminal
 import pytest
@@ -331,8 +332,10 @@ def failed_collectors(config: pytest.Config) -> set[str]:
 
 
 def cache_dir(config: pytest.Config) -> str | None:
-    cache = getattr(config, "cache", None)
-    return None if cache is None else str(cache._cachedir)
+    """pytest's cache directory, also before `config.cache` is there; `None` without a cache."""
+    if not config.pluginmanager.hasplugin("cacheprovider"):
+        return None
+    return str(_pytest.cacheprovider.Cache.cache_dir_from_config(config, _ispytest=True))
 
 
 # ------------------------------------------------------------------ temporary directories

@@ -1,0 +1,328 @@
+//! What plugins and conftests know of xdist is there under `-n`, with xdist installed and without.
+
+use crate::support::python::{Venv, main_venv, plain_venv};
+use crate::support::{Command, Project, Run};
+
+/// Runs a check in both environments.
+fn everywhere(check: impl Fn(&Venv)) {
+    check(plain_venv());
+    check(main_venv());
+}
+
+fn rpytest(venv: &Venv, project: &Project, arguments: &[&str]) -> Run {
+    Command::rpytest(venv, project).args(arguments).run()
+}
+
+/// Which worker ran each test, from the lines `test worker` of the file `ran`.
+fn workers(project: &Project) -> Vec<(String, String)> {
+    let lines = project.read("ran");
+    let mut pairs: Vec<(String, String)> = lines
+        .lines()
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(test, worker)| (test.to_owned(), worker.to_owned()))
+        .collect();
+    pairs.sort();
+    pairs
+}
+
+/// Checks that the tests whose names begin alike, up to the character, ran on one worker each, and
+/// that all of them ran once.
+#[track_caller]
+fn one_worker_for_each(project: &Project, count: usize, group: impl Fn(&str) -> String) {
+    let ran = workers(project);
+    assert_eq!(ran.len(), count, "{ran:?}");
+    for (test, worker) in &ran {
+        for (other, other_worker) in &ran {
+            if group(test) == group(other) {
+                assert_eq!(worker, other_worker, "{test} and {other}: {ran:?}");
+            }
+        }
+    }
+}
+
+const IDENTITY: &str = r#"
+--- conftest.py
+import json
+import os
+
+def pytest_configure_node(node):
+    node.workerinput["greeting"] = f"hello {node.gateway.id}"
+    node.workerinput["numbers"] = [1, 2.5, None, {"a": True}]
+
+def pytest_sessionfinish(session):
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["farewell"] = config.workerinput["workerid"]
+
+def pytest_testnodedown(node, error):
+    with open("down", "a") as down:
+        down.write(f"{node.gateway.id}:{node.workeroutput['farewell']}:{error} ")
+
+def pytest_testnodeready(node):
+    with open("up", "a") as up:
+        up.write(f"{node.gateway.id} ")
+--- test_identity.py
+import os
+import pytest
+
+@pytest.mark.parametrize("number", range(20))
+def test_identity(number, worker_id, testrun_uid, request, tmp_path_factory):
+    config = request.config
+    assert worker_id in ("gw0", "gw1")
+    assert os.environ["PYTEST_XDIST_WORKER"] == worker_id
+    assert os.environ["PYTEST_XDIST_WORKER_COUNT"] == "2"
+    assert os.environ["PYTEST_XDIST_TESTRUNUID"] == testrun_uid
+    assert config.workerinput["workerid"] == worker_id
+    assert config.workerinput["workercount"] == 2
+    assert config.workerinput["testrunuid"] == testrun_uid
+    assert config.workerinput["greeting"] == f"hello {worker_id}"
+    assert config.workerinput["numbers"] == [1, 2.5, None, {"a": True}]
+    assert config.pluginmanager.hasplugin("xdist")
+    assert tmp_path_factory.getbasetemp().name == f"popen-{worker_id}"
+    with open("uids", "a") as uids:
+        uids.write(f"{testrun_uid}\n")
+"#;
+
+#[test]
+fn identity_of_workers() {
+    everywhere(|venv| {
+        let project = Project::new(IDENTITY);
+        rpytest(venv, &project, &["-n", "2"]).expect(0, "20 passed");
+        let mut uids = project.words("uids");
+        uids.dedup();
+        assert_eq!(uids.len(), 1, "{uids:?}");
+        assert_eq!(project.words("up"), ["gw0", "gw1"]);
+        assert_eq!(project.words("down"), ["gw0:gw0:None", "gw1:gw1:None"]);
+    });
+}
+
+#[test]
+fn testrun_uid_is_the_users_if_there_is_one() {
+    let files = "
+--- test_uid.py
+def test_uid(testrun_uid):
+    assert testrun_uid == 'mine'
+";
+    everywhere(|venv| {
+        let project = Project::new(files);
+        rpytest(venv, &project, &["-n", "2", "--testrunuid=mine"]).expect(0, "1 passed");
+    });
+}
+
+#[test]
+fn identity_without_workers() {
+    let files = "
+--- test_master.py
+import os
+
+def test_master(worker_id, testrun_uid, request):
+    assert worker_id == 'master'
+    assert testrun_uid
+    assert 'PYTEST_XDIST_WORKER' not in os.environ
+    assert not hasattr(request.config, 'workerinput')
+";
+    everywhere(|venv| {
+        let project = Project::new(files);
+        for arguments in [&[][..], &["-n", "0"], &["-n0", "--dist", "load"]] {
+            rpytest(venv, &project, arguments).expect(0, "1 passed");
+        }
+    });
+}
+
+const GROUPS: &str = r#"
+--- conftest.py
+import pytest
+
+@pytest.fixture(autouse=True)
+def recorded(request, worker_id):
+    yield
+    with open("ran", "a") as ran:
+        ran.write(f"{request.node.nodeid} {worker_id}\n")
+--- test_one.py
+import pytest
+
+@pytest.mark.xdist_group("red")
+@pytest.mark.parametrize("number", range(4))
+def test_red(number):
+    pass
+
+@pytest.mark.parametrize("number", range(12))
+@pytest.mark.xdist_group(name="blue")
+def test_blue(number):
+    pass
+
+class TestScope:
+    @pytest.mark.parametrize("number", range(6))
+    def test_scoped(self, number):
+        pass
+
+class TestOther:
+    @pytest.mark.parametrize("number", range(6))
+    def test_scoped(self, number):
+        pass
+--- test_two.py
+import pytest
+
+@pytest.mark.xdist_group("red")
+@pytest.mark.parametrize("number", range(4))
+def test_red(number):
+    pass
+
+def test_loose():
+    pass
+--- test_three.py
+def test_three():
+    pass
+
+def test_three_again():
+    pass
+"#;
+
+const GROUPS_COUNT: usize = 35;
+
+/// A node id without what a group adds to it.
+fn group_of(test: &str) -> String {
+    let marked = test.rsplit_once('@').map(|(_, group)| group.to_owned());
+    marked.unwrap_or_else(|| test.to_owned())
+}
+
+#[test]
+fn groups_are_never_split() {
+    everywhere(|venv| {
+        let project = Project::new(GROUPS);
+        let run = rpytest(venv, &project, &["-n", "2", "--dist", "loadgroup", "-v"]);
+        run.expect(0, "35 passed");
+        one_worker_for_each(&project, GROUPS_COUNT, group_of);
+        let groups = workers(&project).iter().filter(|(test, _)| test.ends_with("@red")).count();
+        assert_eq!(groups, 8, "node ids name their group, as xdist's do: {run}");
+    });
+}
+
+#[test]
+fn files_are_never_split() {
+    everywhere(|venv| {
+        let project = Project::new(GROUPS);
+        rpytest(venv, &project, &["-n", "2", "--dist=loadfile"]).expect(0, "35 passed");
+        one_worker_for_each(&project, GROUPS_COUNT, |test| {
+            test.split("::").next().unwrap_or_default().to_owned()
+        });
+    });
+}
+
+#[test]
+fn scopes_are_never_split() {
+    everywhere(|venv| {
+        let project = Project::new(GROUPS);
+        rpytest(venv, &project, &["-n", "2", "--dist", "loadscope"]).expect(0, "35 passed");
+        one_worker_for_each(&project, GROUPS_COUNT, |test| {
+            test.rsplit_once("::").map(|(scope, _)| scope.to_owned()).unwrap_or_default()
+        });
+    });
+}
+
+#[test]
+fn each_worker_runs_every_test() {
+    everywhere(|venv| {
+        let project = Project::new(GROUPS);
+        rpytest(venv, &project, &["-n", "2", "--dist", "each"]).expect(0, "70 passed");
+        let mut ran = workers(&project);
+        assert_eq!(ran.len(), 2 * GROUPS_COUNT);
+        ran.dedup();
+        assert_eq!(ran.len(), 2 * GROUPS_COUNT, "each once on each: {ran:?}");
+    });
+}
+
+#[test]
+fn other_modes_run_each_test_once() {
+    everywhere(|venv| {
+        for mode in ["load", "worksteal"] {
+            let project = Project::new(GROUPS);
+            rpytest(venv, &project, &["-n", "2", "--dist", mode]).expect(0, "35 passed");
+            one_worker_for_each(&project, GROUPS_COUNT, str::to_owned);
+        }
+        let project = Project::new(GROUPS);
+        rpytest(venv, &project, &["--tx", "2*popen", "-d"]).expect(0, "35 passed");
+        assert!(workers(&project).iter().all(|(_, worker)| worker.starts_with("gw")));
+        let project = Project::new(GROUPS);
+        rpytest(venv, &project, &["--dist", "no"]).expect(0, "35 passed");
+        assert!(workers(&project).iter().all(|(_, worker)| worker == "master"));
+    });
+}
+
+/// A conftest that asks who it is while it is imported must be imported in each worker.
+#[test]
+fn worker_that_is_asked_for_at_import() {
+    let files = "
+--- conftest.py
+import os
+NAME = os.environ.get('PYTEST_XDIST_WORKER', 'none')
+open('imported', 'a').write(NAME + ' ')
+--- test_import.py
+import os
+import pytest
+from conftest import NAME
+import threading
+
+@pytest.mark.parametrize('number', range(10))
+def test_name(number, worker_id):
+    assert NAME == worker_id == os.environ['PYTEST_XDIST_WORKER']
+";
+    everywhere(|venv| {
+        let project = Project::new(files);
+        rpytest(venv, &project, &["-n", "2"]).expect(0, "10 passed");
+        let mut imported = project.words("imported");
+        imported.retain(|word| word != "none");
+        assert!(imported.contains(&"gw0".to_owned()), "{imported:?}");
+        assert!(imported.contains(&"gw1".to_owned()), "{imported:?}");
+    });
+}
+
+#[test]
+fn each_worker_has_its_own_session() {
+    let files = "
+--- conftest.py
+import os
+
+def name(config):
+    return getattr(config, 'workerinput', {'workerid': 'controller'})['workerid']
+
+def pytest_configure(config):
+    open('hooks', 'a').write(f'configure:{name(config)}:{os.getpid()}\\n')
+
+def pytest_sessionstart(session):
+    open('hooks', 'a').write(f'start:{name(session.config)}:{os.getpid()}\\n')
+
+def pytest_sessionfinish(session):
+    open('hooks', 'a').write(f'finish:{name(session.config)}:{os.getpid()}\\n')
+
+def pytest_unconfigure(config):
+    open('hooks', 'a').write(f'unconfigure:{name(config)}:{os.getpid()}\\n')
+--- test_hooks.py
+import os
+import pytest
+
+@pytest.mark.parametrize('number', range(10))
+def test_pid(number, worker_id):
+    started = [line.split(':') for line in open('hooks').read().split()]
+    assert ['start', worker_id, str(os.getpid())] in started
+";
+    everywhere(|venv| {
+        let project = Project::new(files);
+        rpytest(venv, &project, &["-n", "2"]).expect(0, "10 passed");
+        let hooks = project.words("hooks");
+        let named: Vec<_> = hooks.iter().filter_map(|hook| hook.rsplit_once(':')).collect();
+        for who in ["controller", "gw0", "gw1"] {
+            let mut pids: Vec<_> = ["configure", "start", "finish", "unconfigure"]
+                .iter()
+                .map(|hook| {
+                    let name = format!("{hook}:{who}");
+                    let pids: Vec<_> = named.iter().filter(|(hook, _)| *hook == name).collect();
+                    assert_eq!(pids.len(), 1, "{name}: {hooks:?}");
+                    pids[0].1
+                })
+                .collect();
+            pids.dedup();
+            assert_eq!(pids.len(), 1, "the session of {who} is one process: {hooks:?}");
+        }
+    });
+}

@@ -1,0 +1,206 @@
+//! What is wrong before a test runs: messages and exit codes.
+
+use super::Table;
+
+const FINE: &str = "--- test_fine.py\ndef test_fine():\n    pass\n";
+
+#[test]
+fn command_line() {
+    Table::new(FINE)
+        .same(&[
+            "missing.py",
+            "missing_directory test_fine.py",
+            "test_fine.py::missing",
+            "test_fine.py::TestMissing::test_x",
+            "-k 'not ('",
+            "-m 'and and'",
+            "-k '1 2'",
+            "--no-such-option",
+            "--no-such-option=3 -q",
+            "-r",
+            "--maxfail=many",
+            "--tb=unknown",
+            "-o no_equals",
+            "-p missing_plugin_module",
+            "--strict-config -o unknown_key=1",
+            "-o unknown_key=1",
+            "--rootdir=missing",
+            "-c missing.ini",
+            "--junitxml=.",
+            "-W error::NoSuchWarning",
+            "--import-mode=wrong",
+            "--ignore=test_fine.py",
+            "-k nothing",
+            "--deselect=test_fine.py -q",
+            "--pyargs no_such_package",
+        ])
+        .check();
+}
+
+#[test]
+fn no_tests() {
+    Table::new("--- README\nnothing here\n").same(&["", "-q", "--co", "-v"]).check();
+}
+
+#[test]
+fn configuration() {
+    for ini in [
+        "[pytest]\nminversion = 99.0\n",
+        "[pytest]\nxfail_strict = perhaps\n",
+        "[pytest]\naddopts = --no-such-option\n",
+        "[pytest]\nconsole_output_style\n",
+        "not an ini file\n",
+        "[pytest]\nrequired_plugins = pytest-nowhere>=1\n",
+        "[pytest]\nfilterwarnings = error::no.such.Warning\n",
+        "[pytest]\ntestpaths = nowhere\n",
+        "[pytest]\nno_such_key = 1\n",
+    ] {
+        let files = format!("{FINE}--- pytest.ini\n{ini}");
+        Table::new(&files).same(&[""]).check();
+    }
+    let files = format!("{FINE}--- pyproject.toml\n[tool.pytest.ini_options\n");
+    Table::new(&files).same(&[""]).check();
+}
+
+#[test]
+fn broken_conftest() {
+    for conftest in [
+        "raise RuntimeError('no conftest today')",
+        "import no_such_module",
+        "def broken(:\n    pass",
+        "import pytest\npytest.exit('enough', returncode=7)",
+        "import pytest\npytest.skip('not in a conftest', allow_module_level=True)",
+        "import sys\nsys.exit(9)",
+        "def pytest_configure(config):\n    raise ValueError('in configure')",
+        "def pytest_unknown_hook():\n    pass",
+        "def pytest_runtest_setup(item, no_such_argument):\n    pass",
+        "import pytest\ndef pytest_configure(config):\n    raise pytest.UsageError('do not')",
+        "import pytest\ndef pytest_configure(config):\n    pytest.exit('in configure', 6)",
+        "pytest_plugins = ['no_such_plugin']",
+        "def pytest_collection_modifyitems(items):\n    raise KeyError('modify')",
+        "def pytest_sessionstart(session):\n    raise KeyError('start')",
+        "def pytest_sessionfinish(session):\n    raise KeyError('finish')",
+        "import pytest\ndef pytest_collection(session):\n    raise pytest.UsageError('at collection')",
+    ] {
+        let files = format!("{FINE}--- conftest.py\n{conftest}\n");
+        Table::new(&files).same(&[""]).check();
+    }
+}
+
+const MODULES: &str = r#"
+--- test_import.py
+import no_such_module
+--- test_syntax.py
+def test_x(:
+    pass
+--- test_raises.py
+print("before the error")
+
+def fails():
+    raise ValueError("at import")
+
+fails()
+--- test_fine.py
+def test_fine():
+    pass
+--- test_skips.py
+import pytest
+pytest.skip("a whole module", allow_module_level=True)
+--- test_skips_wrongly.py
+import pytest
+pytest.skip("without the flag")
+--- test_marks.py
+import pytest
+
+@pytest.mark.parametrize("a,b", [1, 2])
+def test_wrong(a, b):
+    pass
+
+@pytest.mark.parametrize("c", [1])
+def test_no_argument():
+    pass
+--- test_class.py
+class TestBase:
+    def test_a(self):
+        pass
+
+def test_recursive(recursive):
+    pass
+"#;
+
+#[test]
+fn modules_that_cannot_be_collected() {
+    Table::new(MODULES)
+        .same(&[
+            "",
+            "-q --tb=short",
+            "--continue-on-collection-errors",
+            "-x",
+            "--maxfail=2",
+            "--co -q",
+            "test_fine.py test_skips.py -rs",
+            "test_import.py::test_x",
+            "test_skips.py",
+            "--junitxml=junit.xml",
+            "--tb=native test_raises.py",
+            "--import-mode=importlib -q --tb=line",
+        ])
+        .check();
+}
+
+#[test]
+fn strict_markers() {
+    let files = "
+--- pytest.ini
+[pytest]
+markers = known: is known
+--- test_marks.py
+import pytest
+
+@pytest.mark.known
+def test_known():
+    pass
+
+@pytest.mark.unknown
+def test_unknown():
+    pass
+";
+    Table::new(files).same(&["--strict-markers", "--strict", "", "-m known"]).check();
+}
+
+#[test]
+fn same_module_name_twice() {
+    let files = "
+--- a/test_same.py
+def test_a():
+    pass
+--- b/test_same.py
+def test_b():
+    pass
+";
+    Table::new(files).same(&["", "-q b", "--import-mode=importlib"]).check();
+}
+
+#[test]
+fn exit_from_within() {
+    let test = |body: &str| {
+        format!(
+            "--- test_exit.py\nimport pytest\nimport sys\n\ndef test_before():\n    pass\n\n\
+             def test_exits():\n    {body}\n"
+        )
+    };
+    for body in [
+        "pytest.exit('enough for today')",
+        "pytest.exit('with a code', returncode=11)",
+        "raise KeyboardInterrupt",
+        "sys.exit(3)",
+        "raise SystemExit('text')",
+        "raise GeneratorExit",
+    ] {
+        Table::new(&test(body)).same(&["", "-v"]).check();
+    }
+    let module = "--- test_exit.py\nimport pytest\npytest.exit('at import', returncode=5)\n";
+    Table::new(module).same(&[""]).check();
+    let module = "--- test_exit.py\nraise KeyboardInterrupt\n";
+    Table::new(module).same(&[""]).check();
+}

@@ -1,0 +1,206 @@
+//! Conftests that take part in the session and its report.
+
+use super::Table;
+
+const REPORTING: &str = r#"
+--- conftest.py
+import pytest
+
+def pytest_report_header(config, start_path):
+    return ["a header", f"and another: {config.getoption('verbose')}"]
+
+def pytest_report_collectionfinish(items):
+    return f"collected by the conftest: {len(items)}"
+
+def pytest_report_teststatus(report, config):
+    if report.when == "call" and report.passed:
+        return "fine", "F!", ("FINE", {"blue": True})
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    terminalreporter.section("from the conftest")
+    for kind in sorted(terminalreporter.stats):
+        terminalreporter.line(f"{kind!r}: {len(terminalreporter.stats[kind])}")
+    terminalreporter.line(f"exit {int(exitstatus)}")
+
+def pytest_runtest_logreport(report):
+    if report.when == "call":
+        with open("reports", "a") as reports:
+            reports.write(f"{report.nodeid} {report.outcome} {report.user_properties} {report.sections}\n")
+
+def pytest_runtest_logstart(nodeid, location):
+    with open("reports", "a") as reports:
+        reports.write(f"start {nodeid} {location}\n")
+
+def pytest_runtest_logfinish(nodeid, location):
+    with open("reports", "a") as reports:
+        reports.write(f"finish {nodeid}\n")
+
+def pytest_sessionfinish(session, exitstatus):
+    if not hasattr(session.config, "workerinput"):
+        print("\nfinished with", int(exitstatus), session.testscollected, session.testsfailed)
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        print("unconfigured")
+        with open("reports") as reports:
+            print(reports.read())
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    report.sections.append(("own section", "text of " + item.name))
+    report.user_properties.append(("own", call.when))
+    if item.name == "test_turned":
+        report.outcome = "passed"
+
+def pytest_assertrepr_compare(op, left, right):
+    if isinstance(left, str) and isinstance(right, str):
+        return ["own comparison", f"{left} {op} {right}"]
+
+def pytest_make_parametrize_id(config, val, argname):
+    return f"{argname}-is-{val}"
+
+def pytest_exception_interact(node, call, report):
+    report.sections.append(("interacted", str(call.excinfo.type)))
+
+def pytest_warning_recorded(warning_message, when, nodeid, location):
+    with open("reports", "a") as reports:
+        reports.write(f"warning {warning_message.message} {when} {nodeid}\n")
+--- test_reporting.py
+import warnings
+import pytest
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_value(value):
+    assert value == 1
+
+def test_text():
+    assert "a" == "b"
+
+def test_turned():
+    assert 0
+
+def test_warns():
+    warnings.warn("careful")
+
+def test_skips():
+    pytest.skip("no")
+"#;
+
+#[test]
+fn reporting() {
+    Table::new(REPORTING)
+        .same(&["", "-v", "-q", "-rA --tb=line", "--junitxml=junit.xml", "--co"])
+        .check();
+}
+
+const STOPS: &str = r#"
+--- conftest.py
+def pytest_runtest_logreport(report):
+    if "two" in report.nodeid and report.when == "call":
+        SESSION[0].shouldstop = "two is enough"
+
+SESSION = []
+
+def pytest_sessionstart(session):
+    SESSION.append(session)
+--- test_stops.py
+def test_one():
+    pass
+
+def test_two():
+    pass
+
+def test_three():
+    pass
+"#;
+
+#[test]
+fn session_that_is_told_to_stop() {
+    // With two workers the third test may run at the same time as the second.
+    Table::new(STOPS).same(&["", "-v"]).without_two_workers().check();
+}
+
+const SHOULD_FAIL: &str = r#"
+--- test_stops.py
+import pytest
+
+def test_one(request):
+    request.session.shouldfail = "one has had it"
+
+def test_two():
+    pass
+"#;
+
+#[test]
+fn test_that_makes_its_session_fail() {
+    Table::new(SHOULD_FAIL).same(&["", "-q"]).without_two_workers().check();
+}
+
+const PROTOCOL: &str = r#"
+--- conftest.py
+import pytest
+
+def pytest_runtest_protocol(item, nextitem):
+    if "by_hand" in item.name:
+        from _pytest.runner import runtestprotocol
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for attempt in range(2):
+            for report in runtestprotocol(item, nextitem=nextitem, log=False):
+                if report.when == "call" and attempt == 0 and report.failed:
+                    report.outcome = "rerun"
+                item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+def pytest_report_teststatus(report):
+    if report.outcome == "rerun":
+        return "rerun", "R", ("RERUN", {"yellow": True})
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    print("before", item.name)
+    try:
+        return (yield)
+    finally:
+        print("after", item.name)
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("slow"):
+        pytest.skip("slow")
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes time")
+    config.pluginmanager.register(Plugin(), "registered")
+
+class Plugin:
+    def pytest_pyfunc_call(self, pyfuncitem):
+        if pyfuncitem.name == "test_called_otherwise":
+            assert pyfuncitem.nodeid == "nothing"
+            return True
+
+    @pytest.fixture
+    def from_plugin(self):
+        return 5
+--- test_protocol.py
+import pytest
+
+def test_by_hand():
+    assert 0
+
+def test_called_otherwise():
+    pass
+
+@pytest.mark.slow
+def test_slow():
+    pass
+
+def test_from_plugin(from_plugin):
+    assert from_plugin == 6
+"#;
+
+#[test]
+fn protocol() {
+    Table::new(PROTOCOL).same(&["", "-v", "-rA", "--junitxml=junit.xml"]).check();
+}
