@@ -57,7 +57,10 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--inventory-status", ""),
     ("--json", ""),
     ("--message-format", ""),
-    ("--no-native-collection", "; Python collects every run's tests"),
+    (
+        "--no-native-collection",
+        "; Python collects every run's tests",
+    ),
     ("--only-rerun-flaky", ""),
     ("--queue", ""),
     ("--restart-interval", ""),
@@ -75,10 +78,35 @@ const NOT_YET: &[(&str, &str)] = &[
 
 /// Options with which a session has no workers, whatever else is asked for.
 const WITHOUT_WORKERS: &[&str] = &[
-    "--co", "--collect-only", "--collectonly", "--cache-show", "--fixtures", "--fixtures-per-test",
-    "--funcargs", "--help", "--markers", "--pdb", "--setup-only", "--setup-plan", "--setup-show",
-    "--sw", "--stepwise", "--sw-skip", "--stepwise-skip", "--sw-reset", "--stepwise-reset",
-    "--trace", "--version", "-V", "-h", "-f", "--looponfail", "-d", "--dist", "--tx", "-n0",
+    "--co",
+    "--collect-only",
+    "--collectonly",
+    "--cache-show",
+    "--fixtures",
+    "--fixtures-per-test",
+    "--funcargs",
+    "--help",
+    "--markers",
+    "--pdb",
+    "--setup-only",
+    "--setup-plan",
+    "--setup-show",
+    "--sw",
+    "--stepwise",
+    "--sw-skip",
+    "--stepwise-skip",
+    "--sw-reset",
+    "--stepwise-reset",
+    "--trace",
+    "--version",
+    "-V",
+    "-h",
+    "-f",
+    "--looponfail",
+    "-d",
+    "--dist",
+    "--tx",
+    "-n0",
 ];
 
 impl Command {
@@ -96,7 +124,10 @@ impl Command {
             let text = argument.to_string_lossy();
             let name = text.split('=').next().unwrap_or_default();
             if let Some((option, remedy)) = NOT_YET.iter().find(|(option, _)| *option == name) {
-                return Err(UsageError::NotYet { option: (*option).to_owned(), remedy });
+                return Err(UsageError::NotYet {
+                    option: (*option).to_owned(),
+                    remedy,
+                });
             }
             match &*text {
                 "--" => {
@@ -119,7 +150,11 @@ impl Command {
             return Ok(Command::NativeCollect(pytest));
         }
         let certain_workers = certain_workers(&pytest);
-        Ok(Command::Run(RunArguments { pytest, certain_workers, explain }))
+        Ok(Command::Run(RunArguments {
+            pytest,
+            certain_workers,
+            explain,
+        }))
     }
 }
 
@@ -139,7 +174,8 @@ fn certain_workers(arguments: &[OsString]) -> bool {
             Some(text.as_ref())
         } else {
             text.strip_prefix("--numprocesses=").or_else(|| {
-                text.strip_prefix("-n").filter(|value| !value.is_empty() && !text.starts_with("--"))
+                text.strip_prefix("-n")
+                    .filter(|value| !value.is_empty() && !text.starts_with("--"))
             })
         };
         if let Some(value) = value {
@@ -168,10 +204,25 @@ mod tests {
 
     #[test]
     fn workers_are_certain_only_when_nothing_takes_them_back() {
-        for line in ["-n 2", "-n2", "-n auto", "--numprocesses=4 tests", "-n 2 --dist loadfile"] {
+        for line in [
+            "-n 2",
+            "-n2",
+            "-n auto",
+            "--numprocesses=4 tests",
+            "-n 2 --dist loadfile",
+        ] {
             assert!(certain(line), "{line}");
         }
-        for line in ["", "-n 0", "-n0", "-n 2 -n 0", "-n 2 --co", "-n 2 --pdb", "-k -n", "-nx"] {
+        for line in [
+            "",
+            "-n 0",
+            "-n0",
+            "-n 2 -n 0",
+            "-n 2 --co",
+            "-n 2 --pdb",
+            "-k -n",
+            "-nx",
+        ] {
             assert!(!certain(line), "{line}");
         }
     }
@@ -179,15 +230,23 @@ mod tests {
     #[test]
     fn options_of_later_versions_are_refused_by_name() {
         let error = parse("--watch tests").expect_err("refused");
-        assert_eq!(error.to_string(), "--watch is not supported by this version of rpytest");
+        assert_eq!(
+            error.to_string(),
+            "--watch is not supported by this version of rpytest"
+        );
         assert!(parse("--shard=1").is_err());
-        assert!(parse("-- --watch").is_ok(), "behind -- there are only paths");
+        assert!(
+            parse("-- --watch").is_ok(),
+            "behind -- there are only paths"
+        );
     }
 
     #[test]
     fn our_own_switches_do_not_reach_pytest() {
         let run = parse("--no-daemon -q tests").expect("a run");
-        let Command::Run(run) = run else { panic!("{run:?}") };
+        let Command::Run(run) = run else {
+            panic!("{run:?}")
+        };
         assert_eq!(run.pytest, ["-q", "tests"]);
     }
 }

@@ -47,5 +47,8 @@ pub(crate) fn policy(dist: &str, workers: u32, max_chunk: Option<u32>) -> Policy
         "each" => Grouping::Each,
         _ => Grouping::Splittable,
     };
-    Policy::new().grouping(grouping).workers(workers).max_chunk(max_chunk)
+    Policy::new()
+        .grouping(grouping)
+        .workers(workers)
+        .max_chunk(max_chunk)
 }

@@ -55,7 +55,11 @@ impl History {
                 DurationHistory::new()
             }
         };
-        History { cache: Some(cache.to_owned()), durations, changed: false }
+        History {
+            cache: Some(cache.to_owned()),
+            durations,
+            changed: false,
+        }
     }
 
     /// Expectations from the runs so far.
@@ -79,10 +83,15 @@ impl History {
                 call: seconds.call,
                 teardown: seconds.teardown,
             };
-            self.durations.record(file_of(&address.nodeid), &duration_key(address), observation);
+            self.durations.record(
+                file_of(&address.nodeid),
+                &duration_key(address),
+                observation,
+            );
             self.changed = true;
         }
-        self.durations.prune_before(run.saturating_sub(FORGET_AFTER));
+        self.durations
+            .prune_before(run.saturating_sub(FORGET_AFTER));
     }
 
     /// Writes the durations, whole or not at all. Nothing is written where pytest has not made its
@@ -92,7 +101,11 @@ impl History {
     ///
     /// If the file cannot be written.
     pub fn save(&self) -> Result<(), HistoryError> {
-        let Some(cache) = self.cache.as_ref().filter(|cache| self.changed && cache.is_dir()) else {
+        let Some(cache) = self
+            .cache
+            .as_ref()
+            .filter(|cache| self.changed && cache.is_dir())
+        else {
             return Ok(());
         };
         let path = cache.join(HISTORY_FILE);
@@ -107,7 +120,9 @@ pub(crate) struct Costs<'a>(Estimates<'a>);
 impl Costs<'_> {
     /// Seconds, if its own past or that of its file tells.
     pub fn of(&self, address: &Address) -> Option<f64> {
-        let estimate = self.0.estimate(file_of(&address.nodeid), &duration_key(address));
+        let estimate = self
+            .0
+            .estimate(file_of(&address.nodeid), &duration_key(address));
         match estimate.basis {
             Basis::Test | Basis::File => Some(estimate.seconds),
             // The run itself will know better.
@@ -142,14 +157,25 @@ mod tests {
     use super::*;
 
     fn address(nodeid: &str) -> Address {
-        Address { nodeid: nodeid.to_owned(), nth: 0 }
+        Address {
+            nodeid: nodeid.to_owned(),
+            nth: 0,
+        }
     }
 
     #[test]
     fn durations_survive_to_the_next_run() {
         let cache = tempfile::tempdir().expect("a directory");
         let mut ledger = Ledger::new([address("a.py::x"), address("a.py::y")]);
-        ledger.ended(0, Outcome::Passed, PhaseSeconds { setup: 1.0, call: 2.0, teardown: 0.5 });
+        ledger.ended(
+            0,
+            Outcome::Passed,
+            PhaseSeconds {
+                setup: 1.0,
+                call: 2.0,
+                teardown: 0.5,
+            },
+        );
         let mut history = History::load(cache.path());
         history.record(&ledger);
         history.save().expect("saved");
@@ -171,7 +197,10 @@ mod tests {
 
     #[test]
     fn nothing_is_written_without_a_cache_directory() {
-        let cache = tempfile::tempdir().expect("a directory").path().join("gone");
+        let cache = tempfile::tempdir()
+            .expect("a directory")
+            .path()
+            .join("gone");
         let mut ledger = Ledger::new([address("a.py::x")]);
         ledger.ended(0, Outcome::Passed, PhaseSeconds::default());
         let mut history = History::load(&cache);

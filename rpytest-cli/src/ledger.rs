@@ -88,21 +88,29 @@ impl Ledger {
 
     /// The item that runs, in a session that runs one at a time.
     pub fn running(&self) -> Option<u32> {
-        let position = self.items.iter().position(|(_, status)| *status == Status::Running)?;
+        let position = self
+            .items
+            .iter()
+            .position(|(_, status)| *status == Status::Running)?;
         u32::try_from(position).ok()
     }
 
     /// Items without a final status.
     pub fn open(&self) -> impl Iterator<Item = &Address> {
-        self.items.iter().filter(|(_, status)| status.is_open()).map(|(address, _)| address)
+        self.items
+            .iter()
+            .filter(|(_, status)| status.is_open())
+            .map(|(address, _)| address)
     }
 
     /// Everything that ran to its end, with what it cost.
     pub fn durations(&self) -> impl Iterator<Item = (&Address, PhaseSeconds)> {
-        self.items.iter().filter_map(|(address, status)| match status {
-            Status::Ended(_, seconds) => Some((address, *seconds)),
-            _ => None,
-        })
+        self.items
+            .iter()
+            .filter_map(|(address, status)| match status {
+                Status::Ended(_, seconds) => Some((address, *seconds)),
+                _ => None,
+            })
     }
 
     /// The first final status stands: a late message changes nothing.
@@ -123,7 +131,11 @@ impl Status {
 
 /// What to say about items that nobody accounts for.
 pub(crate) fn unaccounted(open: &[&Address]) -> Option<String> {
-    let first: Vec<&str> = open.iter().take(5).map(|address| address.nodeid.as_str()).collect();
+    let first: Vec<&str> = open
+        .iter()
+        .take(5)
+        .map(|address| address.nodeid.as_str())
+        .collect();
     let more = open.len().saturating_sub(first.len());
     match open.len() {
         0 => None,
@@ -131,7 +143,11 @@ pub(crate) fn unaccounted(open: &[&Address]) -> Option<String> {
             "{count} test{} without a result: {}{}",
             if count == 1 { "" } else { "s" },
             first.join(", "),
-            if more > 0 { format!(" and {more} more") } else { String::new() },
+            if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            },
         )),
     }
 }
@@ -141,7 +157,10 @@ mod tests {
     use super::*;
 
     fn ledger(names: &[&str]) -> Ledger {
-        Ledger::new(names.iter().map(|name| Address { nodeid: (*name).to_owned(), nth: 0 }))
+        Ledger::new(names.iter().map(|name| Address {
+            nodeid: (*name).to_owned(),
+            nth: 0,
+        }))
     }
 
     #[test]
@@ -153,9 +172,15 @@ mod tests {
         ledger.started(1);
         ledger.crashed(1, "signal".into());
         ledger.ended(1, Outcome::Passed, PhaseSeconds::default());
-        assert!(matches!(ledger.status(0), Some(Status::Ended(Outcome::Passed, _))));
+        assert!(matches!(
+            ledger.status(0),
+            Some(Status::Ended(Outcome::Passed, _))
+        ));
         assert_eq!(ledger.status(1), Some(&Status::Crashed("signal".into())));
-        assert_eq!(ledger.open().map(|a| a.nodeid.as_str()).collect::<Vec<_>>(), ["c"]);
+        assert_eq!(
+            ledger.open().map(|a| a.nodeid.as_str()).collect::<Vec<_>>(),
+            ["c"]
+        );
         ledger.stopped();
         assert_eq!(ledger.open().count(), 0);
     }

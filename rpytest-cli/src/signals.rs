@@ -20,15 +20,17 @@ impl Signals {
         let signals = Signals::default();
         let counted = signals.clone();
         let mut arriving = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
-        thread::Builder::new().name("signals".into()).spawn(move || {
-            for signal in &mut arriving {
-                if signal == SIGINT {
-                    counted.interrupts.fetch_add(1, Ordering::SeqCst);
-                } else {
-                    counted.terminated.store(signal, Ordering::SeqCst);
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for signal in &mut arriving {
+                    if signal == SIGINT {
+                        counted.interrupts.fetch_add(1, Ordering::SeqCst);
+                    } else {
+                        counted.terminated.store(signal, Ordering::SeqCst);
+                    }
                 }
-            }
-        })?;
+            })?;
         Ok(signals)
     }
 

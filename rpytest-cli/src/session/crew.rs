@@ -73,6 +73,8 @@ pub(super) struct Crew {
     ledger: Ledger,
     feed: Option<Feed>,
     workers: HashMap<ProcessId, Worker>,
+    /// What workers collected for themselves before the first of them had.
+    early: Vec<(ProcessId, Vec<InventoryItem>)>,
     next_id: u32,
     /// For names: a replacement has a number of its own.
     next_number: u32,
@@ -96,6 +98,7 @@ impl Crew {
             ledger: Ledger::default(),
             feed: None,
             workers: HashMap::new(),
+            early: Vec::new(),
             next_id: 0,
             next_number: 0,
             crashes: 0,
@@ -116,6 +119,15 @@ impl Crew {
         self.notes.iter().cloned()
     }
 
+    /// Starts the workers beside the first, where each will have to collect for itself.
+    pub fn start_ahead(&mut self, processes: &Processes) {
+        self.next_number = 1;
+        for _ in 1..self.settings.workers {
+            self.add_worker(processes, None);
+        }
+        self.next_number = self.settings.workers.max(1);
+    }
+
     /// This process, which has been started as a template, collects.
     pub fn collects_with(&mut self, template: ProcessId) {
         self.template = Some(template);
@@ -128,14 +140,24 @@ impl Crew {
             ToRust::WorkerInput { worker, payload } => {
                 for (process, waiting) in &self.workers {
                     if waiting.name == worker && waiting.stage == Stage::Collecting {
-                        processes.send(*process, &ToPython::Configure { payload: payload.clone() });
+                        processes.send(
+                            *process,
+                            &ToPython::Configure {
+                                payload: payload.clone(),
+                            },
+                        );
                     }
                 }
                 if let Some(template) = self.template
                     && worker == name(0)
                     && self.feed.is_none()
                 {
-                    processes.send(template, &ToPython::Configure { payload: payload.clone() });
+                    processes.send(
+                        template,
+                        &ToPython::Configure {
+                            payload: payload.clone(),
+                        },
+                    );
                 }
                 self.inputs.insert(worker, payload);
             }
@@ -151,9 +173,16 @@ impl Crew {
         process: ProcessId,
         message: ToRust,
     ) {
-        if let ToRust::Inventory { items, unshareable, payload } = message {
+        if let ToRust::Inventory {
+            items,
+            unshareable,
+            payload,
+        } = message
+        {
             if self.template == Some(process) && self.feed.is_none() {
                 self.collected(processes, history, process, items, unshareable, payload);
+            } else if self.feed.is_none() {
+                self.early.push((process, items));
             } else {
                 self.collected_too(processes, process, &items);
             }
@@ -179,7 +208,12 @@ impl Crew {
                     feed.started(id, TaskId(task));
                 }
             }
-            ToRust::Result { task, outcome, seconds, payload } => {
+            ToRust::Result {
+                task,
+                outcome,
+                seconds,
+                payload,
+            } => {
                 self.fruitless = 0;
                 self.ledger.ended(task, outcome, seconds);
                 tell(processes, &worker.name, Event::Result { task, payload });
@@ -222,13 +256,17 @@ impl Crew {
         let costs = history.estimates();
         self.feed = Some(Feed::new(&items, settings, |address| costs.of(address)));
         // The payload has what the controller wants to know; the items are ours.
-        let event = Event::Collected { items: Vec::new(), payload };
+        let event = Event::Collected {
+            items: Vec::new(),
+            payload,
+        };
         tell(processes, &name(0), event);
         self.items = items;
         self.shared = unshareable.is_empty();
         let count = self.settings.workers;
         if self.shared {
-            self.notes.push(format!("{count} workers were forked from one collection"));
+            self.notes
+                .push(format!("{count} workers were forked from one collection"));
             for _ in 0..count {
                 self.add_worker(processes, None);
             }
@@ -238,9 +276,18 @@ impl Crew {
                 unshareable.join("; ")
             ));
             self.template = None;
+            if let Some(feed) = &mut self.feed {
+                for worker in self.workers.values() {
+                    feed.add(worker.id);
+                }
+            }
+            let started = u32::try_from(self.workers.len()).unwrap_or(u32::MAX);
             self.adopt(processes, template);
-            for _ in 1..count {
+            for _ in started..count.saturating_sub(1) {
                 self.add_worker(processes, None);
+            }
+            for (process, items) in std::mem::take(&mut self.early) {
+                self.collected_too(processes, process, &items);
             }
         }
         if self.stop.is_some() {
@@ -257,9 +304,13 @@ impl Crew {
         process: ProcessId,
         items: &[InventoryItem],
     ) {
-        let Some(worker) = self.workers.get_mut(&process) else { return };
+        let Some(worker) = self.workers.get_mut(&process) else {
+            return;
+        };
         let same = items.len() == self.items.len()
-            && items.iter().all(|item| self.ledger.position(&item.address).is_some());
+            && items
+                .iter()
+                .all(|item| self.ledger.position(&item.address).is_some());
         if !same {
             self.notes.push(format!(
                 "{} collected other tests than {}, and was not used",
@@ -270,7 +321,12 @@ impl Crew {
                 feed.gone(worker.id);
             }
             worker.stage = Stage::Finished;
-            processes.send(process, &ToPython::Stop { reason: "not used".into() });
+            processes.send(
+                process,
+                &ToPython::Stop {
+                    reason: "not used".into(),
+                },
+            );
             self.feed_all(processes);
             return;
         }
@@ -284,10 +340,10 @@ impl Crew {
 
     /// The template goes on as the first worker.
     fn adopt(&mut self, processes: &Processes, template: ProcessId) {
-        let worker = {
-            let number = self.free_number();
-            self.new_worker(number, Stage::Running)
-        };
+        if self.workers.is_empty() {
+            self.next_number = 1;
+        }
+        let worker = self.new_worker(0, Stage::Running);
         tell(processes, &worker.name, Event::Up {});
         self.workers.insert(template, worker);
     }
@@ -346,8 +402,11 @@ impl Crew {
     }
 
     fn feed_all(&mut self, processes: &Processes) {
-        let mut waiting: Vec<_> =
-            self.workers.iter().map(|(process, worker)| (worker.id, *process)).collect();
+        let mut waiting: Vec<_> = self
+            .workers
+            .iter()
+            .map(|(process, worker)| (worker.id, *process))
+            .collect();
         waiting.sort_unstable();
         for (_, process) in waiting {
             self.feed_one(processes, process);
@@ -412,9 +471,9 @@ impl Crew {
     fn template_ended(&mut self, processes: &Processes, reason: &str, end: Option<&End>) {
         self.template = None;
         self.shared = false;
-        let by_itself = end.is_some_and(|end| {
-            matches!(end.status, rpytest_worker::ProcessEnd::Code(code) if code != 0)
-        });
+        let by_itself = end.is_some_and(
+            |end| matches!(end.status, rpytest_worker::ProcessEnd::Code(code) if code != 0),
+        );
         if self.feed.is_none() {
             // With an exit code it has said what there is to say, or will not have: the controller
             // knows whether it was told.
@@ -433,16 +492,25 @@ impl Crew {
             // An interrupt leaves the item that it struck without a result, as in pytest.
             if !worker.interrupted && !self.interrupted {
                 self.ledger.crashed(task, reason.to_owned());
-                let event = Event::Crashed { task, reason: reason.to_owned() };
+                let event = Event::Crashed {
+                    task,
+                    reason: reason.to_owned(),
+                };
                 tell(processes, &worker.name, event);
             }
         }
         if !in_order && worker.stage != Stage::Finished && !self.interrupted {
             self.crashes += 1;
-            self.fruitless = if lost.is_some() { 0 } else { self.fruitless + 1 };
+            self.fruitless = if lost.is_some() {
+                0
+            } else {
+                self.fruitless + 1
+            };
             if lost.is_none() && worker.told_to_finish && self.stop.is_none() {
-                self.problem =
-                    Some(format!("worker {:?}, after its last test: {reason}", worker.name));
+                self.problem = Some(format!(
+                    "worker {:?}, after its last test: {reason}",
+                    worker.name
+                ));
             }
         }
         let stranded = self.feed.as_ref().is_some_and(Feed::is_stranded);
@@ -456,18 +524,21 @@ impl Crew {
         let event = Event::Down {
             payload: worker.output.clone(),
             error: (!in_order).then(|| reason.to_owned()),
-            replaced_by: successor.filter(|number| *number != worker.number).map(name),
+            replaced_by: successor
+                .filter(|number| *number != worker.number)
+                .map(name),
         };
         tell(processes, &worker.name, event);
         if successor.is_some() {
             self.add_worker(processes, successor);
         } else if stranded && self.workers.is_empty() && !self.stopped() {
-            self.problem.get_or_insert_with(|| match self.settings.restarts {
-                Some(limit) if self.crashes > limit => {
-                    format!("more than {limit} workers crashed (--max-worker-restart)")
-                }
-                _ => format!("workers crash before they run a test: {reason}"),
-            });
+            self.problem
+                .get_or_insert_with(|| match self.settings.restarts {
+                    Some(limit) if self.crashes > limit => {
+                        format!("more than {limit} workers crashed (--max-worker-restart)")
+                    }
+                    _ => format!("workers crash before they run a test: {reason}"),
+                });
         }
         self.feed_all(processes);
     }
@@ -540,7 +611,12 @@ impl Crew {
                 // It has nothing yet that it would have to tear down.
                 processes.supervisor.kill(*process, Signal::Kill);
             } else {
-                processes.send(*process, &ToPython::Stop { reason: reason.clone() });
+                processes.send(
+                    *process,
+                    &ToPython::Stop {
+                        reason: reason.clone(),
+                    },
+                );
             }
         }
     }

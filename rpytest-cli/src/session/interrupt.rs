@@ -15,7 +15,11 @@ pub(super) struct Interrupts {
 
 impl Interrupts {
     pub fn new(signals: Signals) -> Self {
-        Interrupts { signals, handled: 0, seen_by_host: 0 }
+        Interrupts {
+            signals,
+            handled: 0,
+            seen_by_host: 0,
+        }
     }
 
     /// Interrupts since this was asked last.

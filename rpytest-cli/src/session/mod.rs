@@ -62,7 +62,15 @@ fn start(arguments: &RunArguments) -> Result<(Session, Events), Box<dyn std::err
     let interpreter = Interpreter::find(&directory, &ThisProcess)?;
     let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(python_files()?))?;
     let host = supervisor.spawn_host(&interpreter)?;
-    let processes = Processes { supervisor, interpreter, host, host_forks: true, outbox: RefCell::default() };
+    let snapshot = Snapshot::from_environment()?;
+    let processes = Processes {
+        supervisor,
+        interpreter,
+        host,
+        host_forks: snapshot != Snapshot::Off,
+        snapshot,
+        outbox: RefCell::default(),
+    };
     let mut session = Session {
         argv: arguments.pytest.clone(),
         explain: arguments.explain,
@@ -91,6 +99,31 @@ fn python_files() -> Result<PythonFiles, Box<dyn std::error::Error>> {
     })
 }
 
+/// How far a process may have come that others are forked from: `RPYTEST_SNAPSHOT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Snapshot {
+    /// Workers are forked from a process that has collected, where that is the same.
+    Collected,
+    /// Every worker configures and collects for itself.
+    Interpreter,
+    /// No process is forked.
+    Off,
+}
+
+impl Snapshot {
+    fn from_environment() -> Result<Self, String> {
+        match std::env::var("RPYTEST_SNAPSHOT").as_deref() {
+            Err(_) | Ok("" | "collected") => Ok(Snapshot::Collected),
+            Ok("interpreter") => Ok(Snapshot::Interpreter),
+            Ok("off") => Ok(Snapshot::Off),
+            Ok(other) => Err(format!(
+                "the environment variable RPYTEST_SNAPSHOT is {other:?}; \
+                 it can be collected, interpreter or off"
+            )),
+        }
+    }
+}
+
 /// The supervisor, and what it starts processes from.
 pub(crate) struct Processes {
     supervisor: Supervisor,
@@ -98,6 +131,7 @@ pub(crate) struct Processes {
     host: ProcessId,
     /// Whether the host may be asked to fork; if not, interpreters are started one by one.
     host_forks: bool,
+    snapshot: Snapshot,
     /// What the controller is to be told, until there is nothing else to do: in a run of short tests
     /// there is always a next event, and telling costs less in one go.
     outbox: RefCell<Vec<ToPython>>,
@@ -220,7 +254,11 @@ impl Session {
 
     fn start_template(&mut self) {
         let process = self.processes.fresh();
-        let message = crew::start(Role::Template, &self.argv, 0, 1, "");
+        let role = match self.processes.snapshot {
+            Snapshot::Collected => Role::Template,
+            Snapshot::Interpreter | Snapshot::Off => Role::Worker,
+        };
+        let message = crew::start(role, &self.argv, 0, 1, "");
         self.template = Some(process);
         self.processes.send(process, &message);
     }
@@ -230,10 +268,15 @@ impl Session {
     fn handle(&mut self, event: SupervisorEvent) {
         let SupervisorEvent { process, kind, .. } = event;
         match kind {
-            EventKind::Message(message) if process == self.controller => self.controller_says(message),
+            EventKind::Message(message) if process == self.controller => {
+                self.controller_says(message)
+            }
             EventKind::Message(ToRust::Probed { interrupts, .. }) => {
-                if self.interrupts.reached_only_us(interrupts) {
-                    self.processes.supervisor.kill(self.controller, Signal::Interrupt);
+                let alone = self.interrupts.reached_only_us(interrupts);
+                if alone {
+                    self.processes
+                        .supervisor
+                        .kill(self.controller, Signal::Interrupt);
                 }
             }
             EventKind::Message(message) => {
@@ -248,6 +291,22 @@ impl Session {
             EventKind::StartFailed(error) => {
                 eprintln!("rpytest: error: failed to {error}");
                 self.exit.get_or_insert(exit::USAGE_ERROR);
+            }
+            EventKind::ForkFailed(reason) if self.processes.host_forks => {
+                // Whoever was to be forked is started by itself instead, and so are all others.
+                self.notes
+                    .push(format!("interpreters were started one by one: {reason}"));
+                self.processes.host_forks = false;
+                if process == self.controller {
+                    self.controller = self.start_controller(Vec::new());
+                } else if self.template == Some(process) {
+                    self.start_template();
+                    if let (Part::Crew(crew), Some(template)) = (&mut self.part, self.template) {
+                        crew.collects_with(template);
+                    }
+                } else {
+                    self.lost(process, &reason, None);
+                }
             }
             EventKind::ForkFailed(reason) if process == self.controller => {
                 eprintln!("rpytest: error: failed to fork the session's process: {reason}");
@@ -283,7 +342,13 @@ impl Session {
 
     fn planned(&mut self, plan: ToRust) {
         let ToRust::Plan {
-            workers, dist, max_worker_restart, max_chunk, isolate, testrunuid, cache_dir,
+            workers,
+            dist,
+            max_worker_restart,
+            max_chunk,
+            isolate,
+            testrunuid,
+            cache_dir,
         } = plan
         else {
             return;
@@ -299,7 +364,8 @@ impl Session {
             if let Some(template) = self.template.take() {
                 self.processes.supervisor.kill(template, Signal::Kill);
             }
-            self.notes.push("the tests run in the session's own process, without -n".into());
+            self.notes
+                .push("the tests run in the session's own process, without -n".into());
             self.part = Part::Solo(Solo::default());
             return;
         }
@@ -318,6 +384,9 @@ impl Session {
         let mut crew = Crew::new(settings);
         if let Some(template) = self.template {
             crew.collects_with(template);
+        }
+        if self.processes.snapshot != Snapshot::Collected {
+            crew.start_ahead(&self.processes);
         }
         self.part = Part::Crew(Box::new(crew));
     }
@@ -347,7 +416,9 @@ impl Session {
             eprintln!("{text}");
         }
         let code = match end.status {
-            ProcessEnd::Code(code) if code != 0 => u8::try_from(code).unwrap_or(exit::INTERNAL_ERROR),
+            ProcessEnd::Code(code) if code != 0 => {
+                u8::try_from(code).unwrap_or(exit::INTERNAL_ERROR)
+            }
             _ => exit::INTERNAL_ERROR,
         };
         self.exit.get_or_insert(code);
@@ -419,11 +490,17 @@ pub(crate) fn describe(end: &End) -> String {
 
 /// An event for the controller.
 pub(crate) fn tell(processes: &Processes, worker: &str, event: Event) {
-    processes.outbox.borrow_mut().push(ToPython::Event { worker: worker.to_owned(), event });
+    processes.outbox.borrow_mut().push(ToPython::Event {
+        worker: worker.to_owned(),
+        event,
+    });
 }
 
 fn encode(arguments: &[OsString]) -> Vec<ByteBuf> {
-    arguments.iter().map(|argument| ByteBuf::from(argument.as_encoded_bytes())).collect()
+    arguments
+        .iter()
+        .map(|argument| ByteBuf::from(argument.as_encoded_bytes()))
+        .collect()
 }
 
 #[cfg(unix)]

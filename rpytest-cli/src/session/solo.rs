@@ -28,7 +28,10 @@ impl Solo {
                 if self.ledger.len() == 0 {
                     self.ledger = Ledger::new(items.iter().map(|item| item.address.clone()));
                 }
-                self.numbers = items.iter().map(|item| self.ledger.add(&item.address)).collect();
+                self.numbers = items
+                    .iter()
+                    .map(|item| self.ledger.add(&item.address))
+                    .collect();
                 self.payloads.resize(self.ledger.len(), None);
             }
             ToRust::Started { task } => {
@@ -36,7 +39,12 @@ impl Solo {
                     self.ledger.started(task);
                 }
             }
-            ToRust::Result { task, outcome, seconds, payload } => {
+            ToRust::Result {
+                task,
+                outcome,
+                seconds,
+                payload,
+            } => {
                 if let Some(task) = self.number(task) {
                     self.ledger.ended(task, outcome, seconds);
                     if let Some(place) = self.payloads.get_mut(task as usize) {
@@ -63,7 +71,9 @@ impl Solo {
         self.ledger.crashed(task, reason.to_owned());
         let mut settled = Vec::new();
         for task in 0..u32::try_from(self.ledger.len()).unwrap_or(u32::MAX) {
-            let Some(address) = self.ledger.address(task) else { continue };
+            let Some(address) = self.ledger.address(task) else {
+                continue;
+            };
             let (payload, crash) = match self.ledger.status(task) {
                 Some(Status::Ended(..)) => {
                     (self.payloads.get(task as usize).cloned().flatten(), None)
@@ -71,7 +81,11 @@ impl Solo {
                 Some(Status::Crashed(reason)) => (None, Some(reason.clone())),
                 _ => continue,
             };
-            settled.push(Settled { address: address.clone(), payload, crash });
+            settled.push(Settled {
+                address: address.clone(),
+                payload,
+                crash,
+            });
         }
         Some(settled)
     }

@@ -8,6 +8,7 @@ substitute in this module provides them.
 from __future__ import annotations
 
 import os
+import types
 import uuid
 from typing import Any
 
@@ -96,7 +97,7 @@ def auto_workers(option: str) -> int:
 
 
 class Substitute:
-    """xdist's options, hooks, marker and fixtures."""
+    """xdist's options, hooks and marker."""
 
     @pytest.hookimpl
     def pytest_addoption(self, parser: pytest.Parser) -> None:
@@ -191,17 +192,18 @@ class Substitute:
             # them: one that also imports it would fail in a run without workers.
             manager.register(_Presence(), "xdist")
 
-    @pytest.fixture(scope="session")
-    def worker_id(self, request: pytest.FixtureRequest) -> str:
-        """The id of the current worker ('gw0', 'gw1', ...), or 'master' without workers."""
-        workerinput = getattr(request.config, "workerinput", None)
-        return "master" if workerinput is None else workerinput["workerid"]
+@pytest.fixture(scope="session")
+def worker_id(request: pytest.FixtureRequest) -> str:
+    """The id of the current worker ('gw0', 'gw1', ...), or 'master' without workers."""
+    workerinput = getattr(request.config, "workerinput", None)
+    return "master" if workerinput is None else workerinput["workerid"]
 
-    @pytest.fixture(scope="session")
-    def testrun_uid(self, request: pytest.FixtureRequest) -> str:
-        """The id of this run, the same in all workers."""
-        workerinput = getattr(request.config, "workerinput", None)
-        return uuid.uuid4().hex if workerinput is None else workerinput["testrunuid"]
+
+@pytest.fixture(scope="session")
+def testrun_uid(request: pytest.FixtureRequest) -> str:
+    """The id of this run, the same in all workers."""
+    workerinput = getattr(request.config, "workerinput", None)
+    return uuid.uuid4().hex if workerinput is None else workerinput["testrunuid"]
 
 
 class _Presence:
@@ -210,6 +212,15 @@ class _Presence:
 
 def _numprocesses(text: str) -> int | str:
     return text if text in ("auto", "logical") else int(text)
+
+
+def accommodate(config: pytest.Config) -> None:
+    """In a worker: tell plugins that ask for xdist's version what they hold against old ones."""
+    manager = config.pluginmanager
+    rerunfailures = manager.getplugin("rerunfailures") or manager.getplugin("pytest_rerunfailures")
+    if hasattr(rerunfailures, "works_with_current_xdist"):
+        # It reports reruns from a worker only if an xdist that bears it is installed.
+        rerunfailures.works_with_current_xdist = lambda: True
 
 
 class Dialect:
@@ -230,6 +241,11 @@ class Dialect:
                 self.substituted = True
                 pluginmanager.add_hookspecs(NodeHooks())
                 pluginmanager.register(Substitute(), "rpytest-xdist")
+                # In a module, as xdist's are: session-scoped fixtures that are methods are deprecated.
+                fixtures = types.ModuleType(f"{__name__}_fixtures")
+                fixtures.worker_id = worker_id  # type: ignore[attr-defined]
+                fixtures.testrun_uid = testrun_uid  # type: ignore[attr-defined]
+                pluginmanager.register(fixtures, "rpytest-xdist-fixtures")
 
         pluginmanager.consider_env = consider_env_then_substitute  # type: ignore[method-assign]
 

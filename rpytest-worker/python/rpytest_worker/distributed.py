@@ -112,20 +112,28 @@ class Distributed:
         self._delivery = delivery.Delivery(self._config, with_nodes=True)
         specs = [SimpleNamespace(popen=True, chdir=None) for _ in range(self._workers)]
         self._config.hook.pytest_xdist_setupnodes(config=self._config, specs=specs)
-        for number in range(self._workers):
-            self._add_node(f"gw{number}")
+        nodes = [self._add_node(f"gw{number}") for number in range(self._workers)]
+        shared = [{**node.workerinput, "workerid": None} for node in nodes]
+        differ = any(values != shared[0] for values in shared)
+        for node in nodes:
+            self._send_input(node, differ)
 
-    def _add_node(self, worker: str) -> None:
+    def _add_node(self, worker: str) -> Node:
         config = self._config
         node = Node(config, self._manager, worker, self._workers, self._testrunuid)
         self._nodes[worker] = node
         config.hook.pytest_xdist_newgateway(gateway=node.gateway)
         config.hook.pytest_configure_node(node=node)
+        return node
+
+    def _send_input(self, node: Node, differ: bool = False) -> None:
         values = {
             "workerinput": node.workerinput,
+            "differ": differ,
             "basetemp": self._base_temp,
             "dist": self._dist,
         }
+        worker = node.gateway.id
         self._channel.send(
             {"type": "worker_input", "worker": worker, "payload": reports.dump(values)}
         )
@@ -240,7 +248,7 @@ class Distributed:
                     self._stop_run(str(output[name]))
         self._config.hook.pytest_testnodedown(node=node, error=error)
         if event["replaced_by"] is not None:
-            self._add_node(event["replaced_by"])
+            self._send_input(self._add_node(event["replaced_by"]))
 
     def _relayed(self, kind: str, value: Any) -> None:
         config = self._config
@@ -278,7 +286,13 @@ class Distributed:
         nodeid = self._nodeids[task]
         events = delivery.crash(nodeid, delivery.location_of(nodeid), reason, worker)
         report = events[1][1]
-        self._config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=None)
+        scheduler = SimpleNamespace(config=self._config, mark_test_pending=lambda nodeid: None)
+        self._config.hook.pytest_handlecrashitem(
+            crashitem=nodeid, report=report, sched=scheduler
+        )
+        if report.outcome == "rerun":
+            # What crashed is not run again, whoever asked for it.
+            report.outcome = "failed"
         self._item_ended(task, events, self._nodes.get(worker))
 
     def _item_ended(self, task: int, events: Events, node: Node | None) -> None:
@@ -336,6 +350,13 @@ class Distributed:
         reporter = pytest_compat.terminal_reporter(self._config)
         if not self._over:
             self._stop_run("the session ended")
+        if session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+            # A hook has failed here, and would fail again on what is still to come.
+            self._waiting.clear()
+            while not self._over:
+                message = self._receive()
+                self._over = message["event"]["kind"] == "done"
+        elif not self._over:
             self._until_over()
         self._release_all()
         if self._live and reporter is not None:

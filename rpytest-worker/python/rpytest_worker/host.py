@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -107,6 +108,9 @@ def _fork(number: int, process: Process, signals: _Signals, fds: list[int]) -> A
     sys.stdout.flush()
     sys.stderr.flush()
     try:
+        if threading.active_count() > 1:
+            # Of a thread that holds a lock, a fork keeps the lock and loses the thread.
+            raise OSError("the interpreter runs threads before anything is imported")
         pid = os.fork()
     except OSError as error:
         for fd in fds:

@@ -79,10 +79,24 @@ _EFFECTS = frozenset(
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 # Modules through which others open files: the caller is whoever called them.
-_PASSED_THROUGH = frozenset({"os", "io", "tempfile", "shutil", "pathlib", "pathlib._local", __name__})
+_PASSED_THROUGH = frozenset(
+    {"os", "io", "tempfile", "shutil", "subprocess", "pathlib", "pathlib._local", __name__}
+)
 # Parts of pytest whose files are each process's own, or renewed after a fork.
 _OWN_CALLERS = frozenset(
     {"_pytest.capture", "_pytest.cacheprovider", "_pytest.assertion.rewrite", "_pytest.faulthandler"}
+)
+# Modules that run programs (`uname`, `ldconfig`, `ifconfig`) only to ask what holds for the machine, or
+# keep a cache that is the same whoever writes it.
+_ASKING_CALLERS = frozenset(
+    {
+        "ctypes.util",
+        "platform",
+        "uuid",
+        "hypothesis.configuration",
+        "hypothesis.internal.charmap",
+        "hypothesis.internal.constants_ast",
+    }
 )
 
 
@@ -174,7 +188,8 @@ class Watch:
             prefix = sys.pycache_prefix
             if self._cache in path or (prefix is not None and path.startswith(prefix)):
                 return True
-        return _caller() in _OWN_CALLERS
+        caller = _caller()
+        return caller in _OWN_CALLERS or caller in _ASKING_CALLERS
 
     def stop(self, config: pytest.Config) -> list[str]:
         """Why this process must not be shared; nothing if it may."""

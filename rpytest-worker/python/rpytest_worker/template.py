@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from _pytest.config.exceptions import UsageError
 
-from . import afterfork, host, inventory, pytest_compat, recorded_warnings, reports, sharing
+from . import afterfork, dialect, host, inventory, pytest_compat, recorded_warnings, reports, sharing
 from .dialect import Dialect
 from .recorder import Recorder
 from .runner import Runner
@@ -101,6 +101,9 @@ class Template:
 
         values = marshal.loads(message["payload"])
         workerinput = values["workerinput"]
+        # A template that was started before there was a plan knows only now.
+        os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
+        os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
         self.base_temp = values["basetemp"]
         self.dist = values["dist"]
         option = config.option
@@ -117,6 +120,8 @@ class Template:
         pytest_compat.set_prog(config, workerinput["mainargv"])
         if self.watch is not None:
             workerinput = self.watch.workerinput(workerinput)
+            if values["differ"]:
+                self.watch.note("pytest_configure_node gives workers different values")
         config.workerinput = workerinput  # type: ignore[attr-defined]
         config.workeroutput = {}  # type: ignore[attr-defined]
         self.recorder = Recorder(self.channel, config)
@@ -176,6 +181,7 @@ class Template:
         if reporter is not None:
             pytest_compat.mute(reporter)
         self._failed_collectors = pytest_compat.failed_collectors(config)
+        dialect.accommodate(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: Any) -> None:
@@ -279,7 +285,9 @@ class Template:
             "shouldstop": session.shouldstop,
             "shouldfail": session.shouldfail,
         }
-        self.unshareable = self.watch.stop(config) if self.watch is not None else []
+        self.unshareable = (
+            self.watch.stop(config) if self.watch is not None else ["no template is shared"]
+        )
         self.channel.send(
             {
                 "type": "inventory",

@@ -209,7 +209,13 @@ impl Units {
         }
         let tasks = self.waiting.pop_front().unwrap_or_default();
         let rest = tasks.iter().copied().collect();
-        self.given.insert(worker, Unit { running: None, rest });
+        self.given.insert(
+            worker,
+            Unit {
+                running: None,
+                rest,
+            },
+        );
         match tasks.is_empty() {
             true => vec![Say::Finish],
             false => vec![Say::Run(tasks), Say::Finish],
@@ -248,7 +254,10 @@ mod tests {
         nodeids
             .iter()
             .map(|nodeid| InventoryItem {
-                address: Address { nodeid: (*nodeid).to_owned(), nth: 0 },
+                address: Address {
+                    nodeid: (*nodeid).to_owned(),
+                    nth: 0,
+                },
                 scope: String::new(),
             })
             .collect()
@@ -257,10 +266,22 @@ mod tests {
     #[test]
     fn a_file_is_one_unit_and_the_longest_goes_first() {
         let items = items(&["a.py::x", "b.py::x", "a.py::y"]);
-        let cost = |address: &Address| Some(if address.nodeid == "b.py::x" { 9.0 } else { 1.0 });
+        let cost = |address: &Address| {
+            Some(if address.nodeid == "b.py::x" {
+                9.0
+            } else {
+                1.0
+            })
+        };
         let mut units = Units::new(&items, Isolate::File, cost);
-        assert_eq!(units.next(WorkerId(0)), [Say::Run(vec![TaskId(1)]), Say::Finish]);
-        assert_eq!(units.next(WorkerId(1)), [Say::Run(vec![TaskId(0), TaskId(2)]), Say::Finish]);
+        assert_eq!(
+            units.next(WorkerId(0)),
+            [Say::Run(vec![TaskId(1)]), Say::Finish]
+        );
+        assert_eq!(
+            units.next(WorkerId(1)),
+            [Say::Run(vec![TaskId(0), TaskId(2)]), Say::Finish]
+        );
     }
 
     #[test]
@@ -269,6 +290,9 @@ mod tests {
         units.next(WorkerId(0));
         units.started(WorkerId(0), TaskId(0));
         assert_eq!(units.ended(WorkerId(0)), Some(TaskId(0)));
-        assert_eq!(units.next(WorkerId(1)), [Say::Run(vec![TaskId(1)]), Say::Finish]);
+        assert_eq!(
+            units.next(WorkerId(1)),
+            [Say::Run(vec![TaskId(1)]), Say::Finish]
+        );
     }
 }

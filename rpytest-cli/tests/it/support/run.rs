@@ -74,7 +74,8 @@ impl<'a> Command<'a> {
             .env("PATH", path.expect("a path"))
             .env("VIRTUAL_ENV", venv.root())
             .env("HOME", project.home())
-            .env("RPYTEST_CACHE_DIR", project.home().join("cache"))
+            // Python files, by content; shared, so that they are compiled once.
+            .env("RPYTEST_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
             .env("TMPDIR", project.temporary_files())
             .env("LANG", "C.UTF-8")
             .env("COLUMNS", "100")

@@ -1,0 +1,213 @@
+//! The parser seam: source bytes in, plain owned facts out.
+//!
+//! No type of a parser crate and no lifetime leaves this module. What has to be settled before any
+//! parser may see a file (its size, its encoding, how deeply it nests) is settled here, so that a
+//! hostile file costs a reason and not a stack.
+
+mod nesting;
+mod source;
+
+#[cfg(feature = "ruff")]
+mod ruff;
+
+/// Why a file has no [`ModuleSummary`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SyntaxProblem {
+    /// The crate was built without a parser.
+    #[cfg_attr(feature = "ruff", expect(dead_code, reason = "made without a parser only"))]
+    NoParser,
+    /// More bytes than the cap.
+    TooLarge { bytes: u64 },
+    /// An encoding that is not read natively, or bytes that are not in the declared one.
+    Encoding { name: String },
+    /// Nested so deeply that a recursive parser might overflow its stack.
+    TooDeep { line: u32 },
+    /// pytest will not import it either.
+    Error { line: u32, message: String },
+    /// The parser itself failed.
+    ParserPanicked,
+}
+
+/// What a module says about collection, in source order.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct ModuleSummary {
+    pub(crate) body: Vec<Stmt>,
+    /// The first line that reaches into a namespace by other means than a statement.
+    pub(crate) dynamic: Option<(u32, String)>,
+    /// The first line that can skip the module while it is imported.
+    pub(crate) skips: Option<u32>,
+    /// Module-level names bound from inside functions (`global`) or expressions (`:=`).
+    pub(crate) stray_bindings: Vec<(u32, String)>,
+}
+
+/// A statement and its 1-based line.
+#[derive(Debug, Clone)]
+pub(crate) struct Stmt {
+    pub(crate) line: u32,
+    pub(crate) kind: StmtKind,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum StmtKind {
+    /// `import a.b as c`: dotted path and the name that it binds.
+    Import(Vec<(String, String)>),
+    /// `from ..m import a as b`; a star import has no names.
+    From {
+        level: u32,
+        module: String,
+        names: Vec<(String, String)>,
+    },
+    Function(Function),
+    Class(Class),
+    Assign {
+        targets: Vec<Expr>,
+        value: Expr,
+    },
+    Delete(Vec<Expr>),
+    /// A compound statement, its branches one after the other. `header` is what it evaluates or binds.
+    Block {
+        main_guard: bool,
+        header: Vec<Expr>,
+        binds: Vec<Expr>,
+        body: Vec<Stmt>,
+    },
+    Expr(Expr),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    /// Of the first decorator, or of the `def`: what pytest reports as the item's line.
+    pub(crate) line: u32,
+    pub(crate) is_async: bool,
+    pub(crate) is_generator: bool,
+    pub(crate) decorators: Vec<Expr>,
+    pub(crate) params: Vec<Param>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Param {
+    pub(crate) name: String,
+    pub(crate) has_default: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Class {
+    pub(crate) name: String,
+    pub(crate) line: u32,
+    pub(crate) decorators: Vec<Expr>,
+    pub(crate) bases: Vec<Expr>,
+    pub(crate) has_keywords: bool,
+    pub(crate) body: Vec<Stmt>,
+}
+
+/// An expression, as far as collection asks about it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Expr {
+    Name(String),
+    Attr(Box<Expr>, String),
+    Str(String),
+    Bytes(Vec<u8>),
+    /// A non-negative or negated integer, in decimal.
+    Int(String),
+    Float(f64),
+    Bool(bool),
+    None,
+    Tuple(Vec<Expr>),
+    List(Vec<Expr>),
+    /// A dict, set, comprehension or ellipsis: a value that is no class, no function, and has no id
+    /// of its own. The names are those that it mentions.
+    Container(Vec<String>),
+    Call {
+        func: Box<Expr>,
+        args: Vec<Expr>,
+        keywords: Vec<(Option<String>, Expr)>,
+    },
+    Starred(Box<Expr>),
+    Lambda(Vec<String>),
+    /// Anything else, with the names that it mentions.
+    Opaque(Vec<String>),
+}
+
+impl Expr {
+    /// The dotted path of a name or a chain of attributes of one.
+    pub(crate) fn dotted(&self) -> Option<String> {
+        match self {
+            Expr::Name(name) => Some(name.clone()),
+            Expr::Attr(value, attr) => value.dotted().map(|path| format!("{path}.{attr}")),
+            _ => None,
+        }
+    }
+
+    /// Calls `see` with every name that the expression mentions.
+    pub(crate) fn names(&self, see: &mut dyn FnMut(&str)) {
+        match self {
+            Expr::Name(name) => see(name),
+            Expr::Attr(value, _) | Expr::Starred(value) => value.names(see),
+            Expr::Tuple(items) | Expr::List(items) => items.iter().for_each(|item| item.names(see)),
+            Expr::Container(names) | Expr::Lambda(names) | Expr::Opaque(names) => {
+                names.iter().for_each(|name| see(name));
+            }
+            Expr::Call {
+                func,
+                args,
+                keywords,
+            } => {
+                func.names(see);
+                args.iter().for_each(|arg| arg.names(see));
+                keywords.iter().for_each(|(_, value)| value.names(see));
+            }
+            Expr::Str(_)
+            | Expr::Bytes(_)
+            | Expr::Int(_)
+            | Expr::Float(_)
+            | Expr::Bool(_)
+            | Expr::None => {}
+        }
+    }
+
+    /// Whether the value can be neither called nor a class, whatever the names in it are.
+    pub(crate) fn is_plain_data(&self) -> bool {
+        matches!(
+            self,
+            Expr::Str(_)
+                | Expr::Bytes(_)
+                | Expr::Int(_)
+                | Expr::Float(_)
+                | Expr::Bool(_)
+                | Expr::None
+                | Expr::Tuple(_)
+                | Expr::List(_)
+                | Expr::Container(_)
+        )
+    }
+}
+
+/// Files above this are left to Python. The largest test module of the corpus has a tenth of it.
+const MAX_BYTES: usize = 32 << 20;
+
+/// Stack of the threads that call [`summarize`]; the nesting bounds are chosen for it.
+pub(crate) const STACK_BYTES: usize = 64 << 20;
+
+/// Parses one module. To be called on a thread with [`STACK_BYTES`] of stack.
+pub(crate) fn summarize(bytes: &[u8]) -> Result<ModuleSummary, SyntaxProblem> {
+    if bytes.len() > MAX_BYTES {
+        return Err(SyntaxProblem::TooLarge {
+            bytes: bytes.len() as u64,
+        });
+    }
+    let source = source::decode(bytes)?;
+    nesting::check(&source)?;
+    parse(&source)
+}
+
+#[cfg(feature = "ruff")]
+fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
+    std::panic::catch_unwind(|| ruff::parse(source))
+        .unwrap_or(Err(SyntaxProblem::ParserPanicked))
+}
+
+#[cfg(not(feature = "ruff"))]
+fn parse(_source: &str) -> Result<ModuleSummary, SyntaxProblem> {
+    Err(SyntaxProblem::NoParser)
+}

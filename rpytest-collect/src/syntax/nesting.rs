@@ -1,0 +1,127 @@
+//! A bound on how deep a syntax tree can be, from the text alone.
+//!
+//! A recursive parser, and the drop of the tree that it returns, use stack by the depth of the tree.
+//! Depth comes from open brackets, from indentation, from prefix operators, and from chains that lean
+//! to one side: `a.b.c`, `a + b + c`, `a ** b ** c`, `x if y else z if ..`, `elif`. The scan does not know
+//! about strings or comments and so counts too much there, which costs a reason and never a stack.
+
+use super::SyntaxProblem;
+
+/// Open brackets, and columns of indentation by four.
+const MAX_DEPTH: usize = 300;
+/// Operators, dots and keywords between two commas of one logical line.
+const MAX_CHAIN: usize = 3_000;
+/// Words that nest what follows them.
+const WORDS: [&str; 5] = ["not", "if", "lambda", "await", "yield"];
+
+pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
+    let mut line = 1u32;
+    let mut depth = 0usize;
+    let mut chain = 0usize;
+    let mut string: Option<(u8, bool)> = None;
+    let mut at_start = true;
+    let mut indent = 0usize;
+    let bytes = source.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        if byte == b'\n' || byte == b'\r' {
+            if byte == b'\n' || bytes.get(at + 1) != Some(&b'\n') {
+                line = line.saturating_add(1);
+            }
+            if string.is_some_and(|(_, triple)| !triple) {
+                string = None;
+            }
+            at_start = true;
+            indent = 0;
+            if depth == 0 && string.is_none() && !(at > 0 && bytes[at - 1] == b'\\') {
+                chain = 0;
+            }
+            at += 1;
+            continue;
+        }
+        if let Some((quote, triple)) = string {
+            if byte == b'\\' {
+                // The next byte may be a line end, which must be counted.
+                at += if matches!(bytes.get(at + 1), Some(b'\n' | b'\r')) { 1 } else { 2 };
+                continue;
+            }
+            if byte == quote {
+                if !triple {
+                    string = None;
+                } else if bytes[at..].starts_with(&[quote; 3]) {
+                    string = None;
+                    at += 2;
+                }
+            } else if byte == b'{' {
+                // Possibly a format string: its fields nest too, and its quotes are not ours to know.
+                chain += 1;
+            }
+        } else {
+            if at_start && (byte == b' ' || byte == b'\t') {
+                indent += 1;
+                at += 1;
+                continue;
+            }
+            at_start = false;
+            match byte {
+                b'#' => {
+                    while at < bytes.len() && bytes[at] != b'\n' && bytes[at] != b'\r' {
+                        at += 1;
+                    }
+                    continue;
+                }
+                b'"' | b'\'' => {
+                    if bytes[at..].starts_with(&[byte; 3]) {
+                        string = Some((byte, true));
+                        at += 2;
+                    } else {
+                        string = Some((byte, false));
+                    }
+                }
+                b'(' | b'[' | b'{' => {
+                    depth += 1;
+                    chain += 1;
+                }
+                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+                b',' => chain = 0,
+                b'.' | b'+' | b'-' | b'*' | b'/' | b'%' | b'~' | b'|' | b'&' | b'^' | b'<' | b'>'
+                | b'@' | b'=' | b':' => chain += 1,
+                b'a'..=b'z' if at == 0 || !is_word(bytes[at - 1]) => {
+                    let rest = &source[at..];
+                    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                    let word = &rest[..end.unwrap_or(rest.len())];
+                    chain += usize::from(WORDS.contains(&word));
+                    at += word.len();
+                    continue;
+                }
+                _ => {}
+            }
+        }
+        if depth > MAX_DEPTH || indent > 4 * MAX_DEPTH || chain > MAX_CHAIN {
+            return Err(SyntaxProblem::TooDeep { line });
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_is_refused_and_plain_is_not() {
+        assert!(check("x = (1, [2, {3: '((((('}])  # (((((\n").is_ok());
+        assert!(check(&"(".repeat(10_000)).is_err());
+        assert!(check(&format!("x{}", ".a".repeat(200_000))).is_err());
+        assert!(check(&format!("x = {}1", "- ".repeat(200_000))).is_err());
+        assert!(check(&format!("x = {}1", "not ".repeat(200_000))).is_err());
+        let ladder: String = (0..3000).map(|n| format!("{}if x:\n", " ".repeat(n))).collect();
+        assert!(check(&ladder).is_err());
+    }
+}

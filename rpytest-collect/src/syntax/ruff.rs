@@ -1,0 +1,477 @@
+//! The default parser backend: the only file that names `ruff_*`.
+
+use ruff_python_ast::visitor::{self, Visitor};
+use ruff_python_ast::{self as ast};
+use ruff_python_parser::parse_module;
+use ruff_text_size::{Ranged, TextSize};
+
+use super::{Class, Expr, Function, ModuleSummary, Param, Stmt, StmtKind, SyntaxProblem};
+
+pub(super) fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
+    let lines = Lines::new(source);
+    let parsed = parse_module(source).map_err(|error| SyntaxProblem::Error {
+        line: lines.of(error.location.start()),
+        message: error.error.to_string(),
+    })?;
+    let module = parsed.into_syntax();
+    let mut scan = Scan {
+        lines: &lines,
+        function: 0,
+        class: 0,
+        summary: ModuleSummary::default(),
+    };
+    scan.visit_body(&module.body);
+    let mut summary = scan.summary;
+    summary.body = Lower { lines: &lines }.body(&module.body);
+    Ok(summary)
+}
+
+/// Byte offset to 1-based line, for every line end that Python knows.
+struct Lines(Vec<u32>);
+
+impl Lines {
+    fn new(source: &str) -> Self {
+        let bytes = source.as_bytes();
+        let mut starts = vec![0];
+        for (at, &byte) in bytes.iter().enumerate() {
+            if byte == b'\n' || (byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
+                starts.push(u32::try_from(at + 1).unwrap_or(u32::MAX));
+            }
+        }
+        Self(starts)
+    }
+
+    fn of(&self, at: TextSize) -> u32 {
+        let at = at.to_u32();
+        u32::try_from(self.0.partition_point(|&start| start <= at)).unwrap_or(u32::MAX)
+    }
+}
+
+struct Lower<'a> {
+    lines: &'a Lines,
+}
+
+impl Lower<'_> {
+    fn body(&self, body: &[ast::Stmt]) -> Vec<Stmt> {
+        body.iter().filter_map(|stmt| self.stmt(stmt)).collect()
+    }
+
+    fn stmt(&self, stmt: &ast::Stmt) -> Option<Stmt> {
+        let kind = match stmt {
+            ast::Stmt::FunctionDef(def) => StmtKind::Function(self.function(def)),
+            ast::Stmt::ClassDef(def) => StmtKind::Class(self.class(def)),
+            ast::Stmt::Import(import) => StmtKind::Import(
+                import
+                    .names
+                    .iter()
+                    .map(|alias| {
+                        let path = alias.name.to_string();
+                        let bound = match &alias.asname {
+                            Some(name) => name.to_string(),
+                            None => path.split('.').next().unwrap_or_default().to_owned(),
+                        };
+                        (path, bound)
+                    })
+                    .collect(),
+            ),
+            ast::Stmt::ImportFrom(import) => StmtKind::From {
+                level: import.level,
+                module: import.module.as_ref().map(ToString::to_string).unwrap_or_default(),
+                names: import
+                    .names
+                    .iter()
+                    .map(|alias| {
+                        let bound = alias.asname.as_ref().unwrap_or(&alias.name);
+                        (alias.name.to_string(), bound.to_string())
+                    })
+                    .collect(),
+            },
+            ast::Stmt::Assign(assign) => StmtKind::Assign {
+                targets: assign.targets.iter().map(lower).collect(),
+                value: lower(&assign.value),
+            },
+            ast::Stmt::AnnAssign(assign) => match &assign.value {
+                Some(value) => StmtKind::Assign {
+                    targets: vec![lower(&assign.target)],
+                    value: lower(value),
+                },
+                None => return None,
+            },
+            ast::Stmt::AugAssign(assign) => StmtKind::Assign {
+                targets: vec![lower(&assign.target)],
+                value: opaque(&assign.value),
+            },
+            ast::Stmt::TypeAlias(alias) => StmtKind::Assign {
+                targets: vec![lower(&alias.name)],
+                value: Expr::Opaque(Vec::new()),
+            },
+            ast::Stmt::Delete(delete) => {
+                StmtKind::Delete(delete.targets.iter().map(lower).collect())
+            }
+            ast::Stmt::Expr(expr) => StmtKind::Expr(lower(&expr.value)),
+            ast::Stmt::If(stmt) => {
+                let mut header = vec![opaque(&stmt.test)];
+                let mut body = self.body(&stmt.body);
+                let main_guard = is_main_guard(&stmt.test);
+                if main_guard {
+                    // The branch does not run under pytest; what stands against it does.
+                    body.clear();
+                }
+                for clause in &stmt.elif_else_clauses {
+                    header.extend(clause.test.as_ref().map(opaque));
+                    body.extend(self.body(&clause.body));
+                }
+                block(main_guard, header, Vec::new(), body)
+            }
+            ast::Stmt::For(stmt) => {
+                let mut body = self.body(&stmt.body);
+                body.extend(self.body(&stmt.orelse));
+                block(false, vec![opaque(&stmt.iter)], vec![lower(&stmt.target)], body)
+            }
+            ast::Stmt::While(stmt) => {
+                let mut body = self.body(&stmt.body);
+                body.extend(self.body(&stmt.orelse));
+                block(false, vec![opaque(&stmt.test)], Vec::new(), body)
+            }
+            ast::Stmt::With(stmt) => block(
+                false,
+                stmt.items.iter().map(|item| opaque(&item.context_expr)).collect(),
+                stmt.items
+                    .iter()
+                    .filter_map(|item| item.optional_vars.as_deref().map(lower))
+                    .collect(),
+                self.body(&stmt.body),
+            ),
+            ast::Stmt::Try(stmt) => {
+                let mut body = self.body(&stmt.body);
+                let mut binds = Vec::new();
+                for ast::ExceptHandler::ExceptHandler(handler) in &stmt.handlers {
+                    binds.extend(handler.name.as_ref().map(|name| Expr::Name(name.to_string())));
+                    body.extend(self.body(&handler.body));
+                }
+                body.extend(self.body(&stmt.orelse));
+                body.extend(self.body(&stmt.finalbody));
+                block(false, Vec::new(), binds, body)
+            }
+            ast::Stmt::Match(stmt) => {
+                let mut binds = Captures(Vec::new());
+                let mut body = Vec::new();
+                for case in &stmt.cases {
+                    binds.visit_pattern(&case.pattern);
+                    body.extend(self.body(&case.body));
+                }
+                block(false, vec![opaque(&stmt.subject)], binds.0, body)
+            }
+            ast::Stmt::Return(_)
+            | ast::Stmt::Raise(_)
+            | ast::Stmt::Assert(_)
+            | ast::Stmt::Global(_)
+            | ast::Stmt::Nonlocal(_)
+            | ast::Stmt::Pass(_)
+            | ast::Stmt::Break(_)
+            | ast::Stmt::Continue(_)
+            | ast::Stmt::IpyEscapeCommand(_) => return None,
+        };
+        Some(Stmt {
+            line: self.lines.of(stmt.start()),
+            kind,
+        })
+    }
+
+    fn function(&self, def: &ast::StmtFunctionDef) -> Function {
+        let mut yields = Yields(false);
+        yields.visit_body(&def.body);
+        let first = def
+            .decorator_list
+            .first()
+            .map_or_else(|| def.start(), |decorator| decorator.expression.start());
+        Function {
+            name: def.name.to_string(),
+            line: self.lines.of(first),
+            is_async: def.is_async,
+            is_generator: yields.0,
+            decorators: decorators(&def.decorator_list),
+            params: def
+                .parameters
+                .posonlyargs
+                .iter()
+                .chain(&def.parameters.args)
+                .chain(&def.parameters.kwonlyargs)
+                .map(|param| Param {
+                    name: param.parameter.name.to_string(),
+                    has_default: param.default.is_some(),
+                })
+                .collect(),
+        }
+    }
+
+    fn class(&self, def: &ast::StmtClassDef) -> Class {
+        let (bases, has_keywords) = match &def.arguments {
+            Some(arguments) => (
+                arguments.args.iter().map(lower).collect(),
+                !arguments.keywords.is_empty(),
+            ),
+            None => (Vec::new(), false),
+        };
+        Class {
+            name: def.name.to_string(),
+            line: self.lines.of(def.start()),
+            decorators: decorators(&def.decorator_list),
+            bases,
+            // Type parameters put `Generic` among the bases.
+            has_keywords: has_keywords || def.type_params.is_some(),
+            body: self.body(&def.body),
+        }
+    }
+}
+
+fn decorators(list: &[ast::Decorator]) -> Vec<Expr> {
+    list.iter().map(|decorator| lower(&decorator.expression)).collect()
+}
+
+fn block(main_guard: bool, header: Vec<Expr>, binds: Vec<Expr>, body: Vec<Stmt>) -> StmtKind {
+    StmtKind::Block {
+        main_guard,
+        header,
+        binds,
+        body,
+    }
+}
+
+fn is_main_guard(test: &ast::Expr) -> bool {
+    let ast::Expr::Compare(compare) = test else {
+        return false;
+    };
+    let is_name = |expr: &ast::Expr| matches!(expr, ast::Expr::Name(name) if name.id == "__name__");
+    let is_main = |expr: &ast::Expr| {
+        matches!(expr, ast::Expr::StringLiteral(text) if text.value.to_str() == "__main__")
+    };
+    matches!(&*compare.ops, [ast::CmpOp::Eq])
+        && matches!(&*compare.operands().collect::<Vec<_>>(), [left, right]
+            if (is_name(left) && is_main(right)) || (is_main(left) && is_name(right)))
+}
+
+fn opaque(expr: &ast::Expr) -> Expr {
+    Expr::Opaque(mentions(expr))
+}
+
+fn mentions(expr: &ast::Expr) -> Vec<String> {
+    let mut names = Mentions(Vec::new());
+    names.visit_expr(expr);
+    names.0
+}
+
+fn lower(expr: &ast::Expr) -> Expr {
+    match expr {
+        ast::Expr::Name(name) => Expr::Name(name.id.to_string()),
+        ast::Expr::Attribute(attribute) => Expr::Attr(
+            Box::new(lower(&attribute.value)),
+            attribute.attr.to_string(),
+        ),
+        ast::Expr::StringLiteral(literal) => Expr::Str(literal.value.to_str().to_owned()),
+        ast::Expr::BytesLiteral(literal) => Expr::Bytes(literal.value.bytes().collect()),
+        ast::Expr::NumberLiteral(literal) => match &literal.value {
+            ast::Number::Int(int) => int
+                .as_u64()
+                .map_or_else(|| opaque(expr), |int| Expr::Int(int.to_string())),
+            ast::Number::Float(float) => Expr::Float(*float),
+            ast::Number::Complex { .. } => opaque(expr),
+        },
+        ast::Expr::BooleanLiteral(literal) => Expr::Bool(literal.value),
+        ast::Expr::NoneLiteral(_) => Expr::None,
+        ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::USub => match lower(&unary.operand) {
+            Expr::Int(int) if int == "0" => Expr::Int(int),
+            Expr::Int(int) if !int.starts_with('-') => Expr::Int(format!("-{int}")),
+            Expr::Float(float) => Expr::Float(-float),
+            _ => opaque(expr),
+        },
+        ast::Expr::Tuple(tuple) => Expr::Tuple(tuple.elts.iter().map(lower).collect()),
+        ast::Expr::List(list) => Expr::List(list.elts.iter().map(lower).collect()),
+        ast::Expr::Dict(_)
+        | ast::Expr::Set(_)
+        | ast::Expr::ListComp(_)
+        | ast::Expr::SetComp(_)
+        | ast::Expr::DictComp(_)
+        | ast::Expr::EllipsisLiteral(_) => Expr::Container(mentions(expr)),
+        ast::Expr::Lambda(_) => Expr::Lambda(mentions(expr)),
+        ast::Expr::Starred(starred) => Expr::Starred(Box::new(lower(&starred.value))),
+        ast::Expr::Call(call) => Expr::Call {
+            func: Box::new(lower(&call.func)),
+            args: call.arguments.args.iter().map(lower).collect(),
+            keywords: call
+                .arguments
+                .keywords
+                .iter()
+                .map(|keyword| {
+                    (
+                        keyword.arg.as_ref().map(ToString::to_string),
+                        lower(&keyword.value),
+                    )
+                })
+                .collect(),
+        },
+        _ => opaque(expr),
+    }
+}
+
+struct Mentions(Vec<String>);
+
+impl<'a> Visitor<'a> for Mentions {
+    fn visit_expr(&mut self, expr: &'a ast::Expr) {
+        if let ast::Expr::Name(name) = expr {
+            self.0.push(name.id.to_string());
+        }
+        visitor::walk_expr(self, expr);
+    }
+}
+
+/// Names that a `match` pattern binds.
+struct Captures(Vec<Expr>);
+
+impl<'a> Visitor<'a> for Captures {
+    fn visit_pattern(&mut self, pattern: &'a ast::Pattern) {
+        let name = match pattern {
+            ast::Pattern::MatchAs(pattern) => pattern.name.as_ref(),
+            ast::Pattern::MatchStar(pattern) => pattern.name.as_ref(),
+            ast::Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
+            _ => None,
+        };
+        self.0.extend(name.map(|name| Expr::Name(name.to_string())));
+        visitor::walk_pattern(self, pattern);
+    }
+}
+
+/// Whether a function's own body yields.
+struct Yields(bool);
+
+impl<'a> Visitor<'a> for Yields {
+    fn visit_stmt(&mut self, stmt: &'a ast::Stmt) {
+        if !matches!(stmt, ast::Stmt::FunctionDef(_) | ast::Stmt::ClassDef(_)) {
+            visitor::walk_stmt(self, stmt);
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'a ast::Expr) {
+        match expr {
+            ast::Expr::Yield(_) | ast::Expr::YieldFrom(_) => self.0 = true,
+            ast::Expr::Lambda(_) => {}
+            _ => visitor::walk_expr(self, expr),
+        }
+    }
+}
+
+/// Looks over a whole module for what statements alone do not show.
+///
+/// The body of a test function does not run while its module is imported, so it is left out.
+struct Scan<'a> {
+    lines: &'a Lines,
+    function: u32,
+    class: u32,
+    summary: ModuleSummary,
+}
+
+impl Scan<'_> {
+    fn dynamic(&mut self, at: TextSize, what: &str) {
+        let line = self.lines.of(at);
+        self.summary.dynamic.get_or_insert_with(|| (line, what.to_owned()));
+    }
+
+    fn skips(&mut self, at: TextSize) {
+        if self.function == 0 {
+            let line = self.lines.of(at);
+            self.summary.skips.get_or_insert(line);
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Scan<'_> {
+    fn visit_stmt(&mut self, stmt: &'a ast::Stmt) {
+        match stmt {
+            ast::Stmt::FunctionDef(def) => {
+                for decorator in &def.decorator_list {
+                    self.visit_decorator(decorator);
+                }
+                self.visit_parameters(&def.parameters);
+                if !def.name.starts_with("test") {
+                    self.function += 1;
+                    self.visit_body(&def.body);
+                    self.function -= 1;
+                }
+            }
+            ast::Stmt::ClassDef(_) => {
+                self.class += 1;
+                visitor::walk_stmt(self, stmt);
+                self.class -= 1;
+            }
+            ast::Stmt::If(branch) if self.function == 0 && is_main_guard(&branch.test) => {
+                for clause in &branch.elif_else_clauses {
+                    self.visit_elif_else_clause(clause);
+                }
+            }
+            ast::Stmt::Global(global) => {
+                let line = self.lines.of(stmt.start());
+                self.summary
+                    .stray_bindings
+                    .extend(global.names.iter().map(|name| (line, name.to_string())));
+            }
+            ast::Stmt::Raise(_) => {
+                self.skips(stmt.start());
+                visitor::walk_stmt(self, stmt);
+            }
+            ast::Stmt::ImportFrom(import) if self.function > 0 => {
+                if import.names.iter().any(|alias| alias.name.as_str() == "*") {
+                    self.dynamic(stmt.start(), "import *");
+                }
+            }
+            _ => visitor::walk_stmt(self, stmt),
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'a ast::Expr) {
+        match expr {
+            ast::Expr::Name(name) => match name.id.as_str() {
+                id @ ("globals" | "setattr" | "delattr" | "exec") => self.dynamic(expr.start(), id),
+                id @ ("locals" | "vars" | "eval") if self.function == 0 => {
+                    self.dynamic(expr.start(), id);
+                }
+                "importorskip" => self.skips(expr.start()),
+                _ => {}
+            },
+            ast::Expr::Attribute(attribute) => match attribute.attr.as_str() {
+                "importorskip" => self.skips(expr.start()),
+                id @ ("modules" | "__dict__" | "_getframe" | "currentframe" | "__test__")
+                    if self.function == 0 =>
+                {
+                    self.dynamic(expr.start(), id);
+                }
+                _ => {}
+            },
+            ast::Expr::Call(call) => match &*call.func {
+                ast::Expr::Name(name) if matches!(name.id.as_str(), "skip" | "exit" | "xfail") => {
+                    self.skips(expr.start());
+                }
+                ast::Expr::Attribute(attribute)
+                    if matches!(attribute.attr.as_str(), "skip" | "exit" | "xfail")
+                        && matches!(&*attribute.value, ast::Expr::Name(name) if name.id != "mark" && name.id != "unittest") =>
+                {
+                    self.skips(expr.start());
+                }
+                _ => {}
+            },
+            ast::Expr::Named(named) if self.function == 0 => {
+                if let ast::Expr::Name(name) = &*named.target {
+                    let line = self.lines.of(expr.start());
+                    self.summary.stray_bindings.push((line, name.id.to_string()));
+                }
+            }
+            ast::Expr::Lambda(lambda) => {
+                self.function += 1;
+                self.visit_expr(&lambda.body);
+                self.function -= 1;
+                return;
+            }
+            _ => {}
+        }
+        visitor::walk_expr(self, expr);
+    }
+}
