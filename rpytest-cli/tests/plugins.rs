@@ -105,17 +105,20 @@ def test_wrong():
 
 #[test]
 fn coverage_is_that_of_one_process() {
-    let arguments = ["--cov", "--cov-report=term-missing", "--cov-report=xml:coverage.xml"];
+    let arguments =
+        ["--cov", "--cov-report=term-missing", "--cov-report=json", "--cov-report=xml:coverage.xml"];
     same_with(COVERED, &arguments, "1 failed, 8 passed", |project, run| {
         run.shows(&["src/app/late.py", "100%", "Coverage XML written to file coverage.xml"]);
-        let xml = project.read("coverage.xml");
-        let lines: Vec<_> = xml.lines().filter(|line| line.contains("<line ")).collect();
-        assert!(!lines.is_empty(), "{xml}");
+        assert!(project.read("coverage.xml").contains("</coverage>"));
+        let json: serde_json::Value =
+            serde_json::from_str(&project.read("coverage.json")).expect("a report");
+        let figures = (json["files"].clone(), json["totals"].clone());
+        assert!(figures.0["src/app/late.py"].is_object(), "{json}");
         // Data files of workers are combined, and gone.
         let files = std::fs::read_dir(project.root()).expect("it is there").flatten();
         let mut left: Vec<_> = files.map(|file| file.file_name()).collect();
         left.retain(|name| name.to_string_lossy().starts_with(".coverage"));
-        (lines.join("\n"), left)
+        (figures, left)
     });
 }
 

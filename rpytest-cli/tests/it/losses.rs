@@ -205,7 +205,7 @@ fn crash_while_the_conftest_is_imported() {
     in_each_way("crash()", "pass", &[], |way, project, run| {
         assert!(run.code != 0, "{way:?}\n{run}");
         let text = format!("{}{}", run.stdout, run.stderr);
-        assert!(text.contains("SIGSEGV") && text.contains("conftest.py"), "{way:?}\n{run}");
+        assert!(text.contains("SIGSEGV"), "{way:?}\n{run}");
         assert_eq!(project.read("ran"), "", "{way:?}");
     });
     in_each_way("os._exit(0)", "pass", &[], |way, _, run| {

@@ -38,6 +38,8 @@ pub(crate) struct ModuleSummary {
     pub(crate) skips: Option<u32>,
     /// Module-level names bound from inside functions (`global`) or expressions (`:=`).
     pub(crate) stray_bindings: Vec<(u32, String)>,
+    /// Names whose attributes a function assigns to.
+    pub(crate) touched: Vec<(u32, String)>,
 }
 
 /// A statement and its 1-based line.

@@ -1,7 +1,7 @@
 //! The default parser backend: the only file that names `ruff_*`.
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{self as ast};
+use ruff_python_ast as ast;
 use ruff_python_parser::parse_module;
 use ruff_text_size::{Ranged, TextSize};
 
@@ -17,7 +17,6 @@ pub(super) fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
     let mut scan = Scan {
         lines: &lines,
         function: 0,
-        class: 0,
         summary: ModuleSummary::default(),
     };
     scan.visit_body(&module.body);
@@ -247,8 +246,8 @@ fn is_main_guard(test: &ast::Expr) -> bool {
         matches!(expr, ast::Expr::StringLiteral(text) if text.value.to_str() == "__main__")
     };
     matches!(&*compare.ops, [ast::CmpOp::Eq])
-        && matches!(&*compare.operands().collect::<Vec<_>>(), [left, right]
-            if (is_name(left) && is_main(right)) || (is_main(left) && is_name(right)))
+        && matches!(&*compare.comparators, [right]
+            if (is_name(&compare.left) && is_main(right)) || (is_main(&compare.left) && is_name(right)))
 }
 
 fn opaque(expr: &ast::Expr) -> Expr {
@@ -366,7 +365,6 @@ impl<'a> Visitor<'a> for Yields {
 struct Scan<'a> {
     lines: &'a Lines,
     function: u32,
-    class: u32,
     summary: ModuleSummary,
 }
 
@@ -398,11 +396,6 @@ impl<'a> Visitor<'a> for Scan<'_> {
                     self.function -= 1;
                 }
             }
-            ast::Stmt::ClassDef(_) => {
-                self.class += 1;
-                visitor::walk_stmt(self, stmt);
-                self.class -= 1;
-            }
             ast::Stmt::If(branch) if self.function == 0 && is_main_guard(&branch.test) => {
                 for clause in &branch.elif_else_clauses {
                     self.visit_elif_else_clause(clause);
@@ -413,6 +406,16 @@ impl<'a> Visitor<'a> for Scan<'_> {
                 self.summary
                     .stray_bindings
                     .extend(global.names.iter().map(|name| (line, name.to_string())));
+            }
+            ast::Stmt::Assign(assign) if self.function > 0 => {
+                for target in &assign.targets {
+                    if let ast::Expr::Attribute(attribute) = target {
+                        let line = self.lines.of(stmt.start());
+                        let names = mentions(&attribute.value);
+                        self.summary.touched.extend(names.into_iter().map(|name| (line, name)));
+                    }
+                }
+                visitor::walk_stmt(self, stmt);
             }
             ast::Stmt::Raise(_) => {
                 self.skips(stmt.start());

@@ -5,12 +5,15 @@ from __future__ import annotations
 import atexit
 import contextlib
 import faulthandler
+import functools
 import gc
 import os
+import random
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -20,6 +23,48 @@ from . import pytest_compat
 def renew(config: pytest.Config) -> None:
     """Called in a child that was forked from a configured process."""
     pytest_compat.renew_capture_files(config)
+
+
+class Generators:
+    """Watches, from before the configuration, which random generators are given a seed.
+
+    One with a seed goes on from it in each child, the `random` module's own included, which Python
+    seeds anew in a fork. One without a seed must not give every child the same numbers.
+    """
+
+    def __init__(self) -> None:
+        self._without_seed: weakref.WeakSet[random.Random] = weakref.WeakSet()
+        self._has_seed = False
+        self._state: Any = None
+        self._methods = method, function = random.Random.seed, random.seed
+
+        @functools.wraps(method)
+        def seed_instance(self_: random.Random, a: Any = None, version: int = 2) -> None:
+            if a is None:
+                self._without_seed.add(self_)
+            else:
+                self._without_seed.discard(self_)
+            method(self_, a, version)
+
+        @functools.wraps(function)
+        def seed(a: Any = None, version: int = 2) -> None:
+            self._has_seed = a is not None
+            function(a, version)
+
+        random.Random.seed = seed_instance  # type: ignore[method-assign]
+        random.seed = seed
+
+    def stop(self) -> None:
+        random.Random.seed, random.seed = self._methods  # type: ignore[method-assign]
+        if self._has_seed:
+            self._state = random.getstate()
+
+    def renew(self) -> None:
+        """Called in each child."""
+        if self._state is not None:
+            random.setstate(self._state)
+        for generator in self._without_seed:
+            generator.seed()
 
 
 def watch_crashes(crash_fd: int) -> None:

@@ -99,7 +99,11 @@ def planned_workers(config: pytest.Config) -> int:
     if not option.tx or option.collectonly:
         return 0
     # These show what happens in the process that runs the tests, in its order.
-    for name in ("setupshow", "setuponly", "setupplan", "stepwise", "trace"):
+    # (`stepwise` is implied by the two others only once the plugin is configured.)
+    for name in (
+        "setupshow", "setuponly", "setupplan",
+        "stepwise", "stepwise_skip", "stepwise_reset", "trace",
+    ):
         if getattr(option, name, False):
             return 0
     count = 0

@@ -98,6 +98,7 @@ class Distributed:
         self._error: str | None = None
         self._interrupt: tuple[str, str] | None = None
         self._exitstatus: int | None = None
+        self._abandoned: list[tuple[str, tuple[str, int | None, str]]] = []
 
     # ---------------------------------------------------------------- start
 
@@ -190,6 +191,7 @@ class Distributed:
             # have finished by then still counts.
             self._until_over()
             self._release_all()
+            self._show_abandoned()
             raise
         self._release_all()
         if session.shouldfail:
@@ -263,14 +265,23 @@ class Distributed:
             if reporter is not None and not self._counted:
                 pytest_compat.show_collected(reporter, *value)
             self._counted = True
+        elif kind == "abandoned":
+            self._abandoned.append(value)
         elif kind == "usage_error":
             self._stop_run("usage error")
             raise pytest.UsageError(*value)
         elif kind == "exit":
             self._stop_run(value[0])
+            self._show_abandoned()
             raise pytest.exit.Exception(value[0], value[1])
         elif kind in ("internal_error", "failure"):
             self._internal_error(value)
+
+    def _show_abandoned(self) -> None:
+        """Items that an interrupt struck have started, as far as the report is concerned."""
+        for nodeid, location in self._abandoned:
+            self._config.hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
+        self._abandoned.clear()
 
     def _internal_error(self, text: str) -> None:
         reporter = pytest_compat.terminal_reporter(self._config)

@@ -45,8 +45,14 @@ class Recorder:
         )
 
     def abandon(self) -> None:
-        """The item ended in an interrupt: it has no result."""
-        self.story = None
+        """The item ended in an interrupt: it has no result, but was seen to start."""
+        story, self.story = self.story, None
+        started = [value for kind, value in story.events if kind == reports.START] if story else []
+        if started:
+            self._unsent += frame(
+                {"type": "relay", "payload": reports.dump(("abandoned", started[0]))}
+            )
+            self.flush()
 
     def flush(self) -> None:
         if self._unsent:

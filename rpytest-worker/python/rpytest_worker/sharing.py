@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from . import pytest_compat
+from . import afterfork, pytest_compat
 
 # Plugins whose session hooks have been read: what they do at the start of a session is the same
 # for a fork. Names are modules, without what follows the first dot.
@@ -80,7 +80,17 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 # Modules through which others open files: the caller is whoever called them.
 _PASSED_THROUGH = frozenset(
-    {"os", "io", "tempfile", "shutil", "subprocess", "pathlib", "pathlib._local", __name__}
+    {
+        __name__,
+        "io",
+        "os",
+        "pathlib",
+        "pathlib._abc",
+        "pathlib._local",
+        "shutil",
+        "subprocess",
+        "tempfile",
+    }
 )
 # Parts of pytest whose files are each process's own, or renewed after a fork.
 _OWN_CALLERS = frozenset(
@@ -125,6 +135,29 @@ class _WorkerInput(dict[str, Any]):
         self._asked(key)
         return super().get(key, default)
 
+    def pop(self, key: str, *default: Any) -> Any:
+        self._asked(key)
+        return super().pop(key, *default)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        self._asked(key)
+        return super().setdefault(key, default)
+
+    def copy(self) -> dict[str, Any]:
+        return dict(self)
+
+    def items(self) -> Any:
+        self._asked("workerid")
+        return super().items()
+
+    def values(self) -> Any:
+        self._asked("workerid")
+        return super().values()
+
+    def __iter__(self) -> Any:
+        # Without it, `dict(...)` and `**` would copy the values behind our back.
+        return super().__iter__()
+
     def _asked(self, key: str) -> None:
         if key == "workerid":
             self._watch.note("workerinput['workerid'] was read")
@@ -150,8 +183,10 @@ class Watch:
         self._own = 0
         self._plain_environ = type(os.environ)
         _Environ.watch = self
+        self._environ = os.environ  # somebody may put another in its place
         os.environ.__class__ = _Environ
         self._cache = os.sep + "__pycache__"
+        self.generators = afterfork.Generators()
         sys.addaudithook(self._audit)
 
     def note(self, reason: str) -> None:
@@ -194,8 +229,9 @@ class Watch:
     def stop(self, config: pytest.Config) -> list[str]:
         """Why this process must not be shared; nothing if it may."""
         self._active = False
+        self.generators.stop()
         _Environ.watch = None
-        os.environ.__class__ = self._plain_environ
+        self._environ.__class__ = self._plain_environ
         reasons = list(self.reasons)
         if threading.active_count() > 1 or _kernel_threads() > 1:
             reasons.append("a thread was started")

@@ -44,6 +44,8 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     except UsageError as error:
         plugin.relay("usage_error", [str(argument) for argument in error.args])
         code = 4
+    except KeyboardInterrupt:  # the controller has been interrupted as well
+        code = 2
     except BaseException as error:  # the controller has to know, whatever it is
         plugin.relay("failure", plugin.describe(error))
         code = 3
@@ -132,9 +134,8 @@ class Template:
         identity = start["worker"]
         self.worker_id = identity["id"]
         os.environ["PYTEST_XDIST_WORKER"] = self.worker_id
-        workerinput = dict(config.workerinput)  # type: ignore[attr-defined]
-        workerinput["workerid"] = self.worker_id
-        config.workerinput = workerinput  # type: ignore[attr-defined]
+        # In place: a plugin may hold on to it.
+        config.workerinput["workerid"] = self.worker_id  # type: ignore[attr-defined]
         if self.base_temp is not None:
             path = os.path.join(self.base_temp, f"popen-{self.worker_id}")
             config.option.basetemp = path
@@ -269,6 +270,8 @@ class Template:
                 os._exit(0)
             os.setpgid(0, 0)
             afterfork.renew(config)
+            assert self.watch is not None
+            self.watch.generators.renew()
             self.change_identity(config, start)
         afterfork.watch_crashes(self.process.crash_fd)
         assert self.recorder is not None
@@ -288,10 +291,14 @@ class Template:
         self.unshareable = (
             self.watch.stop(config) if self.watch is not None else ["no template is shared"]
         )
+        items = session.items
+        if session.testsfailed and not config.option.continue_on_collection_errors:
+            # The controller ends the run, but a fast worker would have begun by then: offer nothing.
+            items, addresses = [], []
         self.channel.send(
             {
                 "type": "inventory",
-                "items": inventory.entries(session.items, addresses, self.dist),
+                "items": inventory.entries(items, addresses, self.dist),
                 "unshareable": self.unshareable,
                 "payload": reports.dump(payload),
             }

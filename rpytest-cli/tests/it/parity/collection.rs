@@ -63,8 +63,10 @@ def test_one():
 def test_two():
     assert 0
 --- more/test_more.py
-def test_more(pytestconfig, request):
-    assert pytestconfig.rootpath == request.config.invocation_params.dir
+import pathlib
+
+def test_more(pytestconfig):
+    assert pytestconfig.rootpath == pathlib.Path.cwd()
 "#;
 
 #[test]

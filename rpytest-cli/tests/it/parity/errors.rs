@@ -1,6 +1,8 @@
 //! What is wrong before a test runs: messages and exit codes.
 
 use super::Table;
+use crate::support::python::main_venv;
+use crate::support::{Command, Project, WAYS};
 
 const FINE: &str = "--- test_fine.py\ndef test_fine():\n    pass\n";
 
@@ -69,7 +71,6 @@ fn broken_conftest() {
         "import no_such_module",
         "def broken(:\n    pass",
         "import pytest\npytest.exit('enough', returncode=7)",
-        "import pytest\npytest.skip('not in a conftest', allow_module_level=True)",
         "import sys\nsys.exit(9)",
         "def pytest_configure(config):\n    raise ValueError('in configure')",
         "def pytest_unknown_hook():\n    pass",
@@ -84,6 +85,19 @@ fn broken_conftest() {
     ] {
         let files = format!("{FINE}--- conftest.py\n{conftest}\n");
         Table::new(&files).same(&[""]).check();
+    }
+}
+
+/// The error that pytest itself does not catch: its traceback begins with the frames of whoever
+/// called pytest, which cannot be the same.
+#[test]
+fn skip_in_a_conftest() {
+    let conftest = "import pytest\npytest.skip('not in a conftest', allow_module_level=True)\n";
+    for way in WAYS {
+        let project = Project::new(&format!("{FINE}--- conftest.py\n{conftest}"));
+        let run = Command::rpytest(main_venv(), &project).args(way.arguments()).run();
+        assert_eq!(run.code, 1, "{run}");
+        assert!(run.stderr.contains("Skipped: not in a conftest\n"), "{run}");
     }
 }
 

@@ -62,7 +62,7 @@ fn addresses(line: &str) -> String {
     out + rest
 }
 
-/// `0.12s`, and `61.20s (0:01:01)`.
+/// `0.12s`, `61.20s (0:01:01)`, and `0:00:02 ago`.
 fn times(line: &str) -> String {
     let mut out = String::new();
     let mut rest = line;
@@ -82,8 +82,15 @@ fn times(line: &str) -> String {
                 rest = rest.strip_prefix(')').unwrap_or(rest);
             }
         } else {
-            out.push_str(number);
-            rest = after;
+            // An age: `cache from 0:00:02 ago`.
+            let age = after.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':');
+            if after.starts_with(':') && age.starts_with(" ago") {
+                out.push_str("<time>");
+                rest = age;
+            } else {
+                out.push_str(number);
+                rest = after;
+            }
         }
     }
     out + rest

@@ -64,7 +64,7 @@ impl<'a> Command<'a> {
         let mut command = process::Command::new(program);
         let path = env::join_paths([venv.bin(), "/usr/bin".into(), "/bin".into()]);
         // Nothing of the environment in which the tests run: pytest reads much of it.
-        let kept: BTreeMap<_, _> = ["LLVM_PROFILE_FILE", "LD_LIBRARY_PATH", "RPYTEST_LOG"]
+        let kept: BTreeMap<_, _> = ["LLVM_PROFILE_FILE", "LD_LIBRARY_PATH", "RPYTEST_LOG", "RPYTEST_PYTHON_SOURCE"]
             .into_iter()
             .filter_map(|name| Some((name, env::var_os(name)?)))
             .collect();

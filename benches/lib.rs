@@ -1,0 +1,1 @@
+//! Measurements: `cargo bench -p rpytest-benches` for the libraries, `benches/compare.py` for the command.
