@@ -105,17 +105,27 @@ def test_wrong():
 
 #[test]
 fn coverage_is_that_of_one_process() {
-    let arguments =
-        ["--cov", "--cov-report=term-missing", "--cov-report=json", "--cov-report=xml:coverage.xml"];
+    let arguments = [
+        "--cov",
+        "--cov-report=term-missing",
+        "--cov-report=json",
+        "--cov-report=xml:coverage.xml",
+    ];
     same_with(COVERED, &arguments, "1 failed, 8 passed", |project, run| {
-        run.shows(&["src/app/late.py", "100%", "Coverage XML written to file coverage.xml"]);
+        run.shows(&[
+            "src/app/late.py",
+            "100%",
+            "Coverage XML written to file coverage.xml",
+        ]);
         assert!(project.read("coverage.xml").contains("</coverage>"));
         let json: serde_json::Value =
             serde_json::from_str(&project.read("coverage.json")).expect("a report");
         let figures = (json["files"].clone(), json["totals"].clone());
         assert!(figures.0["src/app/late.py"].is_object(), "{json}");
         // Data files of workers are combined, and gone.
-        let files = std::fs::read_dir(project.root()).expect("it is there").flatten();
+        let files = std::fs::read_dir(project.root())
+            .expect("it is there")
+            .flatten();
         let mut left: Vec<_> = files.map(|file| file.file_name()).collect();
         left.retain(|name| name.to_string_lossy().starts_with(".coverage"));
         (figures, left)
@@ -124,7 +134,11 @@ fn coverage_is_that_of_one_process() {
 
 #[test]
 fn coverage_below_its_minimum_fails_the_run() {
-    let arguments = ["--cov=app", "--cov-fail-under=99", "--deselect=tests/test_b.py::test_wrong"];
+    let arguments = [
+        "--cov=app",
+        "--cov-fail-under=99",
+        "--deselect=tests/test_b.py::test_wrong",
+    ];
     same_with(COVERED, &arguments, "8 passed, 1 deselected", |_, run| {
         run.shows(&["FAIL Required test coverage of 99% not reached"]);
         assert_eq!(run.code, 1);
@@ -290,7 +304,11 @@ def test_setup_hangs(slow):
 
 #[test]
 fn a_timeout_by_signal_fails_the_test() {
-    same(HANGING, &["--timeout=1", "--timeout-method=signal"], "1 failed, 2 passed, 1 error");
+    same(
+        HANGING,
+        &["--timeout=1", "--timeout-method=signal"],
+        "1 failed, 2 passed, 1 error",
+    );
 }
 
 /// By thread, pytest-timeout ends the process.

@@ -1,4 +1,19 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
-#![allow(dead_code)]
+
+mod collector;
+mod config;
+mod error;
+mod glob;
+mod item;
+mod plugins;
+mod reason;
+mod rules;
 mod syntax;
+mod walk;
+
+pub use collector::Collector;
+pub use error::CollectError;
+pub use item::{CollectedFile, Collection, Completeness, Diagnostic, Item, NodeId};
+pub use plugins::PluginFacts;
+pub use reason::Reason;

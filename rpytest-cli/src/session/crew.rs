@@ -488,6 +488,12 @@ impl Crew {
         let Some(feed) = &mut self.feed else { return };
         let in_order = worker.output.is_some();
         let lost = feed.ended(worker.id, in_order);
+        if worker.interrupted && !self.stopped() {
+            // One of its tests ended the session (`-x`, `pytest.exit`). The controller knows, but may
+            // not have said so yet, and by then another worker would have gone on.
+            self.stop = Some("interrupted".into());
+            self.stop_workers(processes);
+        }
         if let Some(TaskId(task)) = lost {
             // An interrupt leaves the item that it struck without a result, as in pytest.
             if !worker.interrupted && !self.interrupted {

@@ -150,13 +150,18 @@ class Distributed:
                 self._collected(marshal.loads(message["event"]["payload"]))
                 break
             self._handle(message)
+        else:
+            # Where a collection stops at an error (`-x`), the session has failed.
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
         return True
 
     def _collected(self, data: dict[str, Any]) -> None:
         session, config = self._session, self._config
         self._nodeids = data["nodeids"]
         session.testscollected = len(self._nodeids)
-        if config.getini("console_output_style") == "times":
+        reporter = pytest_compat.terminal_reporter(config)
+        if reporter is not None and config.getini("console_output_style") == "times":
             # To know where a file ends, the reporter counts the session's items by their location.
             session.items = [
                 SimpleNamespace(nodeid=nodeid, location=delivery.location_of(nodeid))

@@ -163,7 +163,8 @@ class DirectDelivery:
         reporter = terminal_reporter(config)
         if type(reporter) is not _pytest.terminal.TerminalReporter:
             return None
-        if config.getini("log_cli") or config.option.log_cli_level is not None:
+        logs = config.pluginmanager.hasplugin("logging")
+        if logs and (config.getini("log_cli") or config.option.log_cli_level is not None):
             return None  # its handlers mark where each phase begins
         for name in cls.HOOKS:
             hook = getattr(config.hook, name)
@@ -369,6 +370,20 @@ def is_capturing_descriptors(config: pytest.Config) -> bool:
         and capture.is_started()
         and getattr(capture.out, "targetfd", None) is not None
     )
+
+
+def capture_descriptors(config: pytest.Config) -> list[int]:
+    """The temporary files that `renew_capture_files` replaces."""
+    manager: Any = config.pluginmanager.getplugin("capturemanager")
+    capture = getattr(manager, "_global_capturing", None)
+    files = [getattr(getattr(capture, name, None), "tmpfile", None) for name in ("out", "err")]
+    found = []
+    for file in files:
+        try:
+            found.append(file.fileno())  # type: ignore[union-attr]
+        except (AttributeError, OSError, ValueError):
+            pass
+    return found
 
 
 def renew_capture_files(config: pytest.Config) -> None:

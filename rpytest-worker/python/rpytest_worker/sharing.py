@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dis
 import os
+import stat
 import sys
 import threading
 import types
@@ -187,6 +188,7 @@ class Watch:
         os.environ.__class__ = _Environ
         self._cache = os.sep + "__pycache__"
         self.generators = afterfork.Generators()
+        self._descriptors = _descriptors()
         sys.addaudithook(self._audit)
 
     def note(self, reason: str) -> None:
@@ -235,11 +237,45 @@ class Watch:
         reasons = list(self.reasons)
         if threading.active_count() > 1 or _kernel_threads() > 1:
             reasons.append("a thread was started")
+        reasons.extend(self._opened(config))
         for name in SESSION_HOOKS:
             for implementation in pytest_compat.hook_implementations(getattr(config.hook, name)):
                 if not _is_safe(implementation):
                     reasons.append(f"{_where(implementation)} implements {name}")
         return reasons
+
+
+    def _opened(self, config: pytest.Config) -> list[str]:
+        """Descriptors that came and stayed: what is behind one, a file's offset or an event loop's
+        selector, say, all forks would have in common."""
+        now = _descriptors()
+        # Duplicates of what was there; what capture writes to is renewed after a fork.
+        known = set(self._descriptors.values())
+        known.update(now[fd] for fd in pytest_compat.capture_descriptors(config) if fd in now)
+        return [
+            f"descriptor {fd} was opened and left open"
+            for fd, identity in now.items()
+            if self._descriptors.get(fd) != identity
+            and not stat.S_ISCHR(identity[0])
+            # Selectors and their like are all one file.
+            and (identity not in known or stat.S_IFMT(identity[0]) == 0)
+        ]
+
+
+def _descriptors() -> dict[int, tuple[int, int, int]]:
+    """The open descriptors of this process, and which file each stands for."""
+    found: dict[int, tuple[int, int, int]] = {}
+    try:
+        names = os.listdir("/dev/fd")
+    except OSError:
+        return found
+    for name in names:
+        try:
+            status = os.fstat(int(name))
+        except (OSError, ValueError):
+            continue  # the one that `listdir` had
+        found[int(name)] = (status.st_mode, status.st_dev, status.st_ino)
+    return found
 
 
 def _kernel_threads() -> int:

@@ -80,6 +80,7 @@ class Template:
         self._collectors: dict[str, list[str]] = {}
         self._failed_collectors: set[str] = set()
         self._interrupt: tuple[str, str] | None = None
+        self._interrupted = False
         self._end_muting: Callable[[], None] = lambda: None
 
     # ---------------------------------------------------------------- relaying
@@ -222,6 +223,7 @@ class Template:
 
     @pytest.hookimpl(trylast=True)
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+        self._interrupted = True
         if isinstance(excinfo.value, pytest.exit.Exception):
             self.relay("exit", (str(excinfo.value), excinfo.value.returncode))
         else:
@@ -304,6 +306,12 @@ class Template:
             }
         )
 
+    def _stopped_by(self, session: pytest.Session, exitstatus: int) -> str | None:
+        """Why this worker leaves undone what it was given: then no other shall do it, either."""
+        if self._interrupted or exitstatus == 2:
+            return "interrupted"
+        return str(session.shouldfail or session.shouldstop or "") or None
+
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Any:
         config = session.config
@@ -320,6 +328,6 @@ class Template:
                 {
                     "type": "finished",
                     "payload": reports.dump({"output": output, "interrupt": self._interrupt}),
-                    "error": "interrupted" if int(exitstatus) == 2 else None,
+                    "error": self._stopped_by(session, exitstatus),
                 }
             )

@@ -22,18 +22,30 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
         terminalreporter.line(f"{kind!r}: {len(terminalreporter.stats[kind])}")
     terminalreporter.line(f"exit {int(exitstatus)}")
 
-def pytest_runtest_logreport(report):
-    if report.when == "call":
-        with open("reports", "a") as reports:
-            reports.write(f"{report.nodeid} {report.outcome} {report.user_properties} {report.sections}\n")
+class Recorder:
+    # These hooks are called in workers, too, as they are with xdist.
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call":
+            names = [name for name, text in report.sections if name != "interacted"]
+            record(f"{report.nodeid} {report.outcome} {report.user_properties} {names}")
 
-def pytest_runtest_logstart(nodeid, location):
-    with open("reports", "a") as reports:
-        reports.write(f"start {nodeid} {location}\n")
+    def pytest_runtest_logstart(self, nodeid, location):
+        record(f"start {nodeid} {location}")
 
-def pytest_runtest_logfinish(nodeid, location):
+    def pytest_runtest_logfinish(self, nodeid, location):
+        record(f"finish {nodeid}")
+
+    def pytest_warning_recorded(self, warning_message, when, nodeid, location):
+        record(f"warning {warning_message.message} {when} {nodeid}")
+
+def record(line):
     with open("reports", "a") as reports:
-        reports.write(f"finish {nodeid}\n")
+        reports.write(line + "\n")
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        record("begin")
+        config.pluginmanager.register(Recorder())
 
 def pytest_sessionfinish(session, exitstatus):
     if not hasattr(session.config, "workerinput"):
@@ -42,6 +54,7 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_unconfigure(config):
     if not hasattr(config, "workerinput"):
         print("unconfigured")
+        record("end")
         with open("reports") as reports:
             print(reports.read())
 
@@ -63,10 +76,6 @@ def pytest_make_parametrize_id(config, val, argname):
 
 def pytest_exception_interact(node, call, report):
     report.sections.append(("interacted", str(call.excinfo.type)))
-
-def pytest_warning_recorded(warning_message, when, nodeid, location):
-    with open("reports", "a") as reports:
-        reports.write(f"warning {warning_message.message} {when} {nodeid}\n")
 --- test_reporting.py
 import warnings
 import pytest
@@ -158,7 +167,7 @@ def pytest_report_teststatus(report):
     if report.outcome == "rerun":
         return "rerun", "R", ("RERUN", {"yellow": True})
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)  # and so within the capture
 def pytest_runtest_call(item):
     print("before", item.name)
     try:

@@ -19,6 +19,9 @@ use crate::support::{Command, Project, Run, WAYS, Way};
 /// Where a row's JUnit file is.
 const JUNIT: &str = "junit.xml";
 
+/// How much of a difference is shown.
+const SHOWN: usize = 1500;
+
 /// How a row's output has to be changed to be what rpytest writes; says for which way.
 type Expectation = fn(Way, Run) -> Run;
 
@@ -168,5 +171,8 @@ fn section(name: &str, expected: &str, got: &str) -> String {
     if expected == got {
         return String::new();
     }
-    format!("  {name} (- pytest, + rpytest):\n{}", difference(expected, got))
+    let difference = difference(expected, got);
+    let (shown, rest) = difference.split_at(difference.floor_char_boundary(SHOWN));
+    let rest = if rest.is_empty() { "" } else { "...\n" };
+    format!("  {name} (- pytest, + rpytest):\n{shown}{rest}")
 }

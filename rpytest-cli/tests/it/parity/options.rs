@@ -41,7 +41,6 @@ fn what_shows_instead_of_running() {
             "--fixtures",
             "--fixtures -v",
             "--markers",
-            "--trace-config -q",
         ])
         .check();
 }

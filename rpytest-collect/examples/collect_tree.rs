@@ -1,0 +1,44 @@
+//! Prints the ids of the exact files, and why the others are not.
+//!
+//! `cargo run -p rpytest-collect --example collect_tree -- [DIRECTORY [PATH..]]`
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use rpytest_collect::{Collector, Completeness};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args_os().skip(1);
+    let directory = arguments.next().unwrap_or_else(|| ".".into());
+    let collection = Collector::new(directory).paths(arguments).collect()?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut items = 0;
+    let mut partial = 0;
+    let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
+    for file in &collection.files {
+        match &file.completeness {
+            Completeness::Exact => {
+                items += file.items.len();
+                for item in &file.items {
+                    writeln!(out, "{}", item.id)?;
+                }
+            }
+            Completeness::Partial(reasons) => {
+                partial += 1;
+                if let Some(first) = reasons.first() {
+                    eprintln!("{}: {first}", file.path);
+                    *codes.entry(first.code()).or_default() += 1;
+                }
+            }
+        }
+    }
+    for diagnostic in &collection.diagnostics {
+        let line = diagnostic.line.map(|line| format!(":{line}")).unwrap_or_default();
+        eprintln!("{}{line}: {}", diagnostic.path, diagnostic.message);
+    }
+    eprintln!(
+        "{items} tests in {} exact files, {partial} partial: {codes:?}",
+        collection.files.len() - partial
+    );
+    Ok(())
+}

@@ -1,0 +1,354 @@
+//! The builder, and the one pass over the files.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::config::Config;
+use crate::rules::conftest::{Conftest, contains};
+use crate::rules::module::{self, Source};
+use crate::syntax::{self, SyntaxProblem};
+use crate::walk::{Kind, Walk};
+use crate::{CollectError, CollectedFile, Collection, Completeness, Diagnostic, PluginFacts, Reason};
+
+/// Collects what pytest would collect, were it started in a directory.
+///
+/// ```no_run
+/// # fn main() -> Result<(), rpytest_collect::CollectError> {
+/// let collection = rpytest_collect::Collector::new(".").paths(["tests/unit"]).collect()?;
+/// println!("{} tests", collection.exact_items().count());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Collector {
+    directory: PathBuf,
+    paths: Vec<PathBuf>,
+    threads: Option<usize>,
+    plugins: Option<PluginFacts>,
+}
+
+impl Collector {
+    /// A run in `directory`, with no arguments. The root directory is found from there.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            paths: Vec::new(),
+            threads: None,
+            plugins: None,
+        }
+    }
+
+    /// Files and directories to collect, as given to pytest: relative ones below the directory.
+    pub fn paths<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.paths = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How many threads read and parse. By default one for each processor.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
+        self
+    }
+
+    /// Asserts what plugins there are.
+    pub fn plugins(mut self, plugins: PluginFacts) -> Self {
+        self.plugins = Some(plugins);
+        self
+    }
+
+    /// Reads the configuration, walks the tree and collects every file.
+    ///
+    /// # Errors
+    ///
+    /// When a path does not exist, pytest would refuse the configuration, or no thread can be started.
+    /// What is wrong with single files is in [`Collection::diagnostics`] instead.
+    pub fn collect(&self) -> Result<Collection, CollectError> {
+        let find = |path: &Path| {
+            std::fs::canonicalize(path).map_err(|source| CollectError::NotFound {
+                path: path.to_owned(),
+                source,
+            })
+        };
+        let directory = find(&self.directory)?;
+        let mut arguments = Vec::new();
+        for path in &self.paths {
+            let path = normalized(&directory.join(path));
+            find(&path)?;
+            arguments.push(path);
+        }
+        let mut config = Config::load(&directory, &arguments)?;
+        if arguments.is_empty() && directory == config.rootdir {
+            arguments = testpaths(&mut config);
+        }
+        if arguments.is_empty() {
+            arguments.push(directory);
+        }
+        Session {
+            config,
+            plugins: self.plugins.as_ref(),
+            threads: self.threads,
+        }
+        .run(&without_overlaps(arguments))
+    }
+}
+
+/// Without `.` and `..`, and with symlinks as they are: as `os.path.abspath` has it.
+fn normalized(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// The directories of `testpaths`. Patterns are left to Python.
+fn testpaths(config: &mut Config) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in config.testpaths.clone() {
+        if path.contains(['*', '?', '[']) {
+            config.reasons.push(Reason::Configuration {
+                name: "testpaths".to_owned(),
+            });
+        } else {
+            let path = normalized(&config.rootdir.join(path));
+            found.extend(path.exists().then_some(path));
+        }
+    }
+    found
+}
+
+/// pytest drops an argument that another one contains.
+fn without_overlaps(arguments: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut kept: Vec<PathBuf> = Vec::new();
+    for (index, path) in arguments.iter().enumerate() {
+        let contained = arguments
+            .iter()
+            .enumerate()
+            .any(|(other, outer)| path.starts_with(outer) && (path != outer || other < index));
+        if !contained {
+            kept.push(path.clone());
+        }
+    }
+    kept
+}
+
+struct Session<'a> {
+    config: Config,
+    plugins: Option<&'a PluginFacts>,
+    threads: Option<usize>,
+}
+
+impl Session<'_> {
+    fn run(&self, arguments: &[PathBuf]) -> Result<Collection, CollectError> {
+        let mut walk = Walk::default();
+        for argument in arguments {
+            walk.argument(argument, &self.config);
+        }
+        let mut conftests: Vec<PathBuf> = walk.conftests;
+        let above = arguments.iter().flat_map(|argument| {
+            argument.ancestors().take_while(|dir| dir.starts_with(&self.config.rootdir))
+        });
+        conftests.extend(above.map(|dir| dir.join("conftest.py")).filter(|path| path.is_file()));
+        let mut seen = HashSet::new();
+        conftests.retain(|path| seen.insert(path.clone()));
+
+        let mut diagnostics: Vec<Diagnostic> = Vec::new();
+        for (path, message) in walk.problems {
+            diagnostics.push(Diagnostic {
+                path: self.relative(&path),
+                line: None,
+                message,
+            });
+        }
+        let threads = self.threads.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+        });
+        let read = parallel(threads, &conftests, |path| self.conftest(path))?;
+        let mut session = self.config.reasons.clone();
+        let mut by_directory: HashMap<&Path, Conftest> = HashMap::new();
+        for (path, (conftest, text)) in conftests.iter().zip(read) {
+            session.extend(conftest.session.iter().cloned());
+            if self.config.excluded_marks.iter().any(|mark| contains(&text, mark)) {
+                session.push(Reason::Configuration {
+                    name: "-m".to_owned(),
+                });
+            }
+            if let Some(dir) = path.parent() {
+                by_directory.insert(dir, conftest);
+            }
+        }
+        let files = parallel(threads, &walk.files, |(path, kind)| {
+            self.file(path, *kind, &session, &by_directory)
+        })?;
+        let mut collection = Collection {
+            rootdir: self.config.rootdir.clone(),
+            diagnostics,
+            ..Collection::default()
+        };
+        for (file, diagnostic) in files {
+            collection.files.extend(file);
+            collection.diagnostics.extend(diagnostic);
+        }
+        Ok(collection)
+    }
+
+    fn relative(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.config.rootdir) {
+            Ok(below) => below.to_string_lossy().into_owned(),
+            Err(_) => {
+                let up = self.config.rootdir.ancestors().position(|dir| path.starts_with(dir));
+                let up = up.unwrap_or_default();
+                let base = self.config.rootdir.ancestors().nth(up).unwrap_or(Path::new("/"));
+                let below = path.strip_prefix(base).unwrap_or(path);
+                format!("{}{}", "../".repeat(up), below.to_string_lossy())
+            }
+        }
+    }
+
+    fn conftest(&self, path: &Path) -> (Conftest, Vec<u8>) {
+        let id = self.relative(path);
+        let text = std::fs::read(path).unwrap_or_default();
+        let conftest = match syntax::summarize(&text) {
+            Ok(summary) => Conftest::new(&id, &text, &summary),
+            Err(_) => Conftest::unreadable(&id),
+        };
+        (conftest, text)
+    }
+
+    fn file(
+        &self,
+        path: &Path,
+        kind: Kind,
+        session: &[Reason],
+        conftests: &HashMap<&Path, Conftest>,
+    ) -> (Option<CollectedFile>, Option<Diagnostic>) {
+        let id = self.relative(path);
+        let partial = |reasons: Vec<Reason>| {
+            let completeness = Completeness::from_reasons(reasons);
+            Some(CollectedFile {
+                path: id.clone(),
+                items: Vec::new(),
+                completeness,
+            })
+        };
+        let text = match std::fs::read(path) {
+            Ok(text) if path.to_str().is_some() => text,
+            Ok(_) => return (partial(vec![Reason::Unreadable]), None),
+            Err(error) => {
+                let diagnostic = Diagnostic {
+                    path: id.clone(),
+                    line: None,
+                    message: error.to_string(),
+                };
+                return (partial(vec![Reason::Unreadable]), Some(diagnostic));
+            }
+        };
+        let may_have_doctests = contains(&text, ">>>");
+        if kind == Kind::Doctest {
+            return match may_have_doctests {
+                true => (partial(vec![Reason::DoctestFile]), None),
+                false => (None, None),
+            };
+        }
+        let mut reasons = session.to_vec();
+        if self.config.doctest_modules && may_have_doctests {
+            reasons.push(Reason::DoctestFile);
+        }
+        if self.config.excluded_marks.iter().any(|mark| contains(&text, mark)) {
+            reasons.push(Reason::Configuration {
+                name: "-m".to_owned(),
+            });
+        }
+        let mut chain: Vec<&Conftest> = path.ancestors().skip(1).filter_map(|dir| conftests.get(dir)).collect();
+        chain.reverse();
+        reasons.extend(chain.iter().flat_map(|conftest| conftest.below.iter().cloned()));
+        let summary = match syntax::summarize(&text) {
+            Ok(summary) => summary,
+            Err(problem) => {
+                let (reason, diagnostic) = explain(problem, &id);
+                reasons.insert(0, reason);
+                return (partial(reasons), diagnostic);
+            }
+        };
+        let (items, found) = module::collect(&Source {
+            id: &id,
+            summary: &summary,
+            config: &self.config,
+            plugins: self.plugins,
+            conftests: &chain,
+        });
+        reasons.extend(found);
+        if !reasons.is_empty() {
+            return (partial(reasons), None);
+        }
+        let file = CollectedFile {
+            path: id,
+            items,
+            completeness: Completeness::Exact,
+        };
+        (Some(file), None)
+    }
+}
+
+fn explain(problem: SyntaxProblem, path: &str) -> (Reason, Option<Diagnostic>) {
+    let diagnostic = |line, message| {
+        Some(Diagnostic {
+            path: path.to_owned(),
+            line,
+            message,
+        })
+    };
+    match problem {
+        SyntaxProblem::NoParser => (Reason::NoParser, None),
+        SyntaxProblem::TooLarge { bytes } => (Reason::TooLarge { bytes }, None),
+        SyntaxProblem::Encoding { name } => (Reason::Encoding { name }, None),
+        SyntaxProblem::TooDeep { line } => (Reason::TooDeep { line }, None),
+        SyntaxProblem::Error { line, message } => {
+            (Reason::SyntaxError { line }, diagnostic(Some(line), message))
+        }
+        SyntaxProblem::ParserPanicked => (
+            Reason::ParserFailed,
+            diagnostic(None, "the parser failed".to_owned()),
+        ),
+    }
+}
+
+/// Maps every input on threads with a stack that fits the parser, in order.
+fn parallel<T: Sync, R: Send>(
+    threads: usize,
+    inputs: &[T],
+    map: impl Fn(&T) -> R + Sync,
+) -> Result<Vec<R>, CollectError> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(inputs.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(inputs.len()) {
+            let work = || {
+                let mut own = Vec::new();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(input) = inputs.get(index) else { break };
+                    own.push((index, map(input)));
+                }
+                done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(own);
+            };
+            std::thread::Builder::new()
+                .stack_size(syntax::STACK_BYTES)
+                .spawn_scoped(scope, work)
+                .map_err(CollectError::Thread)?;
+        }
+        Ok(())
+    })?;
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}

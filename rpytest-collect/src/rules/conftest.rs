@@ -1,0 +1,131 @@
+//! What a `conftest.py` may do to the collection of the files below it, or of all.
+
+use super::fixtures::Fixtures;
+use super::names::Names;
+use crate::Reason;
+use crate::syntax::ModuleSummary;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Conftest {
+    /// Reasons for the files below it.
+    pub(crate) below: Vec<Reason>,
+    /// Reasons for every file of the session.
+    pub(crate) session: Vec<Reason>,
+    pub(crate) fixtures: Fixtures,
+}
+
+/// Hooks that see a run but not what is collected.
+const INERT: [&str; 29] = [
+    "pytest_addhooks",
+    "pytest_addoption",
+    "pytest_assertion_pass",
+    "pytest_assertrepr_compare",
+    "pytest_configure",
+    "pytest_configure_node",
+    "pytest_enter_pdb",
+    "pytest_exception_interact",
+    "pytest_fixture_post_finalizer",
+    "pytest_fixture_setup",
+    "pytest_internalerror",
+    "pytest_keyboard_interrupt",
+    "pytest_leave_pdb",
+    "pytest_markeval_namespace",
+    "pytest_pyfunc_call",
+    "pytest_report_collectionfinish",
+    "pytest_report_from_serializable",
+    "pytest_report_header",
+    "pytest_report_teststatus",
+    "pytest_report_to_serializable",
+    "pytest_sessionfinish",
+    "pytest_sessionstart",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+    "pytest_testnodeready",
+    "pytest_unconfigure",
+    "pytest_warning_captured",
+    "pytest_warning_recorded",
+    "pytest_xdist_auto_num_workers",
+];
+
+/// Hooks that pytest calls only for what lies below the conftest.
+const BELOW: [&str; 10] = [
+    "pytest_collect_directory",
+    "pytest_collect_file",
+    "pytest_collectstart",
+    "pytest_generate_tests",
+    "pytest_ignore_collect",
+    "pytest_itemcollected",
+    "pytest_make_collect_report",
+    "pytest_make_parametrize_id",
+    "pytest_pycollect_makeitem",
+    "pytest_pycollect_makemodule",
+];
+
+/// Words in a conftest's text by which an inert hook is not.
+const SUSPICIOUS: [&str; 10] = [
+    "pluginmanager",
+    "markexpr",
+    "option.keyword",
+    "inicfg",
+    "_inicache",
+    "python_functions",
+    "python_classes",
+    "python_files",
+    "_pytest.python",
+    "collect_ignore",
+];
+
+impl Conftest {
+    pub(crate) fn new(path: &str, text: &[u8], summary: &ModuleSummary) -> Self {
+        let names = Names::of_module(summary);
+        let mut conftest = Self {
+            fixtures: Fixtures::of(&summary.body, &names),
+            ..Self::default()
+        };
+        let dynamic = |name: &str| Reason::ConftestDynamic {
+            file: path.to_owned(),
+            name: name.to_owned(),
+        };
+        for (name, _) in names.iter() {
+            let hook = Reason::ConftestHook {
+                file: path.to_owned(),
+                name: name.to_owned(),
+            };
+            match name {
+                "pytest_plugins" => conftest.session.push(dynamic(name)),
+                "collect_ignore" | "collect_ignore_glob" => conftest.below.push(dynamic(name)),
+                name if BELOW.contains(&name) => conftest.below.push(hook),
+                name if name.starts_with("pytest_")
+                    && !name.starts_with("pytest_runtest_")
+                    && !INERT.contains(&name) =>
+                {
+                    conftest.session.push(hook);
+                }
+                _ => {}
+            }
+        }
+        if let Some((_, star)) = names.stars.first() {
+            conftest.session.push(dynamic(&format!("import * from {star}")));
+        }
+        if let Some((_, name)) = &summary.dynamic {
+            conftest.session.push(dynamic(name));
+        }
+        if let Some(word) = SUSPICIOUS.iter().find(|word| contains(text, word)) {
+            conftest.session.push(dynamic(word));
+        }
+        conftest
+    }
+
+    pub(crate) fn unreadable(path: &str) -> Self {
+        Self {
+            session: vec![Reason::ConftestUnreadable {
+                file: path.to_owned(),
+            }],
+            ..Self::default()
+        }
+    }
+}
+
+pub(crate) fn contains(text: &[u8], word: &str) -> bool {
+    text.windows(word.len()).any(|window| window == word.as_bytes())
+}

@@ -1,0 +1,185 @@
+//! Fixtures that a test can see, and whether one that it uses has parameters.
+//!
+//! All definitions of a name in the file and its conftests count together, wherever in them they are.
+//! That sees too many at times, which costs a reason and never a wrong id.
+
+use std::collections::{HashMap, HashSet};
+
+use super::marks::{self, Effect};
+use super::names::{Bound, Names};
+use crate::syntax::{Expr, Stmt, StmtKind};
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FixtureDef {
+    pub(crate) name: String,
+    pub(crate) line: u32,
+    pub(crate) has_params: bool,
+    pub(crate) autouse: bool,
+    pub(crate) needs: Vec<String>,
+}
+
+/// What a module or conftest brings.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fixtures {
+    pub(crate) defs: Vec<FixtureDef>,
+    /// Names that may be fixtures of which nothing is known.
+    pub(crate) opaque: Vec<String>,
+}
+
+/// pytest's own, of which none has parameters and none needs another that a project could give some.
+const BUILTIN: [&str; 18] = [
+    "request", "cache", "capfd", "capfdbinary", "caplog", "capsys", "capsysbinary", "capteesys",
+    "doctest_namespace", "monkeypatch", "pytestconfig", "record_property", "record_testsuite_property",
+    "record_xml_attribute", "recwarn", "tmp_path", "tmp_path_factory", "subtests",
+];
+
+impl Fixtures {
+    pub(crate) fn of(body: &[Stmt], names: &Names<'_>) -> Self {
+        let mut fixtures = Self::default();
+        fixtures.add(body, names);
+        for (name, bindings) in names.iter() {
+            let opaque = bindings.iter().any(|binding| {
+                matches!(
+                    binding.bound,
+                    Bound::From { .. } | Bound::Unknown | Bound::Value(Expr::Call { .. } | Expr::Opaque(_))
+                )
+            });
+            if opaque {
+                fixtures.opaque.push(name.to_owned());
+            }
+        }
+        fixtures
+    }
+
+    fn add(&mut self, body: &[Stmt], names: &Names<'_>) {
+        for stmt in body {
+            match &stmt.kind {
+                StmtKind::Class(class) => self.add(&class.body, names),
+                StmtKind::Block { body, .. } => self.add(body, names),
+                StmtKind::Assign { value, .. } => {
+                    // `x = pytest.fixture(..)(f)` is a fixture of any kind.
+                    if let Expr::Call { func, .. } = value
+                        && let Expr::Call { func: inner, .. } = &**func
+                        && names.qualified(inner).is_some_and(|path| path.ends_with("fixture"))
+                    {
+                        self.defs.push(FixtureDef {
+                            name: "?".to_owned(),
+                            line: stmt.line,
+                            has_params: true,
+                            autouse: true,
+                            needs: Vec::new(),
+                        });
+                    }
+                }
+                StmtKind::Function(function) => {
+                    for decorator in &function.decorators {
+                        match marks::effect(names, decorator) {
+                            Effect::Fixture(keywords) => {
+                                let mut def = FixtureDef {
+                                    name: function.name.clone(),
+                                    line: function.line,
+                                    needs: function
+                                        .params
+                                        .iter()
+                                        .filter(|param| !param.has_default && param.name != "self" && param.name != "cls")
+                                        .map(|param| param.name.clone())
+                                        .collect(),
+                                    ..FixtureDef::default()
+                                };
+                                for (keyword, value) in keywords {
+                                    match (keyword.as_deref(), value) {
+                                        (Some("params"), Expr::None)
+                                        | (Some("autouse"), Expr::Bool(false))
+                                        | (Some("scope" | "ids"), _) => {}
+                                        (Some("params"), _) => def.has_params = true,
+                                        (Some("autouse"), _) => def.autouse = true,
+                                        (Some("name"), Expr::Str(name)) => def.name.clone_from(name),
+                                        _ => (def.has_params, def.autouse) = (true, true),
+                                    }
+                                }
+                                self.defs.push(def);
+                            }
+                            Effect::Unknown(name) => {
+                                // Another's idea of a fixture.
+                                let fixture = name.to_ascii_lowercase().contains("fixture");
+                                if fixture {
+                                    self.defs.push(FixtureDef {
+                                        name: function.name.clone(),
+                                        line: function.line,
+                                        has_params: true,
+                                        autouse: true,
+                                        needs: Vec::new(),
+                                    });
+                                }
+                                self.opaque.push(function.name.clone());
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The fixtures of a file and of the conftests above it.
+#[derive(Debug, Default)]
+pub(crate) struct Visible<'a> {
+    defs: HashMap<&'a str, Vec<&'a FixtureDef>>,
+    autouse: Vec<&'a str>,
+    opaque: HashSet<&'a str>,
+}
+
+pub(crate) enum Found<'a> {
+    Parametrized(&'a FixtureDef),
+    Unknown(String),
+}
+
+impl<'a> Visible<'a> {
+    pub(crate) fn new(all: impl Iterator<Item = &'a Fixtures>) -> Self {
+        let mut visible = Self::default();
+        for fixtures in all {
+            for def in &fixtures.defs {
+                visible.defs.entry(&def.name).or_default().push(def);
+                if def.autouse {
+                    visible.autouse.push(&def.name);
+                }
+            }
+            visible.opaque.extend(fixtures.opaque.iter().map(String::as_str));
+        }
+        visible
+    }
+
+    /// The first fixture in what `start` needs that may have parameters. `direct` are parametrized
+    /// arguments, which hide fixtures of the same name.
+    pub(crate) fn parametrized(
+        &self,
+        start: impl Iterator<Item = String>,
+        direct: &HashSet<String>,
+        plugins_known: bool,
+    ) -> Option<Found<'a>> {
+        let mut todo: Vec<String> = start.collect();
+        todo.extend(self.autouse.iter().map(|&name| name.to_owned()));
+        let mut seen = HashSet::new();
+        while let Some(name) = todo.pop() {
+            if direct.contains(&name) || !seen.insert(name.clone()) {
+                continue;
+            }
+            if self.opaque.contains(name.as_str()) {
+                return Some(Found::Unknown(name));
+            }
+            match self.defs.get(name.as_str()) {
+                Some(defs) => {
+                    if let Some(def) = defs.iter().find(|def| def.has_params) {
+                        return Some(Found::Parametrized(def));
+                    }
+                    todo.extend(defs.iter().flat_map(|def| def.needs.iter().cloned()));
+                }
+                None if BUILTIN.contains(&name.as_str()) || plugins_known => {}
+                None => return Some(Found::Unknown(name)),
+            }
+        }
+        None
+    }
+}
