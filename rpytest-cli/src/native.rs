@@ -59,7 +59,7 @@ fn list(arguments: &[OsString]) -> Result<u8, Box<dyn std::error::Error>> {
     }
     out.flush()?;
     for diagnostic in &collection.diagnostics {
-        eprintln!("rpytest: {diagnostic}");
+        eprintln!("rpytest: {}: {}", diagnostic.path, diagnostic.message);
     }
     eprintln!(
         "{tests} tests in {} exact files; {partial} files need Python",

@@ -153,7 +153,7 @@ impl Session<'_> {
         for argument in arguments {
             walk.argument(argument, &self.config);
         }
-        let mut conftests: Vec<PathBuf> = walk.conftests;
+        let mut conftests: Vec<PathBuf> = std::mem::take(&mut walk.conftests);
         let above = arguments.iter().flat_map(|argument| {
             argument.ancestors().take_while(|dir| dir.starts_with(&self.config.rootdir))
         });
@@ -162,7 +162,7 @@ impl Session<'_> {
         conftests.retain(|path| seen.insert(path.clone()));
 
         let mut diagnostics: Vec<Diagnostic> = Vec::new();
-        for (path, message) in walk.problems {
+        for (path, message) in std::mem::take(&mut walk.problems) {
             diagnostics.push(Diagnostic {
                 path: self.relative(&path),
                 line: None,
@@ -186,6 +186,7 @@ impl Session<'_> {
                 by_directory.insert(dir, conftest);
             }
         }
+        walk.files.retain(|(path, _)| !is_ignored(path, arguments, &by_directory));
         let files = parallel(threads, &walk.files, |(path, kind)| {
             self.file(path, *kind, &session, &by_directory)
         })?;
@@ -297,6 +298,19 @@ impl Session<'_> {
         };
         (Some(file), None)
     }
+}
+
+/// Whether the nearest `collect_ignore` above a file, or above a directory that it is in, names it.
+fn is_ignored(path: &Path, arguments: &[PathBuf], conftests: &HashMap<&Path, Conftest>) -> bool {
+    path.ancestors()
+        .take_while(|path| !arguments.iter().any(|argument| argument.starts_with(path)))
+        .any(|path| {
+            let mut above = path.ancestors().skip(1);
+            let nearest = above.find_map(|dir| Some((dir, conftests.get(dir)?.ignored.as_ref()?)));
+            nearest.is_some_and(|(dir, ignored)| {
+                ignored.iter().any(|name| normalized(&dir.join(name)) == path)
+            })
+        })
 }
 
 fn explain(problem: SyntaxProblem, path: &str) -> (Reason, Option<Diagnostic>) {

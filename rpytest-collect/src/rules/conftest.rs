@@ -1,9 +1,9 @@
 //! What a `conftest.py` may do to the collection of the files below it, or of all.
 
 use super::fixtures::Fixtures;
-use super::names::Names;
+use super::names::{Bound, Names};
 use crate::Reason;
-use crate::syntax::ModuleSummary;
+use crate::syntax::{Expr, ModuleSummary};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Conftest {
@@ -12,6 +12,8 @@ pub(crate) struct Conftest {
     /// Reasons for every file of the session.
     pub(crate) session: Vec<Reason>,
     pub(crate) fixtures: Fixtures,
+    /// `collect_ignore`, where it is a literal list that nothing changes.
+    pub(crate) ignored: Option<Vec<String>>,
 }
 
 /// Hooks that see a run but not what is collected.
@@ -62,7 +64,7 @@ const BELOW: [&str; 10] = [
 ];
 
 /// Words in a conftest's text by which an inert hook is not.
-const SUSPICIOUS: [&str; 10] = [
+const SUSPICIOUS: [&str; 9] = [
     "pluginmanager",
     "markexpr",
     "option.keyword",
@@ -72,7 +74,6 @@ const SUSPICIOUS: [&str; 10] = [
     "python_classes",
     "python_files",
     "_pytest.python",
-    "collect_ignore",
 ];
 
 impl Conftest {
@@ -86,6 +87,9 @@ impl Conftest {
             file: path.to_owned(),
             name: name.to_owned(),
         };
+        // Mentioned once: by the list itself, and by no function that might change it.
+        let mentions = text.windows(14).filter(|window| *window == b"collect_ignore").count();
+        conftest.ignored = literal_ignore(&names).filter(|_| mentions == 1);
         for (name, _) in names.iter() {
             let hook = Reason::ConftestHook {
                 file: path.to_owned(),
@@ -93,6 +97,7 @@ impl Conftest {
             };
             match name {
                 "pytest_plugins" => conftest.session.push(dynamic(name)),
+                "collect_ignore" if conftest.ignored.is_some() => {}
                 "collect_ignore" | "collect_ignore_glob" => conftest.below.push(dynamic(name)),
                 name if BELOW.contains(&name) => conftest.below.push(hook),
                 name if name.starts_with("pytest_")
@@ -124,6 +129,13 @@ impl Conftest {
             ..Self::default()
         }
     }
+}
+
+fn literal_ignore(names: &Names<'_>) -> Option<Vec<String>> {
+    let Bound::Value(Expr::List(items)) = names.single("collect_ignore")?.bound else {
+        return None;
+    };
+    super::marks::literal_names(items)
 }
 
 pub(crate) fn contains(text: &[u8], word: &str) -> bool {

@@ -30,6 +30,8 @@ pub(crate) struct Inherited<'a> {
 pub(crate) struct Decorated<'a> {
     pub(crate) is_fixture: bool,
     is_static: bool,
+    /// Arguments that `mock.patch` passes.
+    pub(crate) mocks: usize,
     parametrize: Vec<(&'a [Expr], &'a [(Option<String>, Expr)])>,
     usefixtures: Vec<String>,
     anyio: bool,
@@ -59,6 +61,7 @@ impl<'a> Rules<'a> {
             }
             match effect {
                 Effect::Keep => {}
+                Effect::Patch(mocks) => out.mocks += mocks,
                 Effect::Static => out.is_static = true,
                 Effect::ClassMethod => {}
                 Effect::Fixture(_) => out.is_fixture = true,
@@ -100,6 +103,7 @@ impl<'a> Rules<'a> {
             .iter()
             .skip(usize::from(is_method))
             .filter(|param| !param.has_default)
+            .skip(decorated.mocks)
             .map(|param| param.name.clone())
             .collect();
         let mut direct = HashSet::new();

@@ -8,6 +8,8 @@ use crate::syntax::Expr;
 pub(crate) enum Effect<'a> {
     /// It stays a test of the same name.
     Keep,
+    /// `mock.patch` and its kin: how many mocks it passes before the other arguments.
+    Patch(usize),
     Static,
     ClassMethod,
     /// It becomes a fixture. The call's keywords, none for a bare decorator.
@@ -69,14 +71,23 @@ pub(crate) fn effect<'a>(names: &'a Names<'_>, decorator: &'a Expr) -> Effect<'a
         "builtins.classmethod" if !called => Effect::ClassMethod,
         "pytest.fixture" | "pytest_asyncio.fixture" => Effect::Fixture(keywords),
         path if KEEPING.contains(&path) => Effect::Keep,
-        "unittest.mock.patch" | "mock.patch" if called => Effect::Keep,
-        path if called
-            && ["object", "dict", "multiple"].iter().any(|kind| {
-                path.strip_suffix(kind)
-                    .is_some_and(|head| matches!(head, "unittest.mock.patch." | "mock.patch."))
-            }) =>
-        {
-            Effect::Keep
+        path if called => {
+            let kind = path.strip_prefix("unittest.").unwrap_or(path).strip_prefix("mock.patch");
+            // The position at which a replacement can be given, which then is not passed.
+            let position = match kind {
+                Some("") => 1,
+                Some(".object") => 2,
+                Some(".dict") => return Effect::Patch(0),
+                _ => return unknown(),
+            };
+            if args.iter().any(|arg| matches!(arg, Expr::Starred(_)))
+                || keywords.iter().any(|(name, _)| name.is_none())
+            {
+                return unknown();
+            }
+            let given = args.len() > position
+                || keywords.iter().any(|(name, _)| name.as_deref() == Some("new"));
+            Effect::Patch(usize::from(!given))
         }
         _ => unknown(),
     }

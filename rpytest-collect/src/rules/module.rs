@@ -82,9 +82,14 @@ impl<'a> ModuleCollector<'a> {
                 line: *line,
             });
         }
-        if let Some(line) = self.summary.skips {
-            self.reasons.push(Reason::ModuleSkip { line });
-        }
+        let skips = self.summary.skips.iter().filter(|(_, function)| {
+            names.qualified(function).is_none_or(|path| {
+                path.starts_with("pytest.") && !path.starts_with("pytest.mark.")
+            })
+        });
+        let leaves = self.summary.leaves.into_iter();
+        let leaves = leaves.chain(skips.map(|(line, _)| *line)).min();
+        self.reasons.extend(leaves.map(|line| Reason::ModuleSkip { line }));
         for (line, module) in &names.stars {
             self.reasons.push(Reason::StarImport {
                 name: (*module).to_owned(),
@@ -387,10 +392,13 @@ impl<'a> ModuleCollector<'a> {
                     return None;
                 }
             };
-            let known = decorated.map(|decorated| self.rules.inherited(decorated));
+            let known = decorated.map(|decorated| (decorated.mocks, self.rules.inherited(decorated)));
             match known {
                 // The order of marks from bases is left to Python.
-                Ok(known) if index == 0 || known.parametrize.is_empty() => {
+                Ok((mocks, known))
+                    if (index == 0 || known.parametrize.is_empty())
+                        && (mocks == 0 || lineage.is_testcase) =>
+                {
                     out.parametrize.extend(known.parametrize);
                     out.usefixtures.extend(known.usefixtures);
                 }

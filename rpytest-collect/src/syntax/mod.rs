@@ -34,8 +34,10 @@ pub(crate) struct ModuleSummary {
     pub(crate) body: Vec<Stmt>,
     /// The first line that reaches into a namespace by other means than a statement.
     pub(crate) dynamic: Option<(u32, String)>,
-    /// The first line that can skip the module while it is imported.
-    pub(crate) skips: Option<u32>,
+    /// The first line that can leave the module while it is imported.
+    pub(crate) leaves: Option<u32>,
+    /// Functions called on import that have the name of one of pytest's that skip.
+    pub(crate) skips: Vec<(u32, Expr)>,
     /// Module-level names bound from inside functions (`global`) or expressions (`:=`).
     pub(crate) stray_bindings: Vec<(u32, String)>,
     /// Names whose attributes a function assigns to.
@@ -68,7 +70,6 @@ pub(crate) enum StmtKind {
     Delete(Vec<Expr>),
     /// A compound statement, its branches one after the other. `header` is what it evaluates or binds.
     Block {
-        main_guard: bool,
         header: Vec<Expr>,
         binds: Vec<Expr>,
         body: Vec<Stmt>,

@@ -111,8 +111,7 @@ impl Lower<'_> {
             ast::Stmt::If(stmt) => {
                 let mut header = vec![opaque(&stmt.test)];
                 let mut body = self.body(&stmt.body);
-                let main_guard = is_main_guard(&stmt.test);
-                if main_guard {
+                if is_main_guard(&stmt.test) {
                     // The branch does not run under pytest; what stands against it does.
                     body.clear();
                 }
@@ -120,20 +119,19 @@ impl Lower<'_> {
                     header.extend(clause.test.as_ref().map(opaque));
                     body.extend(self.body(&clause.body));
                 }
-                block(main_guard, header, Vec::new(), body)
+                block(header, Vec::new(), body)
             }
             ast::Stmt::For(stmt) => {
                 let mut body = self.body(&stmt.body);
                 body.extend(self.body(&stmt.orelse));
-                block(false, vec![opaque(&stmt.iter)], vec![lower(&stmt.target)], body)
+                block(vec![opaque(&stmt.iter)], vec![lower(&stmt.target)], body)
             }
             ast::Stmt::While(stmt) => {
                 let mut body = self.body(&stmt.body);
                 body.extend(self.body(&stmt.orelse));
-                block(false, vec![opaque(&stmt.test)], Vec::new(), body)
+                block(vec![opaque(&stmt.test)], Vec::new(), body)
             }
             ast::Stmt::With(stmt) => block(
-                false,
                 stmt.items.iter().map(|item| opaque(&item.context_expr)).collect(),
                 stmt.items
                     .iter()
@@ -150,7 +148,7 @@ impl Lower<'_> {
                 }
                 body.extend(self.body(&stmt.orelse));
                 body.extend(self.body(&stmt.finalbody));
-                block(false, Vec::new(), binds, body)
+                block(Vec::new(), binds, body)
             }
             ast::Stmt::Match(stmt) => {
                 let mut binds = Captures(Vec::new());
@@ -159,7 +157,7 @@ impl Lower<'_> {
                     binds.visit_pattern(&case.pattern);
                     body.extend(self.body(&case.body));
                 }
-                block(false, vec![opaque(&stmt.subject)], binds.0, body)
+                block(vec![opaque(&stmt.subject)], binds.0, body)
             }
             ast::Stmt::Return(_)
             | ast::Stmt::Raise(_)
@@ -228,9 +226,8 @@ fn decorators(list: &[ast::Decorator]) -> Vec<Expr> {
     list.iter().map(|decorator| lower(&decorator.expression)).collect()
 }
 
-fn block(main_guard: bool, header: Vec<Expr>, binds: Vec<Expr>, body: Vec<Stmt>) -> StmtKind {
+fn block(header: Vec<Expr>, binds: Vec<Expr>, body: Vec<Stmt>) -> StmtKind {
     StmtKind::Block {
-        main_guard,
         header,
         binds,
         body,
@@ -374,10 +371,10 @@ impl Scan<'_> {
         self.summary.dynamic.get_or_insert_with(|| (line, what.to_owned()));
     }
 
-    fn skips(&mut self, at: TextSize) {
+    fn leaves(&mut self, at: TextSize) {
         if self.function == 0 {
             let line = self.lines.of(at);
-            self.summary.skips.get_or_insert(line);
+            self.summary.leaves.get_or_insert(line);
         }
     }
 }
@@ -418,7 +415,7 @@ impl<'a> Visitor<'a> for Scan<'_> {
                 visitor::walk_stmt(self, stmt);
             }
             ast::Stmt::Raise(_) => {
-                self.skips(stmt.start());
+                self.leaves(stmt.start());
                 visitor::walk_stmt(self, stmt);
             }
             ast::Stmt::ImportFrom(import) if self.function > 0 => {
@@ -437,11 +434,11 @@ impl<'a> Visitor<'a> for Scan<'_> {
                 id @ ("locals" | "vars" | "eval") if self.function == 0 => {
                     self.dynamic(expr.start(), id);
                 }
-                "importorskip" => self.skips(expr.start()),
+                "importorskip" => self.leaves(expr.start()),
                 _ => {}
             },
             ast::Expr::Attribute(attribute) => match attribute.attr.as_str() {
-                "importorskip" => self.skips(expr.start()),
+                "importorskip" => self.leaves(expr.start()),
                 id @ ("modules" | "__dict__" | "_getframe" | "currentframe" | "__test__")
                     if self.function == 0 =>
                 {
@@ -449,18 +446,17 @@ impl<'a> Visitor<'a> for Scan<'_> {
                 }
                 _ => {}
             },
-            ast::Expr::Call(call) => match &*call.func {
-                ast::Expr::Name(name) if matches!(name.id.as_str(), "skip" | "exit" | "xfail") => {
-                    self.skips(expr.start());
+            ast::Expr::Call(call) if self.function == 0 => {
+                let name = match &*call.func {
+                    ast::Expr::Name(name) => name.id.as_str(),
+                    ast::Expr::Attribute(attribute) => attribute.attr.as_str(),
+                    _ => "",
+                };
+                if matches!(name, "skip" | "exit" | "xfail") {
+                    let line = self.lines.of(expr.start());
+                    self.summary.skips.push((line, lower(&call.func)));
                 }
-                ast::Expr::Attribute(attribute)
-                    if matches!(attribute.attr.as_str(), "skip" | "exit" | "xfail")
-                        && matches!(&*attribute.value, ast::Expr::Name(name) if name.id != "mark" && name.id != "unittest") =>
-                {
-                    self.skips(expr.start());
-                }
-                _ => {}
-            },
+            }
             ast::Expr::Named(named) if self.function == 0 => {
                 if let ast::Expr::Name(name) = &*named.target {
                     let line = self.lines.of(expr.start());

@@ -51,7 +51,7 @@ class Generators:
             self._has_seed = a is not None
             function(a, version)
 
-        random.Random.seed = seed_instance  # type: ignore[method-assign]
+        random.Random.seed = seed_instance  # type: ignore[method-assign,assignment]
         random.seed = seed
 
     def stop(self) -> None:
@@ -92,8 +92,6 @@ def exit_quickly(code: int) -> NoReturn:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass
     os._exit(code)

@@ -101,8 +101,13 @@ def planned_workers(config: pytest.Config) -> int:
     # These show what happens in the process that runs the tests, in its order.
     # (`stepwise` is implied by the two others only once the plugin is configured.)
     for name in (
-        "setupshow", "setuponly", "setupplan",
-        "stepwise", "stepwise_skip", "stepwise_reset", "trace",
+        "setupshow",
+        "setuponly",
+        "setupplan",
+        "stepwise",
+        "stepwise_skip",
+        "stepwise_reset",
+        "trace",
     ):
         if getattr(option, name, False):
             return 0
@@ -124,6 +129,4 @@ def _restarts(value: Any) -> int | None:
     try:
         return max(0, int(value))
     except ValueError:
-        raise pytest.UsageError(
-            f"--max-worker-restart: invalid int value: {value!r}"
-        ) from None
+        raise pytest.UsageError(f"--max-worker-restart: invalid int value: {value!r}") from None

@@ -71,9 +71,7 @@ class Delivery:
             self._apart(report)
 
 
-def crash(
-    nodeid: str, location: Any, reason: str, worker: str | None
-) -> list[tuple[str, Any]]:
+def crash(nodeid: str, location: Any, reason: str, worker: str | None) -> list[tuple[str, Any]]:
     """The events of an item whose process ended while it ran."""
     whose = "the process" if worker is None else f"worker {worker!r}"
     report = pytest_compat.TestReport(

@@ -21,51 +21,51 @@ class NodeHooks:
     """Specifications of the hooks that xdist calls in its controller."""
 
     @pytest.hookspec
-    def pytest_xdist_setupnodes(self, config, specs):
+    def pytest_xdist_setupnodes(self, config: Any, specs: Any) -> None:
         """Before any worker is set up."""
 
     @pytest.hookspec
-    def pytest_xdist_newgateway(self, gateway):
+    def pytest_xdist_newgateway(self, gateway: Any) -> None:
         """A worker's gateway was made."""
 
     @pytest.hookspec
-    def pytest_xdist_rsyncstart(self, source, gateways):
+    def pytest_xdist_rsyncstart(self, source: Any, gateways: Any) -> None:
         """Never called: nothing is copied to workers."""
 
     @pytest.hookspec
-    def pytest_xdist_rsyncfinish(self, source, gateways):
+    def pytest_xdist_rsyncfinish(self, source: Any, gateways: Any) -> None:
         """Never called: nothing is copied to workers."""
 
     @pytest.hookspec(firstresult=True)
-    def pytest_xdist_getremotemodule(self):
+    def pytest_xdist_getremotemodule(self) -> Any:
         """Never called: workers do not run a module of the plugin's."""
 
     @pytest.hookspec
-    def pytest_configure_node(self, node):
+    def pytest_configure_node(self, node: Any) -> None:
         """A worker is about to be configured: `node.workerinput` may be added to."""
 
     @pytest.hookspec
-    def pytest_testnodeready(self, node):
+    def pytest_testnodeready(self, node: Any) -> None:
         """A worker is ready."""
 
     @pytest.hookspec
-    def pytest_testnodedown(self, node, error):
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
         """A worker has ended."""
 
     @pytest.hookspec
-    def pytest_xdist_node_collection_finished(self, node, ids):
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Any) -> None:
         """A worker has its items."""
 
     @pytest.hookspec(firstresult=True)
-    def pytest_xdist_make_scheduler(self, config, log):
+    def pytest_xdist_make_scheduler(self, config: Any, log: Any) -> Any:
         """Never called: the supervisor schedules."""
 
     @pytest.hookspec(firstresult=True)
-    def pytest_xdist_auto_num_workers(self, config):
+    def pytest_xdist_auto_num_workers(self, config: Any) -> Any:
         """How many workers `-n auto` and `-n logical` mean."""
 
     @pytest.hookspec(firstresult=True)
-    def pytest_handlecrashitem(self, crashitem, report, sched):
+    def pytest_handlecrashitem(self, crashitem: Any, report: Any, sched: Any) -> Any:
         """An item's worker ended while it ran; `report` may be changed."""
 
 
@@ -146,14 +146,26 @@ class Substitute:
             action="store_false",
             help="Give out scopes in collection order",
         )
-        add("--tx", dest="tx", metavar="xspec", action="append", default=[],
-            help="A worker specification: popen, or N*popen")
-        add("-d", dest="distload", action="store_true", default=False,
-            help="Short for --dist=load")
-        add("--testrunuid", dest="testrunuid",
-            help="The value of the testrun_uid fixture; made up if not given")
-        add("--maxschedchunk", dest="maxschedchunk", type=int,
-            help="Maximum number of tests given to a worker in one step")
+        add(
+            "--tx",
+            dest="tx",
+            metavar="xspec",
+            action="append",
+            default=[],
+            help="A worker specification: popen, or N*popen",
+        )
+        add("-d", dest="distload", action="store_true", default=False, help="Short for --dist=load")
+        add(
+            "--testrunuid",
+            dest="testrunuid",
+            help="The value of the testrun_uid fixture; made up if not given",
+        )
+        add(
+            "--maxschedchunk",
+            dest="maxschedchunk",
+            type=int,
+            help="Maximum number of tests given to a worker in one step",
+        )
 
     @pytest.hookimpl
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -191,6 +203,7 @@ class Substitute:
             # Plugins ask for xdist by this name. They are told of it only where it matters to
             # them: one that also imports it would fail in a run without workers.
             manager.register(_Presence(), "xdist")
+
 
 @pytest.fixture(scope="session")
 def worker_id(request: pytest.FixtureRequest) -> str:
@@ -239,7 +252,7 @@ class Dialect:
             consider_env()
             if not pluginmanager.hasplugin("xdist") and not self.substituted:
                 self.substituted = True
-                pluginmanager.add_hookspecs(NodeHooks())
+                pluginmanager.add_hookspecs(NodeHooks)
                 pluginmanager.register(Substitute(), "rpytest-xdist")
                 # In a module, as xdist's are: session-scoped fixtures that are methods are deprecated.
                 fixtures = types.ModuleType(f"{__name__}_fixtures")
@@ -266,4 +279,3 @@ class Dialect:
             default=False,
             help="Say which short cuts this run took, and why not the others",
         )
-

@@ -163,10 +163,11 @@ class Distributed:
         reporter = pytest_compat.terminal_reporter(config)
         if reporter is not None and config.getini("console_output_style") == "times":
             # To know where a file ends, the reporter counts the session's items by their location.
-            session.items = [
+            stand_ins: list[Any] = [
                 SimpleNamespace(nodeid=nodeid, location=delivery.location_of(nodeid))
                 for nodeid in self._nodeids
             ]
+            session.items = stand_ins
         # What stops a session after collection stops it here, too.
         session.shouldstop = session.shouldstop or data["shouldstop"]
         session.shouldfail = session.shouldfail or data["shouldfail"]
@@ -303,9 +304,7 @@ class Distributed:
         events = delivery.crash(nodeid, delivery.location_of(nodeid), reason, worker)
         report = events[1][1]
         scheduler = SimpleNamespace(config=self._config, mark_test_pending=lambda nodeid: None)
-        self._config.hook.pytest_handlecrashitem(
-            crashitem=nodeid, report=report, sched=scheduler
-        )
+        self._config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=scheduler)
         if report.outcome == "rerun":
             # What crashed is not run again, whoever asked for it.
             report.outcome = "failed"
@@ -344,7 +343,11 @@ class Distributed:
         if not maxfail:
             return
         for kind, value in events:
-            if kind in (reports.REPORT, reports.HIDDEN_REPORT) and value.failed and not hasattr(value, "wasxfail"):
+            if (
+                kind in (reports.REPORT, reports.HIDDEN_REPORT)
+                and value.failed
+                and not hasattr(value, "wasxfail")
+            ):
                 self._failures += 1
         if self._failures >= maxfail:
             self._stop_run(f"stopping after {self._failures} failures")

@@ -6,6 +6,7 @@ with the child's own channel; in the host itself it never returns.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -56,10 +57,8 @@ class _Signals:
         return self._read
 
     def drain(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._read, 4096)
-        except BlockingIOError:
-            pass
 
     def restore(self) -> None:
         signal.set_wakeup_fd(self._wakeup)
@@ -75,7 +74,8 @@ def serve(process: Process) -> Process:
     children: set[int] = set()
     channel = process.channel
     while True:
-        readable, _, _ = select.select([channel, signals], [], [])
+        both: list[Any] = [channel, signals]
+        readable, _, _ = select.select(both, [], [])
         if signals in readable:
             signals.drain()
         for pid in list(children):
@@ -98,7 +98,8 @@ def serve(process: Process) -> Process:
             if isinstance(child, int):
                 children.add(child)
             elif child is not None:
-                return child
+                in_child: Process = child
+                return in_child
 
 
 def _fork(number: int, process: Process, signals: _Signals, fds: list[int]) -> Any:

@@ -5,6 +5,7 @@ All of it was read in, and is tested against, pytest 8.0 to 9.2.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -278,9 +279,7 @@ class DeselectedItem:
         self.nodeid = nodeid
 
 
-def show_collected(
-    reporter: Any, collected: int, deselected: list[str], lines: list[Any]
-) -> None:
+def show_collected(reporter: Any, collected: int, deselected: list[str], lines: list[Any]) -> None:
     """Print `collected N items` and the lines that plugins add to it."""
     reporter._numcollected = collected
     if deselected:
@@ -379,10 +378,8 @@ def capture_descriptors(config: pytest.Config) -> list[int]:
     files = [getattr(getattr(capture, name, None), "tmpfile", None) for name in ("out", "err")]
     found = []
     for file in files:
-        try:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
             found.append(file.fileno())  # type: ignore[union-attr]
-        except (AttributeError, OSError, ValueError):
-            pass
     return found
 
 

@@ -54,7 +54,7 @@ def deserialize(data: dict[str, Any]) -> dict[str, Any]:
         "warning_message": warnings.WarningMessage(
             message=message,
             # A class that this process cannot import still has a name to show.
-            category=category or _named(data["category"]),
+            category=category or _named(data["category"]),  # type: ignore[arg-type]
             **data["details"],
         ),
         "when": data["when"],

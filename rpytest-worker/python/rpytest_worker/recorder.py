@@ -70,9 +70,7 @@ class Recorder:
         return True
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logstart(
-        self, nodeid: str, location: tuple[str, int | None, str]
-    ) -> None:
+    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         self._add(reports.START, (nodeid, location))
 
     @pytest.hookimpl(tryfirst=True)
@@ -81,9 +79,7 @@ class Recorder:
         self._add(reports.HIDDEN_REPORT if hidden else reports.REPORT, report)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logfinish(
-        self, nodeid: str, location: tuple[str, int | None, str]
-    ) -> None:
+    def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         self._add(reports.FINISH, (nodeid, location))
 
     def warned(self, recorded: dict[str, Any]) -> bool:

@@ -48,7 +48,8 @@ def encode(story: Story, config: pytest.Config) -> tuple[bytes, str, dict[str, f
             events.append((kind, recorded_warnings.serialize(value)))
         else:
             events.append((kind, value))
-    return dump(("story", events)), *summary(story.reports())
+    outcome, seconds = summary(story.reports())
+    return dump(("story", events)), outcome, seconds
 
 
 def summary(reports: list[Any]) -> tuple[str, dict[str, float]]:
@@ -78,7 +79,7 @@ def _encode_short(story: Story) -> tuple[bytes, str, dict[str, float]] | None:
         return None
     first = events[1][1]
     phases = []
-    seconds = {}
+    seconds: dict[str, float] = {}
     for (kind, report), when in zip(events[1:4], _PASSED_PHASES, strict=True):
         if (
             kind != REPORT
@@ -173,7 +174,8 @@ def plain(value: Any) -> Any:
     """The nearest value of built-in types: subclasses lose their class, the rest become text."""
     if value is None or isinstance(value, bool):
         return value
-    for kind in (int, float, complex, str, bytes):
+    kinds: tuple[Any, ...] = (int, float, complex, str, bytes)
+    for kind in kinds:
         if isinstance(value, kind):
             return value if type(value) is kind else kind.__new__(kind, value)
     if isinstance(value, dict):
@@ -183,10 +185,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(entry) for entry in value]
     if isinstance(value, (set, frozenset)):
-        return type(value)(plain(entry) for entry in value) if type(value) in (
-            set,
-            frozenset,
-        ) else {plain(entry) for entry in value}
+        return (
+            type(value)(plain(entry) for entry in value)
+            if type(value)
+            in (
+                set,
+                frozenset,
+            )
+            else {plain(entry) for entry in value}
+        )
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     return repr(value)

@@ -95,7 +95,12 @@ _PASSED_THROUGH = frozenset(
 )
 # Parts of pytest whose files are each process's own, or renewed after a fork.
 _OWN_CALLERS = frozenset(
-    {"_pytest.capture", "_pytest.cacheprovider", "_pytest.assertion.rewrite", "_pytest.faulthandler"}
+    {
+        "_pytest.capture",
+        "_pytest.cacheprovider",
+        "_pytest.assertion.rewrite",
+        "_pytest.faulthandler",
+    }
 )
 # Modules that run programs (`uname`, `ldconfig`, `ifconfig`) only to ask what holds for the machine, or
 # keep a cache that is the same whoever writes it.
@@ -244,7 +249,6 @@ class Watch:
                     reasons.append(f"{_where(implementation)} implements {name}")
         return reasons
 
-
     def _opened(self, config: pytest.Config) -> list[str]:
         """Descriptors that came and stayed: what is behind one, a file's offset or an event loop's
         selector, say, all forks would have in common."""
@@ -347,6 +351,5 @@ def is_inert(function: Any) -> bool:
             return False
     # `config.addinivalue_line` is pytest's own only on an argument that pytest passes.
     return code.co_varnames[: code.co_argcount] in ((), ("config",), ("session",), ("self",)) or (
-        set(code.co_varnames[: code.co_argcount])
-        <= {"self", "config", "session", "exitstatus"}
+        set(code.co_varnames[: code.co_argcount]) <= {"self", "config", "session", "exitstatus"}
     )

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from _pytest.config.exceptions import UsageError
 
-from . import afterfork, dialect, host, inventory, pytest_compat, recorded_warnings, reports, sharing
+from . import (
+    afterfork,
+    dialect,
+    host,
+    inventory,
+    pytest_compat,
+    recorded_warnings,
+    reports,
+    sharing,
+)
 from .dialect import Dialect
 from .recorder import Recorder
 from .runner import Runner
