@@ -9,16 +9,27 @@ fn messages(c: &mut Criterion) {
     let result = ToRust::Result {
         task: 4711,
         outcome: Outcome::Passed,
-        seconds: PhaseSeconds { setup: 0.0001, call: 0.002, teardown: 0.0001 },
+        seconds: PhaseSeconds {
+            setup: 0.0001,
+            call: 0.002,
+            teardown: 0.0001,
+        },
         payload: vec![7; 300].into(),
     };
     let items = (0..10_000)
         .map(|n| InventoryItem {
-            address: Address { nodeid: format!("tests/test_{}.py::test_{n}", n / 37), nth: 0 },
+            address: Address {
+                nodeid: format!("tests/test_{}.py::test_{n}", n / 37),
+                nth: 0,
+            },
             scope: format!("tests/test_{}.py", n / 37),
         })
         .collect();
-    let inventory = ToRust::Inventory { items, unshareable: Vec::new(), payload: vec![7; 300].into() };
+    let inventory = ToRust::Inventory {
+        items,
+        unshareable: Vec::new(),
+        payload: vec![7; 300].into(),
+    };
     for (name, message) in [("result", result), ("inventory of 10000", inventory)] {
         let bytes = encode(&message).expect("encodes");
         let mut group = c.benchmark_group(name);

@@ -29,7 +29,9 @@ fn planning(c: &mut Criterion) {
 }
 
 fn sharding(c: &mut Criterion) {
-    let names: Vec<String> = (0..100_000).map(|n| format!("test_{}.py::test_{n}", n / 37)).collect();
+    let names: Vec<String> = (0..100_000)
+        .map(|n| format!("test_{}.py::test_{n}", n / 37))
+        .collect();
     let tests: Vec<ShardTask<'_>> = (0u32..)
         .zip(&names)
         .map(|(n, name)| {
@@ -38,7 +40,11 @@ fn sharding(c: &mut Criterion) {
         })
         .collect();
     let mut group = c.benchmark_group("shard 100000 over 16");
-    for strategy in [Strategy::DurationBalanced, Strategy::RoundRobin, Strategy::Hash] {
+    for strategy in [
+        Strategy::DurationBalanced,
+        Strategy::RoundRobin,
+        Strategy::Hash,
+    ] {
         group.bench_function(format!("{strategy:?}"), |b| {
             b.iter(|| shard(black_box(&tests), 16, strategy));
         });
@@ -63,7 +69,9 @@ fn dispatch(tasks: Vec<Task>, workers: u32) -> usize {
             if queues[at].len() > 1 || (finishing[at] && !queues[at].is_empty()) {
                 let task = queues[at].remove(0);
                 dispatcher.started(WorkerId(worker), task).expect("queued");
-                dispatcher.complete(WorkerId(worker), task, 0.002).expect("running");
+                dispatcher
+                    .complete(WorkerId(worker), task, 0.002)
+                    .expect("running");
                 done += 1;
             }
         }
@@ -77,9 +85,12 @@ fn dispatching(c: &mut Criterion) {
     for workers in [2, 16] {
         let tasks = tasks(100_000);
         group.throughput(Throughput::Elements(100_000));
-        group.bench_function(BenchmarkId::from_parameter(format!("{workers} workers")), |b| {
-            b.iter(|| dispatch(tasks.clone(), workers));
-        });
+        group.bench_function(
+            BenchmarkId::from_parameter(format!("{workers} workers")),
+            |b| {
+                b.iter(|| dispatch(tasks.clone(), workers));
+            },
+        );
     }
     group.finish();
 }

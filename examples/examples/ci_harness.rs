@@ -22,7 +22,10 @@ use rpytest_worker::{EventKind, Interpreter, Options, ProcessId, PythonFiles, Su
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let suite = PathBuf::from(arguments.next().unwrap_or_else(|| "examples/suite".into()));
-    let shards = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(2);
+    let shards = arguments
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(2);
 
     // Collect: which files are there, and how many tests does each have? No Python runs for this. A file
     // that is not exact still runs as a whole; only its weight is a guess.
@@ -57,12 +60,21 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let host = supervisor.spawn_host(&interpreter)?;
     let mut sessions: HashMap<ProcessId, Vec<String>> = HashMap::new();
     for files_of_shard in dealt.iter().filter(|files| !files.is_empty()) {
-        let mut argv: Vec<_> = ["-p", "no:terminal", "-p", "no:cacheprovider"].map(str::to_owned).into();
-        argv.extend(files_of_shard.iter().map(|task| files[task.0 as usize].0.clone()));
+        let mut argv: Vec<_> = ["-p", "no:terminal", "-p", "no:cacheprovider"]
+            .map(str::to_owned)
+            .into();
+        argv.extend(
+            files_of_shard
+                .iter()
+                .map(|task| files[task.0 as usize].0.clone()),
+        );
         let session = supervisor.fork(host);
         let start = ToPython::Start {
             role: Role::Controller,
-            argv: argv.into_iter().map(|text| text.into_bytes().into()).collect(),
+            argv: argv
+                .into_iter()
+                .map(|text| text.into_bytes().into())
+                .collect(),
             worker: None,
             settled: Vec::new(),
         };
@@ -87,7 +99,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                 *nodeids = items.into_iter().map(|item| item.address.nodeid).collect();
             }
             EventKind::Message(ToRust::Result { task, outcome, .. }) => {
-                *counts.entry(format!("{outcome:?}").to_lowercase()).or_default() += 1;
+                *counts
+                    .entry(format!("{outcome:?}").to_lowercase())
+                    .or_default() += 1;
                 if matches!(outcome, Outcome::Failed | Outcome::Error) {
                     failed.extend(nodeids.get(task as usize).cloned());
                 }
@@ -103,5 +117,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         println!("FAILED {nodeid}");
     }
     println!("{counts:?}");
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -8,8 +8,8 @@ use std::error::Error;
 use std::io::Cursor;
 
 use rpytest_ipc::{
-    Address, Assignment, FrameReader, Outcome, PhaseSeconds, ToPython, ToRust, decode, encode,
-    encode_frame, MAX_FRAME,
+    Address, Assignment, FrameReader, MAX_FRAME, Outcome, PhaseSeconds, ToPython, ToRust, decode,
+    encode, encode_frame,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -17,7 +17,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let run = ToPython::Run {
         assignments: vec![Assignment {
             task: 7,
-            address: Address { nodeid: "test_shelf.py::test_é[1]".into(), nth: 0 },
+            address: Address {
+                nodeid: "test_shelf.py::test_é[1]".into(),
+                nth: 0,
+            },
         }],
     };
     let bytes = encode(&run)?;
@@ -30,7 +33,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let result = ToRust::Result {
             task,
             outcome: Outcome::Passed,
-            seconds: PhaseSeconds { setup: 0.001, call: 0.25, teardown: 0.0 },
+            seconds: PhaseSeconds {
+                setup: 0.001,
+                call: 0.25,
+                teardown: 0.0,
+            },
             payload: Vec::from(&b"opaque"[..]).into(),
         };
         wire.extend(encode_frame(&result, MAX_FRAME)?);

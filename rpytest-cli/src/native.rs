@@ -13,7 +13,9 @@ use crate::exit;
 /// Only paths are understood: what an option would change is known to pytest, and to guess it is what
 /// this mode is there not to do.
 pub(crate) fn collect(arguments: &[OsString]) -> u8 {
-    if let Some(option) = arguments.iter().find(|argument| argument.as_encoded_bytes().starts_with(b"-"))
+    if let Some(option) = arguments
+        .iter()
+        .find(|argument| argument.as_encoded_bytes().starts_with(b"-"))
     {
         eprintln!(
             "rpytest: error: {} is not supported with --native-collect-only; \
@@ -65,5 +67,9 @@ fn list(arguments: &[OsString]) -> Result<u8, Box<dyn std::error::Error>> {
         "{tests} tests in {} exact files; {partial} files need Python",
         collection.files.len() - partial
     );
-    Ok(if tests == 0 { exit::NO_TESTS_COLLECTED } else { 0 })
+    Ok(if tests == 0 {
+        exit::NO_TESTS_COLLECTED
+    } else {
+        0
+    })
 }

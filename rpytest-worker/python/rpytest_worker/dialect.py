@@ -198,11 +198,8 @@ class Substitute:
             option.tx = ["popen"] * count
         if option.numprocesses == 0:
             option.dist, option.tx = "no", []
-        manager = config.pluginmanager
-        if option.tx and not manager.is_blocked("xdist"):
-            # Plugins ask for xdist by this name. They are told of it only where it matters to
-            # them: one that also imports it would fail in a run without workers.
-            manager.register(_Presence(), "xdist")
+        if option.tx:
+            be_present(config)
 
 
 @pytest.fixture(scope="session")
@@ -225,6 +222,17 @@ class _Presence:
 
 def _numprocesses(text: str) -> int | str:
     return text if text in ("auto", "logical") else int(text)
+
+
+def be_present(config: pytest.Config) -> None:
+    """With workers, and in them: plugins ask for xdist by its name.
+
+    They are told of it only where it matters to them: one that also imports it would fail in a run
+    without workers.
+    """
+    manager = config.pluginmanager
+    if not manager.hasplugin("xdist") and not manager.is_blocked("xdist"):
+        manager.register(_Presence(), "xdist")
 
 
 def accommodate(config: pytest.Config) -> None:

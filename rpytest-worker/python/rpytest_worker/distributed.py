@@ -271,6 +271,8 @@ class Distributed:
             if reporter is not None and not self._counted:
                 pytest_compat.show_collected(reporter, *value)
             self._counted = True
+        elif kind == "suite_property":
+            pytest_compat.add_suite_property(config, *value)
         elif kind == "abandoned":
             self._abandoned.append(value)
         elif kind == "usage_error":

@@ -11,11 +11,12 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import _pytest.cacheprovider
 import _pytest.config
+import _pytest.junitxml
 import _pytest.terminal
 import pytest
 from _pytest._code.code import TerminalRepr
@@ -441,6 +442,49 @@ def show_interrupt_at(config: pytest.Config, line: str, full: str) -> None:
     reporter = terminal_reporter(config)
     if reporter is not None:
         reporter._keyboardinterrupt_memo = Memo(line, full)
+
+
+class JunitOfWorker:
+    """What the fixtures of JUnit XML find in a worker, where pytest has no reporter for it.
+
+    With it they warn as they do without workers, and a suite's properties reach the controller.
+    """
+
+    def __init__(self, family: str, tell: Callable[[tuple[str, object]], None]) -> None:
+        self.family = family
+        self._tell = tell
+
+    def node_reporter(self, nodeid: str) -> JunitOfWorker:
+        return self
+
+    def add_attribute(self, name: str, value: object) -> None:
+        """It would be an attribute of a report that is made elsewhere."""
+
+    def add_global_property(self, name: str, value: object) -> None:
+        __tracebackhide__ = True
+        _pytest.junitxml._check_record_param_type("name", name)
+        self._tell((name, str(value)))
+
+
+def stand_in_for_junit(
+    config: pytest.Config, tell: Callable[[tuple[str, object]], None]
+) -> None:
+    key = _pytest.junitxml.xml_key
+    if getattr(config.option, "xmlpath", None) and key not in config.stash:
+        stand_in: Any = JunitOfWorker(config.getini("junit_family"), tell)
+        config.stash[key] = stand_in
+        # pytest takes it out again, with the reporter that it takes it for.
+        config.pluginmanager.register(stand_in)
+
+
+def add_suite_property(config: pytest.Config, name: str, value: object) -> None:
+    """A property of the suite from a worker; each worker tells of what is set up in each."""
+    xml = config.stash.get(_pytest.junitxml.xml_key, None)
+    if xml is not None:
+        before = list(xml.global_properties)
+        xml.add_global_property(name, value)
+        if xml.global_properties[-1] in before:
+            xml.global_properties.pop()
 
 
 def hook_implementations(hook: Any) -> list[Any]:

@@ -136,6 +136,7 @@ class Template:
                 self.watch.note("pytest_configure_node gives workers different values")
         config.workerinput = workerinput  # type: ignore[attr-defined]
         config.workeroutput = {}  # type: ignore[attr-defined]
+        dialect.be_present(config)
         self.recorder = Recorder(self.channel, config)
         config.pluginmanager.register(self.recorder, "rpytest-recorder")
 
@@ -193,6 +194,9 @@ class Template:
             pytest_compat.mute(reporter)
         self._failed_collectors = pytest_compat.failed_collectors(config)
         dialect.accommodate(config)
+        pytest_compat.stand_in_for_junit(
+            config, lambda value: self.relay("suite_property", value)
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: Any) -> None:

@@ -286,8 +286,6 @@ fn junit_with_properties() {
         "--junitxml=junit.xml -o junit_logging=all -o junit_family=xunit1 -o junit_suite_name=mine",
         "--junitxml=junit.xml -o junit_duration_report=call -q",
     ];
-    // The property of the suite is recorded where the test runs; with workers it stays there, as it
-    // does with xdist.
     Table::new(PROPERTIES).same(&lines).check();
 }
 
