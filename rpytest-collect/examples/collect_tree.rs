@@ -1,6 +1,6 @@
 //! Prints the ids of the exact files, and why the others are not.
 //!
-//! `cargo run -p rpytest-collect --example collect_tree -- [DIRECTORY [PATH..]]`
+//! `cargo run -p rpytest-collect --example collect_tree -- [DIRECTORY [OPTION|PATH..]]`
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -8,9 +8,13 @@ use std::io::Write as _;
 use rpytest_collect::{Collector, Completeness};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args_os().skip(1);
+    let mut arguments = std::env::args().skip(1);
     let directory = arguments.next().unwrap_or_else(|| ".".into());
-    let collection = Collector::new(directory).paths(arguments).collect()?;
+    let (options, paths): (Vec<_>, Vec<_>) = arguments.partition(|word| word.starts_with('-'));
+    let collection = Collector::new(directory)
+        .paths(paths)
+        .options(options)
+        .collect()?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut items = 0;
     let mut partial = 0;
@@ -33,7 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     for diagnostic in &collection.diagnostics {
-        let line = diagnostic.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let line = diagnostic
+            .line
+            .map(|line| format!(":{line}"))
+            .unwrap_or_default();
         eprintln!("{}{line}: {}", diagnostic.path, diagnostic.message);
     }
     eprintln!(

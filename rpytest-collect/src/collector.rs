@@ -10,7 +10,9 @@ use crate::rules::conftest::{Conftest, contains};
 use crate::rules::module::{self, Source};
 use crate::syntax::{self, SyntaxProblem};
 use crate::walk::{Kind, Walk};
-use crate::{CollectError, CollectedFile, Collection, Completeness, Diagnostic, PluginFacts, Reason};
+use crate::{
+    CollectError, CollectedFile, Collection, Completeness, Diagnostic, PluginFacts, Reason,
+};
 
 /// Collects what pytest would collect, were it started in a directory.
 ///
@@ -26,6 +28,7 @@ use crate::{CollectError, CollectedFile, Collection, Completeness, Diagnostic, P
 pub struct Collector {
     directory: PathBuf,
     paths: Vec<PathBuf>,
+    options: Vec<String>,
     threads: Option<usize>,
     plugins: Option<PluginFacts>,
 }
@@ -36,6 +39,7 @@ impl Collector {
         Self {
             directory: directory.into(),
             paths: Vec::new(),
+            options: Vec::new(),
             threads: None,
             plugins: None,
         }
@@ -44,6 +48,13 @@ impl Collector {
     /// Files and directories to collect, as given to pytest: relative ones below the directory.
     pub fn paths<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.paths = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Options of the command line, after those of `addopts`. One whose effect is not known makes
+    /// every file partial.
+    pub fn options<S: Into<String>>(mut self, options: impl IntoIterator<Item = S>) -> Self {
+        self.options = options.into_iter().map(Into::into).collect();
         self
     }
 
@@ -79,7 +90,7 @@ impl Collector {
             find(&path)?;
             arguments.push(path);
         }
-        let mut config = Config::load(&directory, &arguments)?;
+        let mut config = Config::load(&directory, &arguments, &self.options)?;
         if arguments.is_empty() && directory == config.rootdir {
             arguments = testpaths(&mut config);
         }
@@ -155,9 +166,15 @@ impl Session<'_> {
         }
         let mut conftests: Vec<PathBuf> = std::mem::take(&mut walk.conftests);
         let above = arguments.iter().flat_map(|argument| {
-            argument.ancestors().take_while(|dir| dir.starts_with(&self.config.rootdir))
+            argument
+                .ancestors()
+                .take_while(|dir| dir.starts_with(&self.config.rootdir))
         });
-        conftests.extend(above.map(|dir| dir.join("conftest.py")).filter(|path| path.is_file()));
+        conftests.extend(
+            above
+                .map(|dir| dir.join("conftest.py"))
+                .filter(|path| path.is_file()),
+        );
         let mut seen = HashSet::new();
         conftests.retain(|path| seen.insert(path.clone()));
 
@@ -177,7 +194,12 @@ impl Session<'_> {
         let mut by_directory: HashMap<&Path, Conftest> = HashMap::new();
         for (path, (conftest, text)) in conftests.iter().zip(read) {
             session.extend(conftest.session.iter().cloned());
-            if self.config.excluded_marks.iter().any(|mark| contains(&text, mark)) {
+            if self
+                .config
+                .excluded_marks
+                .iter()
+                .any(|mark| contains(&text, mark))
+            {
                 session.push(Reason::Configuration {
                     name: "-m".to_owned(),
                 });
@@ -186,7 +208,8 @@ impl Session<'_> {
                 by_directory.insert(dir, conftest);
             }
         }
-        walk.files.retain(|(path, _)| !is_ignored(path, arguments, &by_directory));
+        walk.files
+            .retain(|(path, _)| !is_ignored(path, arguments, &by_directory));
         let files = parallel(threads, &walk.files, |(path, kind)| {
             self.file(path, *kind, &session, &by_directory)
         })?;
@@ -206,13 +229,55 @@ impl Session<'_> {
         match path.strip_prefix(&self.config.rootdir) {
             Ok(below) => below.to_string_lossy().into_owned(),
             Err(_) => {
-                let up = self.config.rootdir.ancestors().position(|dir| path.starts_with(dir));
+                let up = self
+                    .config
+                    .rootdir
+                    .ancestors()
+                    .position(|dir| path.starts_with(dir));
                 let up = up.unwrap_or_default();
-                let base = self.config.rootdir.ancestors().nth(up).unwrap_or(Path::new("/"));
+                let base = self
+                    .config
+                    .rootdir
+                    .ancestors()
+                    .nth(up)
+                    .unwrap_or(Path::new("/"));
                 let below = path.strip_prefix(base).unwrap_or(path);
                 format!("{}{}", "../".repeat(up), below.to_string_lossy())
             }
         }
+    }
+
+    /// The text of a module of the project, looked for where it can be imported from: beside the
+    /// importing file, in the directories above it up to the root, and in `src`.
+    fn imported(&self, from: &Path, level: u32, module: &str, name: &str) -> Option<Vec<u8>> {
+        let below = module.replace('.', "/");
+        let root = &self.config.rootdir;
+        let up: Vec<&Path> = from.ancestors().skip(1).collect();
+        let src = root.join("src");
+        let bases: Vec<&Path> = match level {
+            0 => up
+                .iter()
+                .copied()
+                .take_while(|dir| dir.starts_with(root))
+                .chain([src.as_path()])
+                .collect(),
+            dots => up.get(dots as usize - 1).copied().into_iter().collect(),
+        };
+        let mut found = None;
+        for base in bases {
+            let module = base.join(&below);
+            for path in [
+                module.with_extension("py"),
+                module.join("__init__.py"),
+                module.join(name).with_extension("py"),
+                module.join(name).join("__init__.py"),
+            ] {
+                if let Ok(text) = std::fs::read(path) {
+                    found.get_or_insert_with(Vec::new).extend(text);
+                }
+            }
+        }
+        found
     }
 
     fn conftest(&self, path: &Path) -> (Conftest, Vec<u8>) {
@@ -264,14 +329,27 @@ impl Session<'_> {
         if self.config.doctest_modules && may_have_doctests {
             reasons.push(Reason::DoctestFile);
         }
-        if self.config.excluded_marks.iter().any(|mark| contains(&text, mark)) {
+        if self
+            .config
+            .excluded_marks
+            .iter()
+            .any(|mark| contains(&text, mark))
+        {
             reasons.push(Reason::Configuration {
                 name: "-m".to_owned(),
             });
         }
-        let mut chain: Vec<&Conftest> = path.ancestors().skip(1).filter_map(|dir| conftests.get(dir)).collect();
+        let mut chain: Vec<&Conftest> = path
+            .ancestors()
+            .skip(1)
+            .filter_map(|dir| conftests.get(dir))
+            .collect();
         chain.reverse();
-        reasons.extend(chain.iter().flat_map(|conftest| conftest.below.iter().cloned()));
+        reasons.extend(
+            chain
+                .iter()
+                .flat_map(|conftest| conftest.below.iter().cloned()),
+        );
         let summary = match syntax::summarize(&text) {
             Ok(summary) => summary,
             Err(problem) => {
@@ -286,6 +364,8 @@ impl Session<'_> {
             config: &self.config,
             plugins: self.plugins,
             conftests: &chain,
+            text: &text,
+            imported: &|level, module, name| self.imported(path, level, module, name),
         });
         reasons.extend(found);
         if !reasons.is_empty() {
@@ -308,7 +388,9 @@ fn is_ignored(path: &Path, arguments: &[PathBuf], conftests: &HashMap<&Path, Con
             let mut above = path.ancestors().skip(1);
             let nearest = above.find_map(|dir| Some((dir, conftests.get(dir)?.ignored.as_ref()?)));
             nearest.is_some_and(|(dir, ignored)| {
-                ignored.iter().any(|name| normalized(&dir.join(name)) == path)
+                ignored
+                    .iter()
+                    .any(|name| normalized(&dir.join(name)) == path)
             })
         })
 }
@@ -326,9 +408,10 @@ fn explain(problem: SyntaxProblem, path: &str) -> (Reason, Option<Diagnostic>) {
         SyntaxProblem::TooLarge { bytes } => (Reason::TooLarge { bytes }, None),
         SyntaxProblem::Encoding { name } => (Reason::Encoding { name }, None),
         SyntaxProblem::TooDeep { line } => (Reason::TooDeep { line }, None),
-        SyntaxProblem::Error { line, message } => {
-            (Reason::SyntaxError { line }, diagnostic(Some(line), message))
-        }
+        SyntaxProblem::Error { line, message } => (
+            Reason::SyntaxError { line },
+            diagnostic(Some(line), message),
+        ),
         SyntaxProblem::ParserPanicked => (
             Reason::ParserFailed,
             diagnostic(None, "the parser failed".to_owned()),
@@ -350,10 +433,14 @@ fn parallel<T: Sync, R: Send>(
                 let mut own = Vec::new();
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(input) = inputs.get(index) else { break };
+                    let Some(input) = inputs.get(index) else {
+                        break;
+                    };
                     own.push((index, map(input)));
                 }
-                done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(own);
+                done.lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .extend(own);
             };
             std::thread::Builder::new()
                 .stack_size(syntax::STACK_BYTES)
@@ -362,7 +449,9 @@ fn parallel<T: Sync, R: Send>(
         }
         Ok(())
     })?;
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut done = done
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
     Ok(done.into_iter().map(|(_, result)| result).collect())
 }

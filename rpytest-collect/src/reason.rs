@@ -295,24 +295,50 @@ impl fmt::Display for Reason {
             Self::GenerateTestsHook { line } => write!(f, "pytest_generate_tests at line {line}"),
             Self::PytestPlugins { line } => write!(f, "pytest_plugins at line {line}"),
             Self::ModuleSkip { line } => write!(f, "may skip or raise on import at line {line}"),
-            Self::DynamicNamespace { name, line } => write!(f, "{name} may change a namespace at line {line}"),
+            Self::DynamicNamespace { name, line } => {
+                write!(f, "{name} may change a namespace at line {line}")
+            }
             Self::StarImport { name, line } => write!(f, "star import of {name} at line {line}"),
-            Self::ImportedTest { name, line } => write!(f, "imported {name} at line {line} may be a test"),
-            Self::ConditionalDefinition { name, line } => write!(f, "{name} is bound conditionally at line {line}"),
-            Self::DynamicName { name, line } => write!(f, "{name} is bound to an unknown value at line {line}"),
+            Self::ImportedTest { name, line } => {
+                write!(f, "imported {name} at line {line} may be a test")
+            }
+            Self::ConditionalDefinition { name, line } => {
+                write!(f, "{name} is bound conditionally at line {line}")
+            }
+            Self::DynamicName { name, line } => {
+                write!(f, "{name} is bound to an unknown value at line {line}")
+            }
             Self::NameTouched { name, line } => write!(f, "{name} may be changed at line {line}"),
-            Self::UnresolvedBase { name, line } => write!(f, "unknown base class {name} at line {line}"),
-            Self::ClassKeywords { name, line } => write!(f, "class {name} at line {line} has keywords"),
-            Self::UnknownDecorator { name, line } => write!(f, "unknown decorator {name} at line {line}"),
+            Self::UnresolvedBase { name, line } => {
+                write!(f, "unknown base class {name} at line {line}")
+            }
+            Self::ClassKeywords { name, line } => {
+                write!(f, "class {name} at line {line} has keywords")
+            }
+            Self::UnknownDecorator { name, line } => {
+                write!(f, "unknown decorator {name} at line {line}")
+            }
             Self::TestMark { name, line } => write!(f, "{name} at line {line} is not known"),
             Self::YieldTest { name, line } => write!(f, "{name} at line {line} yields"),
             Self::AsyncTest { name, line } => write!(f, "async {name} at line {line}"),
-            Self::DynamicParametrize { argument, line } => write!(f, "parameters {argument} at line {line} are not known"),
-            Self::ParametrizeOption { name, line } => write!(f, "parametrize argument {name} at line {line}"),
-            Self::ParametrizeMismatch { argument, line } => write!(f, "parameters {argument} at line {line} do not fit"),
-            Self::LongParameter { argument, line } => write!(f, "long parameter {argument} at line {line}"),
-            Self::ParametrizedFixture { name, line } => write!(f, "fixture {name} of line {line} has parameters"),
-            Self::UnknownFixture { name, line } => write!(f, "unknown fixture {name} at line {line}"),
+            Self::DynamicParametrize { argument, line } => {
+                write!(f, "parameters {argument} at line {line} are not known")
+            }
+            Self::ParametrizeOption { name, line } => {
+                write!(f, "parametrize argument {name} at line {line}")
+            }
+            Self::ParametrizeMismatch { argument, line } => {
+                write!(f, "parameters {argument} at line {line} do not fit")
+            }
+            Self::LongParameter { argument, line } => {
+                write!(f, "long parameter {argument} at line {line}")
+            }
+            Self::ParametrizedFixture { name, line } => {
+                write!(f, "fixture {name} of line {line} has parameters")
+            }
+            Self::UnknownFixture { name, line } => {
+                write!(f, "unknown fixture {name} at line {line}")
+            }
         }
     }
 }

@@ -49,7 +49,10 @@ impl Walk {
                 return;
             }
         };
-        if entries.iter().any(|(name, is_dir)| !is_dir && name == "conftest.py") {
+        if entries
+            .iter()
+            .any(|(name, is_dir)| !is_dir && name == "conftest.py")
+        {
             self.conftests.push(dir.join("conftest.py"));
         }
         for (name, is_dir) in entries {
@@ -93,7 +96,9 @@ fn entries(dir: &Path) -> std::io::Result<Vec<(OsString, bool)>> {
             entries.push((entry.file_name(), kind.is_dir()));
         }
     }
-    let package = entries.iter().any(|(name, is_dir)| !is_dir && name == "__init__.py");
+    let package = entries
+        .iter()
+        .any(|(name, is_dir)| !is_dir && name == "__init__.py");
     entries.sort_by(|(a, _), (b, _)| {
         let late = |name: &OsString| package && name != "__init__.py";
         (late(a), a).cmp(&(late(b), b))

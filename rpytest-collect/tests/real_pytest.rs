@@ -11,9 +11,15 @@ use rpytest_collect::Collector;
 type Case = (&'static str, &'static str, Option<&'static str>);
 
 const CASES: &[Case] = &[
-    ("pytest.ini", "[pytest]\npython_functions = test check_*\nnorecursedirs = skipped\n", None),
+    (
+        "pytest.ini",
+        "[pytest]\npython_functions = test check_*\nnorecursedirs = skipped\n",
+        None,
+    ),
     ("skipped/test_no.py", "def test_no(): pass\n", None),
-    ("test_functions.py", r#"
+    (
+        "test_functions.py",
+        r#"
 import pytest
 from unittest import mock
 from pytest import mark as m
@@ -40,8 +46,12 @@ def fixed(tmp_path): pass
 
 if __name__ == "__main__":
     pytest.main([__file__])
-"#, None),
-    ("test_parameters.py", r#"
+"#,
+        None,
+    ),
+    (
+        "test_parameters.py",
+        r#"
 import pytest
 
 LETTERS = ("a", "b")
@@ -81,8 +91,12 @@ class TestClass:
     def test_both(self, c, f): pass
     class TestInner:
         def test_inner(self, c): pass
-"#, None),
-    ("test_classes.py", r#"
+"#,
+        None,
+    ),
+    (
+        "test_classes.py",
+        r#"
 import abc, enum
 import pytest
 
@@ -134,8 +148,12 @@ class Abstract(abc.ABC):
 class TestMarked:
     pytestmark = [pytest.mark.skip(reason="x"), pytest.mark.usefixtures("tmp_path")]
     def test_marked(self): pass
-"#, None),
-    ("test_unittest.py", r#"
+"#,
+        None,
+    ),
+    (
+        "test_unittest.py",
+        r#"
 import unittest
 from unittest import IsolatedAsyncioTestCase as Aio, skip, TestCase
 
@@ -149,7 +167,6 @@ class Numbers(unittest.TestCase):
     @unittest.expectedFailure
     def test_fails(self): pass
     def setUp(self): pass
-    def __init__(self, *args): super().__init__(*args)
     test_data = 1
 class More(Numbers):
     def test_0(self): pass
@@ -164,40 +181,184 @@ class Async(Aio):
 class Skipped(TestCase):
     def test_x(self): pass
 class Empty(TestCase): pass
-"#, None),
+"#,
+        None,
+    ),
     ("test_empty.py", "", None),
-    ("test_off.py", "__test__ = False\ndef test_no(): pass\n", None),
-    ("test_latin.py", "# -*- coding: latin-1 -*-\nimport pytest\n@pytest.mark.parametrize('x', ['\u{e9}'])\ndef test_x(x): pass\n", None),
+    (
+        "test_off.py",
+        "__test__ = False\ndef test_no(): pass\n",
+        None,
+    ),
+    (
+        "test_latin.py",
+        "# -*- coding: latin-1 -*-\nimport pytest\n@pytest.mark.parametrize('x', ['\u{e9}'])\ndef test_x(x): pass\n",
+        None,
+    ),
     ("sub/__init__.py", "", None),
     ("sub/zz_test.py", "def test_zz(): pass\n", None),
     ("sub/test_aa/test_deep.py", "def test_deep(): pass\n", None),
     ("sub/test_bb.py", "def test_bb(): pass\n", None),
-    ("fixtures/conftest.py", "import pytest\n@pytest.fixture(params=[1, 2])\ndef number(request): return request.param\n@pytest.fixture\ndef wraps(number): return number\n", None),
-    ("fixtures/test_fx_plain.py", "def test_plain(tmp_path): pass\n", None),
-    ("fixtures/test_fx_direct.py", "import pytest\n@pytest.mark.parametrize('number', [7])\ndef test_direct(number): pass\n", None),
-    ("fixtures/test_fx_uses.py", "def test_uses(wraps): pass\n", Some("parametrized-fixture")),
-    ("hooks/conftest.py", "def pytest_generate_tests(metafunc):\n    if 'n' in metafunc.fixturenames: metafunc.parametrize('n', [1, 2])\n", None),
-    ("hooks/test_hooked.py", "def test_n(n): pass\n", Some("conftest-hook")),
-    ("partial/test_p_conditional.py", "import sys\nif sys.version_info > (3,):\n    def test_x(): pass\n", Some("conditional-definition")),
-    ("partial/test_p_star.py", "from os.path import *\ndef test_x(): pass\n", Some("star-import")),
-    ("partial/test_p_alias.py", "def test_a(): pass\ntest_b = test_a\n", Some("dynamic-name")),
-    ("partial/test_p_globals.py", "for n in range(2):\n    globals()[f'test_{n}'] = lambda: None\n", Some("dynamic-namespace")),
-    ("partial/test_p_values.py", "import os, pytest\n@pytest.mark.parametrize('x', os.environ)\ndef test_x(x): pass\n", Some("dynamic-parametrize")),
-    ("partial/test_p_list.py", "import pytest\nL = [1]\nL.append(2)\n@pytest.mark.parametrize('x', L)\ndef test_x(x): pass\n", Some("dynamic-parametrize")),
-    ("partial/test_p_decorator.py", "import functools\n@functools.lru_cache\ndef test_x(): pass\n", Some("unknown-decorator")),
-    ("partial/test_p_base.py", "import support_cases\nclass Foo(support_cases.Base): pass\n", Some("unresolved-base")),
-    ("partial/support_cases.py", "import unittest\nclass Base(unittest.TestCase):\n    def test_x(self): pass\ndef test_helper(): pass\n", None),
-    ("partial/test_p_import.py", "from support_cases import test_helper\n", Some("imported-test")),
-    ("partial/test_p_generate.py", "def pytest_generate_tests(metafunc): metafunc.parametrize('x', [1])\ndef test_x(x): pass\n", Some("generate-tests-hook")),
-    ("partial/test_p_skip.py", "import pytest\nos = pytest.importorskip('nothing_of_this_name')\ndef test_x(): pass\n", Some("module-skip")),
-    ("partial/test_p_scope.py", "import pytest\n@pytest.mark.parametrize('x', [1, 2], scope='module')\ndef test_x(x): pass\n", Some("parametrize-option")),
-    ("partial/test_p_del.py", "def test_x(): pass\ndel test_x\n", Some("conditional-definition")),
-    ("partial/test_p_setattr.py", "class TestA: pass\ndef add(): TestA.test_x = lambda self: None\nadd()\n", Some("name-touched")),
-    ("partial/test_p_async.py", "async def test_x(): pass\n", Some("async-test")),
-    ("partial/test_p_shadow.py", "import pytest\nV = (1,)\nclass TestA:\n    V = (1, 2)\n    @pytest.mark.parametrize('x', V)\n    def test_x(self, x): pass\n", Some("unknown-decorator")),
-    ("partial/test_p_pytestmark.py", "import pytest\npytestmark = pytest.mark.parametrize('x', [1, 2])\ndef test_x(x): pass\n", Some("test-mark")),
-    ("partial/test_p_long.py", "import pytest\n@pytest.mark.parametrize('x', ['0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789-'])\ndef test_x(x): pass\n", Some("long-parameter")),
-    ("ignoring/conftest.py", "collect_ignore = ['test_left_out.py', 'deep']\n", None),
+    (
+        "fixtures/conftest.py",
+        "import pytest\n@pytest.fixture(params=[1, 2])\ndef number(request): return request.param\n@pytest.fixture\ndef wraps(number): return number\n",
+        None,
+    ),
+    (
+        "fixtures/test_fx_plain.py",
+        "def test_plain(tmp_path): pass\n",
+        None,
+    ),
+    (
+        "fixtures/test_fx_direct.py",
+        "import pytest\n@pytest.mark.parametrize('number', [7])\ndef test_direct(number): pass\n",
+        None,
+    ),
+    (
+        "fixtures/test_fx_uses.py",
+        "def test_uses(wraps): pass\n",
+        Some("parametrized-fixture"),
+    ),
+    (
+        "hooks/conftest.py",
+        "def pytest_generate_tests(metafunc):\n    if 'n' in metafunc.fixturenames: metafunc.parametrize('n', [1, 2])\n",
+        None,
+    ),
+    (
+        "hooks/test_hooked.py",
+        "def test_n(n): pass\n",
+        Some("conftest-hook"),
+    ),
+    (
+        "partial/test_p_conditional.py",
+        "import sys\nif sys.version_info > (3,):\n    def test_x(): pass\n",
+        Some("conditional-definition"),
+    ),
+    (
+        "partial/test_p_star.py",
+        "from os.path import *\ndef test_x(): pass\n",
+        Some("star-import"),
+    ),
+    (
+        "partial/test_p_alias.py",
+        "def test_a(): pass\ntest_b = test_a\n",
+        Some("dynamic-name"),
+    ),
+    (
+        "partial/test_p_globals.py",
+        "for n in range(2):\n    globals()[f'test_{n}'] = lambda: None\n",
+        Some("dynamic-namespace"),
+    ),
+    (
+        "partial/test_p_values.py",
+        "import os, pytest\n@pytest.mark.parametrize('x', os.environ)\ndef test_x(x): pass\n",
+        Some("dynamic-parametrize"),
+    ),
+    (
+        "partial/test_p_list.py",
+        "import pytest\nL = [1]\nL.append(2)\n@pytest.mark.parametrize('x', L)\ndef test_x(x): pass\n",
+        Some("dynamic-parametrize"),
+    ),
+    (
+        "partial/test_p_decorator.py",
+        "import functools\n@functools.lru_cache\ndef test_x(): pass\n",
+        Some("unknown-decorator"),
+    ),
+    (
+        "partial/test_p_base.py",
+        "import support_cases\nclass Foo(support_cases.Base): pass\n",
+        Some("unresolved-base"),
+    ),
+    (
+        "partial/support_skip.py",
+        "import unittest\ndef get(name): raise unittest.SkipTest(name)\n",
+        None,
+    ),
+    (
+        "partial/support_make.py",
+        "import unittest\ndef make(t): return type('A', (t, unittest.TestCase), {}), type('B', (t, unittest.TestCase), {})\n",
+        None,
+    ),
+    (
+        "partial/test_p_helper_skip.py",
+        "import support_skip\nx = support_skip.get('x')\ndef test_x(): pass\n",
+        Some("module-skip"),
+    ),
+    (
+        "partial/test_p_made.py",
+        "import support_make\nclass Tests:\n    def test_x(self): pass\nFirst, Second = support_make.make(Tests)\n",
+        Some("dynamic-name"),
+    ),
+    (
+        "partial/support_cases.py",
+        "import unittest\nclass Base(unittest.TestCase):\n    def test_x(self): pass\ndef test_helper(): pass\n",
+        None,
+    ),
+    (
+        "partial/test_p_import.py",
+        "from support_cases import test_helper\n",
+        Some("imported-test"),
+    ),
+    (
+        "partial/test_p_case.py",
+        "from support_cases import Base as B\n",
+        Some("imported-test"),
+    ),
+    (
+        "partial/test_p_init.py",
+        "import unittest\nclass A(unittest.TestCase):\n    def __init__(self): pass\n    def test_x(self): pass\n",
+        Some("test-mark"),
+    ),
+    (
+        "partial/test_p_generate.py",
+        "def pytest_generate_tests(metafunc): metafunc.parametrize('x', [1])\ndef test_x(x): pass\n",
+        Some("generate-tests-hook"),
+    ),
+    (
+        "partial/test_p_skip.py",
+        "import pytest\nos = pytest.importorskip('nothing_of_this_name')\ndef test_x(): pass\n",
+        Some("module-skip"),
+    ),
+    (
+        "partial/test_p_scope.py",
+        "import pytest\n@pytest.mark.parametrize('x', [1, 2], scope='module')\ndef test_x(x): pass\n",
+        Some("parametrize-option"),
+    ),
+    (
+        "partial/test_p_del.py",
+        "def test_x(): pass\ndel test_x\n",
+        Some("conditional-definition"),
+    ),
+    (
+        "partial/test_p_setattr.py",
+        "class TestA: pass\ndef add(): TestA.test_x = lambda self: None\nadd()\n",
+        Some("name-touched"),
+    ),
+    (
+        "partial/test_p_async.py",
+        "async def test_x(): pass\n",
+        Some("async-test"),
+    ),
+    (
+        "partial/test_p_shadow.py",
+        "import pytest\nV = (1,)\nclass TestA:\n    V = (1, 2)\n    @pytest.mark.parametrize('x', V)\n    def test_x(self, x): pass\n",
+        Some("unknown-decorator"),
+    ),
+    (
+        "partial/test_p_pytestmark.py",
+        "import pytest\npytestmark = pytest.mark.parametrize('x', [1, 2])\ndef test_x(x): pass\n",
+        Some("test-mark"),
+    ),
+    (
+        "partial/test_p_long.py",
+        "import pytest\n@pytest.mark.parametrize('x', ['0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789-'])\ndef test_x(x): pass\n",
+        Some("long-parameter"),
+    ),
+    (
+        "ignoring/conftest.py",
+        "collect_ignore = ['test_left_out.py', 'deep']\n",
+        None,
+    ),
     ("ignoring/test_left_out.py", "def test_x(): pass\n", None),
     ("ignoring/test_stays.py", "def test_x(): pass\n", None),
     ("ignoring/deep/test_x.py", "def test_x(): pass\n", None),
@@ -213,13 +374,25 @@ fn exact_files_are_what_pytest_collects() {
         let path = dir.path().join(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
         let bytes = match source.contains("latin-1") {
-            true => source.chars().map(|c| u8::try_from(c).expect("latin")).collect(),
+            true => source
+                .chars()
+                .map(|c| u8::try_from(c).expect("latin"))
+                .collect(),
             false => source.as_bytes().to_vec(),
         };
         fs::write(path, bytes).expect("a file");
     }
     let output = Command::new(python)
-        .args(["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"])
+        .args([
+            "-m",
+            "pytest",
+            "--collect-only",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+        ])
         .env("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         .env_remove("PYTEST_ADDOPTS")
         .current_dir(dir.path())
@@ -238,26 +411,42 @@ fn exact_files_are_what_pytest_collects() {
         }
         files
     };
-    let theirs = ids(&mut text.lines().filter(|line| !line.starts_with("ERROR") && !line.contains(" ")
-        || line.contains("::test_odd[")));
+    let theirs = ids(&mut text.lines().filter(|line| {
+        !line.starts_with("ERROR") && !line.contains(" ") || line.contains("::test_odd[")
+    }));
     let collection = Collector::new(dir.path()).collect().expect("a collection");
     let partial: BTreeMap<&str, &str> = collection
         .files
         .iter()
-        .filter_map(|file| Some((file.path.as_str(), file.completeness.reasons().first()?.code())))
+        .filter_map(|file| {
+            Some((
+                file.path.as_str(),
+                file.completeness.reasons().first()?.code(),
+            ))
+        })
         .collect();
-    let expected: BTreeMap<&str, &str> =
-        CASES.iter().filter_map(|(name, _, code)| Some((*name, (*code)?))).collect();
+    let expected: BTreeMap<&str, &str> = CASES
+        .iter()
+        .filter_map(|(name, _, code)| Some((*name, (*code)?)))
+        .collect();
     assert_eq!(partial, expected, "{text}");
-    let ours: Vec<String> = collection.exact_items().map(|item| item.id.to_string()).collect();
+    let ours: Vec<String> = collection
+        .exact_items()
+        .map(|item| item.id.to_string())
+        .collect();
     let ours = ids(&mut ours.iter().map(String::as_str));
-    let theirs: Vec<_> =
-        theirs.into_iter().filter(|(file, _)| !partial.contains_key(file.as_str())).collect();
+    let theirs: Vec<_> = theirs
+        .into_iter()
+        .filter(|(file, _)| !partial.contains_key(file.as_str()))
+        .collect();
     for (ours, theirs) in ours.iter().zip(&theirs) {
         assert_eq!(ours, theirs);
     }
     assert_eq!(ours.len(), theirs.len(), "{text}");
-    assert!(ours.iter().map(|(_, ids)| ids.len()).sum::<usize>() > 90, "{ours:?}");
+    assert!(
+        ours.iter().map(|(_, ids)| ids.len()).sum::<usize>() > 90,
+        "{ours:?}"
+    );
 }
 
 /// An interpreter with pytest: `RPYTEST_TEST_PYTHON`, or a virtual environment in `target`.
@@ -265,30 +454,53 @@ fn test_python() -> PathBuf {
     if let Some(python) = std::env::var_os("RPYTEST_TEST_PYTHON") {
         return python.into();
     }
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").join("target");
+    let target = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("a workspace")
+        .join("target");
     fs::create_dir_all(&target).expect("target");
     let lock = fs::File::create(target.join("test-venv.lock")).expect("a lock file");
     lock.lock().expect("the lock");
     let venv = target.join("test-venv");
     let python = venv.join("bin/python");
     let has_pytest = |python: &Path| {
-        Command::new(python).args(["-c", "import pytest"]).output().is_ok_and(|out| out.status.success())
+        Command::new(python)
+            .args(["-c", "import pytest"])
+            .output()
+            .is_ok_and(|out| out.status.success())
     };
     if !has_pytest(&python) {
         let run = |command: &mut Command| assert!(command.status().expect("it starts").success());
-        run(Command::new(newest_python()).args(["-m", "venv"]).arg(&venv));
-        run(Command::new(&python).args(["-m", "pip", "install", "-q", "pytest==9.2.0", "pytest-xdist==3.8.0"]));
+        run(Command::new(newest_python())
+            .args(["-m", "venv"])
+            .arg(&venv));
+        run(Command::new(&python).args([
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "pytest==9.2.0",
+            "pytest-xdist==3.8.0",
+        ]));
     }
     python
 }
 
 fn newest_python() -> PathBuf {
-    let mut candidates: Vec<PathBuf> =
-        (10..=14).rev().map(|minor| format!("python3.{minor}").into()).collect();
+    let mut candidates: Vec<PathBuf> = (10..=14)
+        .rev()
+        .map(|minor| format!("python3.{minor}").into())
+        .collect();
     candidates.push("python3".into());
     let versions = std::env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv/versions"));
     let versions = versions.and_then(|dir| fs::read_dir(dir).ok());
-    candidates.extend(versions.into_iter().flatten().flatten().map(|dir| dir.path().join("bin/python")));
+    candidates.extend(
+        versions
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|dir| dir.path().join("bin/python")),
+    );
     let version = |python: &PathBuf| {
         let out = Command::new(python)
             .args(["-c", "import sys; print(sys.version_info[1] if sys.implementation.name == 'cpython' else 0)"])
@@ -297,6 +509,11 @@ fn newest_python() -> PathBuf {
         let minor: u32 = String::from_utf8(out.stdout).ok()?.trim().parse().ok()?;
         (10..=14).contains(&minor).then_some(minor)
     };
-    let found = candidates.into_iter().filter_map(|python| Some((version(&python)?, python)));
-    found.max_by_key(|(minor, _)| *minor).expect("a CPython from 3.10 to 3.14").1
+    let found = candidates
+        .into_iter()
+        .filter_map(|python| Some((version(&python)?, python)));
+    found
+        .max_by_key(|(minor, _)| *minor)
+        .expect("a CPython from 3.10 to 3.14")
+        .1
 }

@@ -183,7 +183,9 @@ const GROUPS_COUNT: usize = 35;
 /// The group of a test, or itself. Node ids are pytest's: no group is added to them.
 fn group_of(test: &str) -> String {
     let name = test.rsplit("::").next().unwrap_or_default();
-    let group = ["test_red", "test_blue"].into_iter().find(|group| name.starts_with(group));
+    let group = ["test_red", "test_blue"]
+        .into_iter()
+        .find(|group| name.starts_with(group));
     group.unwrap_or(test).to_owned()
 }
 
@@ -213,7 +215,9 @@ fn scopes_are_never_split() {
         let project = Project::new(GROUPS);
         rpytest(venv, &project, &["-n", "2", "--dist", "loadscope"]).expect(0, "35 passed");
         one_worker_for_each(&project, GROUPS_COUNT, |test| {
-            test.rsplit_once("::").map(|(scope, _)| scope.to_owned()).unwrap_or_default()
+            test.rsplit_once("::")
+                .map(|(scope, _)| scope.to_owned())
+                .unwrap_or_default()
         });
     });
 }
@@ -240,10 +244,18 @@ fn other_modes_run_each_test_once() {
         }
         let project = Project::new(GROUPS);
         rpytest(venv, &project, &["--tx", "2*popen", "-d"]).expect(0, "35 passed");
-        assert!(workers(&project).iter().all(|(_, worker)| worker.starts_with("gw")));
+        assert!(
+            workers(&project)
+                .iter()
+                .all(|(_, worker)| worker.starts_with("gw"))
+        );
         let project = Project::new(GROUPS);
         rpytest(venv, &project, &["--dist", "no"]).expect(0, "35 passed");
-        assert!(workers(&project).iter().all(|(_, worker)| worker == "master"));
+        assert!(
+            workers(&project)
+                .iter()
+                .all(|(_, worker)| worker == "master")
+        );
     });
 }
 
@@ -308,7 +320,10 @@ def test_pid(number, worker_id):
         let project = Project::new(files);
         rpytest(venv, &project, &["-n", "2"]).expect(0, "10 passed");
         let hooks = project.words("hooks");
-        let named: Vec<_> = hooks.iter().filter_map(|hook| hook.rsplit_once(':')).collect();
+        let named: Vec<_> = hooks
+            .iter()
+            .filter_map(|hook| hook.rsplit_once(':'))
+            .collect();
         for who in ["controller", "gw0", "gw1"] {
             let mut pids: Vec<_> = ["configure", "start", "finish", "unconfigure"]
                 .iter()
@@ -320,7 +335,11 @@ def test_pid(number, worker_id):
                 })
                 .collect();
             pids.dedup();
-            assert_eq!(pids.len(), 1, "the session of {who} is one process: {hooks:?}");
+            assert_eq!(
+                pids.len(),
+                1,
+                "the session of {who} is one process: {hooks:?}"
+            );
         }
     });
 }

@@ -34,7 +34,9 @@ class TestSecond:
 
 fn run(arguments: &[&str]) -> (Run, Vec<[String; 3]>) {
     let project = Project::new(STATE);
-    let run = Command::rpytest(main_venv(), &project).args(arguments).run();
+    let run = Command::rpytest(main_venv(), &project)
+        .args(arguments)
+        .run();
     let seen = project.words("seen");
     let seen = seen
         .iter()
@@ -49,7 +51,10 @@ fn run(arguments: &[&str]) -> (Run, Vec<[String; 3]>) {
 #[test]
 fn each_test_in_its_own_process() {
     let (plain, _) = run(&["-v"]);
-    for arguments in [&["--isolate=test", "-v"][..], &["--isolate=test", "-v", "-n", "2"]] {
+    for arguments in [
+        &["--isolate=test", "-v"][..],
+        &["--isolate=test", "-v", "-n", "2"],
+    ] {
         let (isolated, seen) = run(arguments);
         assert_eq!(isolated.stdout, plain.stdout, "{arguments:?}");
         assert_eq!(isolated.code, 1);
@@ -64,12 +69,21 @@ fn each_test_in_its_own_process() {
 #[test]
 fn each_file_in_its_own_process() {
     let (plain, _) = run(&["-v"]);
-    for arguments in [&["--isolate=file", "-v"][..], &["--isolate=file", "-v", "-n", "2"]] {
+    for arguments in [
+        &["--isolate=file", "-v"][..],
+        &["--isolate=file", "-v", "-n", "2"],
+    ] {
         let (isolated, seen) = run(arguments);
         assert_eq!(isolated.stdout, plain.stdout, "{arguments:?}");
-        let before: Vec<_> = seen.iter().map(|[test, before, _]| format!("{test}:{before}")).collect();
+        let before: Vec<_> = seen
+            .iter()
+            .map(|[test, before, _]| format!("{test}:{before}"))
+            .collect();
         assert_eq!(before, ["a0:0", "a1:1", "a2:2", "a3:3", "b0:0", "b1:1"]);
-        let mut pids: Vec<_> = seen.iter().map(|[test, _, pid]| (&test[..1], pid)).collect();
+        let mut pids: Vec<_> = seen
+            .iter()
+            .map(|[test, _, pid]| (&test[..1], pid))
+            .collect();
         pids.sort();
         pids.dedup();
         assert_eq!(pids.len(), 2, "{seen:?}");
@@ -79,6 +93,9 @@ fn each_file_in_its_own_process() {
 #[test]
 fn state_is_shared_without_isolation() {
     let (_, seen) = run(&[]);
-    let before: Vec<_> = seen.iter().map(|[test, before, _]| format!("{test}:{before}")).collect();
+    let before: Vec<_> = seen
+        .iter()
+        .map(|[test, before, _]| format!("{test}:{before}"))
+        .collect();
     assert_eq!(before, ["a0:0", "a1:1", "a2:2", "a3:3", "b0:4", "b1:5"]);
 }

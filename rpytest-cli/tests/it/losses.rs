@@ -58,11 +58,19 @@ def test_5():
 }
 
 fn start(project: &Project, way: Way, arguments: &[&str]) -> Running {
-    Command::rpytest(main_venv(), project).args(way.arguments()).args(arguments).start()
+    Command::rpytest(main_venv(), project)
+        .args(way.arguments())
+        .args(arguments)
+        .start()
 }
 
 /// Runs it in each way, and checks that nothing is left afterwards.
-fn in_each_way(conftest: &str, deed: &str, arguments: &[&str], check: impl Fn(Way, &Project, &Run)) {
+fn in_each_way(
+    conftest: &str,
+    deed: &str,
+    arguments: &[&str],
+    check: impl Fn(Way, &Project, &Run),
+) {
     for way in WAYS {
         let project = project(conftest, deed);
         let run = start(&project, way, arguments).wait();
@@ -73,18 +81,28 @@ fn in_each_way(conftest: &str, deed: &str, arguments: &[&str], check: impl Fn(Wa
 
 #[track_caller]
 fn nothing_is_left(project: &Project) {
-    eventually("all processes of the run have ended", || processes_of(project).is_empty());
+    eventually("all processes of the run have ended", || {
+        processes_of(project).is_empty()
+    });
 }
 
 #[track_caller]
 fn each_ran_once(project: &Project, run: &Run) {
-    assert_eq!(project.words("ran"), ["a1", "a2", "a3", "a4", "b5"], "\n{run}");
+    assert_eq!(
+        project.words("ran"),
+        ["a1", "a2", "a3", "a4", "b5"],
+        "\n{run}"
+    );
 }
 
 /// The third test fails once, with these texts, and the others pass.
 fn loses_the_third(deed: &str, texts: &[&str]) {
     in_each_way("", deed, &["-rA"], |way, project, run| {
-        assert_eq!((run.code, run.counts()), (1, "1 failed, 4 passed"), "{way:?}\n{run}");
+        assert_eq!(
+            (run.code, run.counts()),
+            (1, "1 failed, 4 passed"),
+            "{way:?}\n{run}"
+        );
         run.shows(texts);
         let failures = run.stdout.matches("FAILED test_a.py::test_3").count();
         assert_eq!(failures, 1, "{way:?}\n{run}");
@@ -94,12 +112,18 @@ fn loses_the_third(deed: &str, texts: &[&str]) {
 
 #[test]
 fn exit_with_zero() {
-    loses_the_third("os._exit(0)", &["crashed while running 'test_a.py::test_3'"]);
+    loses_the_third(
+        "os._exit(0)",
+        &["crashed while running 'test_a.py::test_3'"],
+    );
 }
 
 #[test]
 fn exit_with_a_code() {
-    loses_the_third("os._exit(3)", &["crashed while running 'test_a.py::test_3'", "3"]);
+    loses_the_third(
+        "os._exit(3)",
+        &["crashed while running 'test_a.py::test_3'", "3"],
+    );
 }
 
 #[test]
@@ -110,7 +134,10 @@ fn segmentation_fault() {
 
 #[test]
 fn abort() {
-    loses_the_third("os.abort()", &["SIGABRT", "Fatal Python error: Aborted", "in test_3"]);
+    loses_the_third(
+        "os.abort()",
+        &["SIGABRT", "Fatal Python error: Aborted", "in test_3"],
+    );
 }
 
 #[test]
@@ -120,7 +147,10 @@ fn kill() {
 
 #[test]
 fn termination() {
-    loses_the_third("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", &["SIGTERM"]);
+    loses_the_third(
+        "os.kill(os.getpid(), signal.SIGTERM); signal.pause()",
+        &["SIGTERM"],
+    );
 }
 
 #[test]
@@ -133,7 +163,11 @@ def falls(request):
         kill()
 ";
     in_each_way(conftest, "pass", &[], |way, project, run| {
-        assert_eq!((run.code, run.counts()), (1, "1 failed, 4 passed"), "{way:?}\n{run}");
+        assert_eq!(
+            (run.code, run.counts()),
+            (1, "1 failed, 4 passed"),
+            "{way:?}\n{run}"
+        );
         run.shows(&["SIGKILL"]);
         each_ran_once(project, run);
     });
@@ -151,7 +185,10 @@ def falls(request):
     // The call has passed, and its report may be lost with the process: the test has not passed.
     in_each_way(conftest, "pass", &[], |way, project, run| {
         assert_eq!(run.code, 1, "{way:?}\n{run}");
-        assert!(run.counts().starts_with("1 failed, 4 passed"), "{way:?}\n{run}");
+        assert!(
+            run.counts().starts_with("1 failed, 4 passed"),
+            "{way:?}\n{run}"
+        );
         run.shows(&["SIGKILL"]);
         each_ran_once(project, run);
     });
@@ -167,7 +204,10 @@ def falls():
 ";
     in_each_way(conftest, "pass", &[], |way, project, run| {
         assert!(run.code != 0, "{way:?}\n{run}");
-        assert!(run.stdout.contains("SIGKILL") || run.stderr.contains("SIGKILL"), "{way:?}\n{run}");
+        assert!(
+            run.stdout.contains("SIGKILL") || run.stderr.contains("SIGKILL"),
+            "{way:?}\n{run}"
+        );
         each_ran_once(project, run);
     });
 }
@@ -181,7 +221,10 @@ def pytest_sessionfinish(session):
 ";
     in_each_way(conftest, "pass", &[], |way, project, run| {
         assert!(run.code != 0, "{way:?}\n{run}");
-        assert!(run.stdout.contains("SIGKILL") || run.stderr.contains("SIGKILL"), "{way:?}\n{run}");
+        assert!(
+            run.stdout.contains("SIGKILL") || run.stderr.contains("SIGKILL"),
+            "{way:?}\n{run}"
+        );
         each_ran_once(project, run);
     });
 }
@@ -194,7 +237,10 @@ fn crash_while_a_module_is_imported() {
         let run = start(&project, way, &[]).wait();
         assert!(run.code != 0, "{way:?}\n{run}");
         let text = format!("{}{}", run.stdout, run.stderr);
-        assert!(text.contains("SIGSEGV") && text.contains("test_c.py"), "{way:?}\n{run}");
+        assert!(
+            text.contains("SIGSEGV") && text.contains("test_c.py"),
+            "{way:?}\n{run}"
+        );
         assert_eq!(project.read("ran"), "", "{way:?}");
         nothing_is_left(&project);
     }
@@ -239,7 +285,11 @@ def test_many(number):
         assert_eq!((ran.len(), once.len()), (12, 12), "{way:?} {ran:?}");
         let junit = project.read("junit.xml");
         assert_eq!(junit.matches("<testcase").count(), 12, "{way:?}\n{junit}");
-        assert_eq!(junit.matches("SIGKILL").count() >= 4, true, "{way:?}\n{junit}");
+        assert_eq!(
+            junit.matches("SIGKILL").count() >= 4,
+            true,
+            "{way:?}\n{junit}"
+        );
         nothing_is_left(&project);
     }
 }
@@ -268,7 +318,10 @@ fn no_worker_is_replaced_if_the_user_says_so() {
         ("a4", "test_a.py::test_4"),
         ("b5", "test_b.py::test_5"),
     ] {
-        assert!(ran.iter().any(|it| it == word) || run.stdout.contains(test), "{test}: {run}");
+        assert!(
+            ran.iter().any(|it| it == word) || run.stdout.contains(test),
+            "{test}: {run}"
+        );
     }
     nothing_is_left(&project);
 }
@@ -320,12 +373,29 @@ fn start_waiting(project: &Project, way: Way) -> Running {
 fn ended_in_order(way: Way, project: &Project, run: &Run) {
     let count = if way == Way::TwoWorkers { 2 } else { 1 };
     assert_eq!(run.code, 2, "{way:?}\n{run}");
-    run.shows(&["KeyboardInterrupt", "1 failed in", "test_fails FAILED", "= FAILURES ="]);
-    assert_eq!(run.stdout.matches("! KeyboardInterrupt !").count(), 1, "{way:?}\n{run}");
+    run.shows(&[
+        "KeyboardInterrupt",
+        "1 failed in",
+        "test_fails FAILED",
+        "= FAILURES =",
+    ]);
+    assert_eq!(
+        run.stdout.matches("! KeyboardInterrupt !").count(),
+        1,
+        "{way:?}\n{run}"
+    );
     let torn_down = project.words("torn_down");
     let of = |name: &str| torn_down.iter().filter(|word| *word == name).count();
-    assert_eq!((of("test"), of("session")), (count, count), "{way:?}: {torn_down:?}\n{run}");
-    assert_eq!(project.words("waiting").len(), count, "no further test was started: {run}");
+    assert_eq!(
+        (of("test"), of("session")),
+        (count, count),
+        "{way:?}: {torn_down:?}\n{run}"
+    );
+    assert_eq!(
+        project.words("waiting").len(),
+        count,
+        "no further test was started: {run}"
+    );
     nothing_is_left(project);
 }
 
@@ -377,7 +447,9 @@ def torn_down():
         );
         let mut running = start_waiting(&project, way);
         running.signal(Signal::INT);
-        running.until("the teardown begins", || !project.read("torn_down").is_empty());
+        running.until("the teardown begins", || {
+            !project.read("torn_down").is_empty()
+        });
         running.signal(Signal::INT);
         let run = running.wait();
         assert_eq!(run.code, 2, "{way:?}\n{run}");
@@ -390,7 +462,10 @@ fn nothing_outlives_a_killed_command() {
     for way in WAYS {
         let project = Project::new(WAITS);
         let running = start_waiting(&project, way);
-        assert!(processes_of(&project).len() > 1, "there is something to outlive it");
+        assert!(
+            processes_of(&project).len() > 1,
+            "there is something to outlive it"
+        );
         running.signal(Signal::KILL);
         assert_eq!(running.wait().code, 128 + 9);
         nothing_is_left(&project);
@@ -412,11 +487,16 @@ fn termination_of_the_command() {
 fn the_tests_own_children_are_no_ones_business() {
     // A process that a test leaves behind keeps neither the command nor its output waiting.
     for way in WAYS {
-        let project = project("", "import subprocess; open('child', 'w').write(str(subprocess.Popen(['sleep', '300']).pid))");
+        let project = project(
+            "",
+            "import subprocess; open('child', 'w').write(str(subprocess.Popen(['sleep', '300']).pid))",
+        );
         let run = start(&project, way, &[]).wait();
         run.expect(0, "5 passed");
         let child: i32 = project.read("child").parse().expect("a process id");
-        if fs::read_to_string(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.contains("sleep")) {
+        if fs::read_to_string(format!("/proc/{child}/cmdline"))
+            .is_ok_and(|line| line.contains("sleep"))
+        {
             let pid = rustix::process::Pid::from_raw(child).expect("a process id");
             let _ = rustix::process::kill_process(pid, Signal::KILL);
         }

@@ -5,9 +5,21 @@ use crate::support::project::Files;
 use crate::support::python::{Venv, interpreters, pytest_venv, python_venv};
 
 fn core(venv: &Venv) {
-    let lines = ["", "-v -rA --tb=short", "-q --junitxml=junit.xml", "--co -q", "-k years ; --lf"];
-    Table::of(Files::Directory("examples/suite")).with(venv).same(&lines).check();
-    Table::new(SMALL).with(venv).same(&["", "-W error", "missing.py", "--no-such-option"]).check();
+    let lines = [
+        "",
+        "-v -rA --tb=short",
+        "-q --junitxml=junit.xml",
+        "--co -q",
+        "-k years ; --lf",
+    ];
+    Table::of(Files::Directory("examples/suite"))
+        .with(venv)
+        .same(&lines)
+        .check();
+    Table::new(SMALL)
+        .with(venv)
+        .same(&["", "-W error", "missing.py", "--no-such-option"])
+        .check();
 }
 
 const SMALL: &str = r#"
@@ -70,6 +82,9 @@ fn other_pythons() {
     for python in others {
         let venv = python_venv(python);
         let lines = ["-v -rA", "-q --junitxml=junit.xml"];
-        Table::of(Files::Directory("examples/suite")).with(&venv).same(&lines).check();
+        Table::of(Files::Directory("examples/suite"))
+            .with(&venv)
+            .same(&lines)
+            .check();
     }
 }

@@ -41,7 +41,10 @@ pub(super) fn determine_setup(invocation: &Path, paths: &[PathBuf]) -> Result<Fo
     if let Some(found) = locate(std::slice::from_ref(&ancestor))? {
         return Ok(found);
     }
-    if let Some(rootdir) = ancestor.ancestors().find(|dir| dir.join("setup.py").is_file()) {
+    if let Some(rootdir) = ancestor
+        .ancestors()
+        .find(|dir| dir.join("setup.py").is_file())
+    {
         return Ok(Found {
             rootdir: rootdir.to_owned(),
             keys: Vec::new(),
@@ -55,7 +58,11 @@ pub(super) fn determine_setup(invocation: &Path, paths: &[PathBuf]) -> Result<Fo
         })
         .collect();
     if dirs.as_slice() != std::slice::from_ref(&ancestor) {
-        let dirs = if dirs.is_empty() { vec![invocation.to_owned()] } else { dirs };
+        let dirs = if dirs.is_empty() {
+            vec![invocation.to_owned()]
+        } else {
+            dirs
+        };
         if let Some(found) = locate(&dirs)? {
             return Ok(found);
         }
@@ -84,9 +91,7 @@ fn common_ancestor(invocation: &Path, paths: &[PathBuf]) -> PathBuf {
     }
     match common {
         None => invocation.to_owned(),
-        Some(common) if common.is_file() => {
-            common.parent().unwrap_or(Path::new("/")).to_owned()
-        }
+        Some(common) if common.is_file() => common.parent().unwrap_or(Path::new("/")).to_owned(),
         Some(common) => common,
     }
 }
@@ -126,17 +131,25 @@ fn load(path: &Path, name: &str) -> Result<Option<Keys>, CollectError> {
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
     if !name.ends_with(".toml") {
         let sections = ini::parse(&text).map_err(refuse)?;
-        let wanted = if name == "setup.cfg" { "tool:pytest" } else { "pytest" };
+        let wanted = if name == "setup.cfg" {
+            "tool:pytest"
+        } else {
+            "pytest"
+        };
         let found = sections.into_iter().find(|(section, _)| section == wanted);
         let keys = found.map(|(_, keys)| {
-            keys.into_iter().map(|(key, text)| (key, Value::Text(text))).collect()
+            keys.into_iter()
+                .map(|(key, text)| (key, Value::Text(text)))
+                .collect()
         });
         return Ok(match keys {
             None if name.ends_with("pytest.ini") => Some(Vec::new()),
             keys => keys,
         });
     }
-    let document: toml::Table = text.parse().map_err(|error: toml::de::Error| refuse(error.message().to_owned()))?;
+    let document: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| refuse(error.message().to_owned()))?;
     if name != "pyproject.toml" {
         if let Some(table) = document.get("pytest").and_then(toml::Value::as_table) {
             return Ok(Some(native(table.iter())));
@@ -153,9 +166,9 @@ fn load(path: &Path, name: &str) -> Result<Option<Keys>, CollectError> {
     let own = native(tool.iter().filter(|(key, _)| *key != "ini_options"));
     let ini = tool.get("ini_options").and_then(toml::Value::as_table);
     match ini {
-        Some(ini) if !own.is_empty() && !ini.is_empty() => {
-            Err(refuse("both [tool.pytest] and [tool.pytest.ini_options]".to_owned()))
-        }
+        Some(ini) if !own.is_empty() && !ini.is_empty() => Err(refuse(
+            "both [tool.pytest] and [tool.pytest.ini_options]".to_owned(),
+        )),
         _ if !own.is_empty() => Ok(Some(own)),
         Some(ini) => Ok(Some(native(ini.iter()))),
         None => Ok(None),

@@ -20,7 +20,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Section>, String> {
         };
         if first == '[' {
             let head = line.split(['#', ';']).next().unwrap_or_default().trim_end();
-            if let Some(name) = head.strip_prefix('[').and_then(|head| head.strip_suffix(']')) {
+            if let Some(name) = head
+                .strip_prefix('[')
+                .and_then(|head| head.strip_suffix(']'))
+            {
                 if sections.iter().any(|(known, _)| known == name) {
                     return Err(fail("duplicate section"));
                 }
@@ -109,7 +112,7 @@ mod tests {
             ("b".to_owned(), "1".to_owned()),
         ];
         assert_eq!(
-            parse(text).unwrap(),
+            parse(text).expect("it is valid"),
             vec![("pytest".to_owned(), keys), ("x".to_owned(), Vec::new())]
         );
         assert!(parse("a = 1").is_err());
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn words() {
-        let words = shell_words(r#"-m "not slow" a\ b '' "#).unwrap();
+        let words = shell_words(r#"-m "not slow" a\ b '' "#).expect("it is valid");
         assert_eq!(words, ["-m", "not slow", "a b", ""]);
         assert_eq!(shell_words("'a"), None);
     }

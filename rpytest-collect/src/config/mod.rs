@@ -44,7 +44,15 @@ impl Config {
             python_classes: strings(&["Test"]),
             python_functions: strings(&["test"]),
             norecursedirs: strings(&[
-                "*.egg", ".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}",
+                "*.egg",
+                ".*",
+                "_darcs",
+                "build",
+                "CVS",
+                "dist",
+                "node_modules",
+                "venv",
+                "{arch}",
             ]),
             usefixtures: Vec::new(),
             doctest_modules: false,
@@ -57,12 +65,17 @@ impl Config {
     }
 
     /// Finds and reads the configuration of a run in `invocation` with `paths` as arguments.
-    pub(crate) fn load(invocation: &Path, paths: &[PathBuf]) -> Result<Self, CollectError> {
+    pub(crate) fn load(
+        invocation: &Path,
+        paths: &[PathBuf],
+        options: &[String],
+    ) -> Result<Self, CollectError> {
         let found = discover::determine_setup(invocation, paths)?;
         let mut config = Self::with_defaults(found.rootdir);
         for (key, value) in &found.keys {
             config.set(key, value);
         }
+        addopts::apply(options, &mut config);
         if config.doctest_globs.is_empty() {
             config.doctest_globs = strings(&["test*.txt"]);
         }
@@ -116,7 +129,10 @@ fn is_false(value: &Value) -> bool {
     match value {
         Value::Bool(value) => !value,
         Value::Text(text) => {
-            matches!(text.to_ascii_lowercase().as_str(), "false" | "0" | "no" | "off" | "n" | "f")
+            matches!(
+                text.to_ascii_lowercase().as_str(),
+                "false" | "0" | "no" | "off" | "n" | "f"
+            )
         }
         Value::List(_) | Value::Other => false,
     }

@@ -35,14 +35,42 @@ impl PartialEq for Base<'_> {
 
 /// Classes that are no test case and have no test among their attributes.
 const FOREIGN: [&str; 36] = [
-    "abc.ABC", "enum.Enum", "enum.IntEnum", "enum.Flag", "enum.IntFlag", "enum.StrEnum",
-    "typing.NamedTuple", "typing.TypedDict", "typing.Protocol", "typing.Generic", "threading.Thread",
-    "collections.OrderedDict", "collections.UserDict", "collections.UserList", "collections.abc.Mapping",
-    "collections.abc.Sequence", "collections.abc.Iterator", "logging.Handler", "json.JSONEncoder",
-    "builtins.dict", "builtins.list", "builtins.tuple", "builtins.set", "builtins.str", "builtins.int",
-    "builtins.float", "builtins.bytes", "builtins.type", "builtins.Exception", "builtins.BaseException",
-    "builtins.ValueError", "builtins.TypeError", "builtins.RuntimeError", "builtins.KeyError",
-    "builtins.OSError", "builtins.Warning",
+    "abc.ABC",
+    "enum.Enum",
+    "enum.IntEnum",
+    "enum.Flag",
+    "enum.IntFlag",
+    "enum.StrEnum",
+    "typing.NamedTuple",
+    "typing.TypedDict",
+    "typing.Protocol",
+    "typing.Generic",
+    "threading.Thread",
+    "collections.OrderedDict",
+    "collections.UserDict",
+    "collections.UserList",
+    "collections.abc.Mapping",
+    "collections.abc.Sequence",
+    "collections.abc.Iterator",
+    "logging.Handler",
+    "json.JSONEncoder",
+    "builtins.dict",
+    "builtins.list",
+    "builtins.tuple",
+    "builtins.set",
+    "builtins.str",
+    "builtins.int",
+    "builtins.float",
+    "builtins.bytes",
+    "builtins.type",
+    "builtins.Exception",
+    "builtins.BaseException",
+    "builtins.ValueError",
+    "builtins.TypeError",
+    "builtins.RuntimeError",
+    "builtins.KeyError",
+    "builtins.OSError",
+    "builtins.Warning",
 ];
 
 const TEST_CASES: [&str; 4] = [
@@ -113,7 +141,8 @@ fn linearize<'a>(
                 if path == "builtins.object" {
                     continue;
                 }
-                let found = |list: &'static [&'static str]| list.iter().find(|known| **known == path);
+                let found =
+                    |list: &'static [&'static str]| list.iter().find(|known| **known == path);
                 let base = match (found(&TEST_CASES), found(&FOREIGN)) {
                     (Some(path), _) => Base::Foreign(path, true),
                     (None, Some(path)) => Base::Foreign(path, false),

@@ -88,7 +88,10 @@ impl Conftest {
             name: name.to_owned(),
         };
         // Mentioned once: by the list itself, and by no function that might change it.
-        let mentions = text.windows(14).filter(|window| *window == b"collect_ignore").count();
+        let mentions = text
+            .windows(14)
+            .filter(|window| *window == b"collect_ignore")
+            .count();
         conftest.ignored = literal_ignore(&names).filter(|_| mentions == 1);
         for (name, _) in names.iter() {
             let hook = Reason::ConftestHook {
@@ -110,7 +113,9 @@ impl Conftest {
             }
         }
         if let Some((_, star)) = names.stars.first() {
-            conftest.session.push(dynamic(&format!("import * from {star}")));
+            conftest
+                .session
+                .push(dynamic(&format!("import * from {star}")));
         }
         if let Some((_, name)) = &summary.dynamic {
             conftest.session.push(dynamic(name));
@@ -139,5 +144,6 @@ fn literal_ignore(names: &Names<'_>) -> Option<Vec<String>> {
 }
 
 pub(crate) fn contains(text: &[u8], word: &str) -> bool {
-    text.windows(word.len()).any(|window| window == word.as_bytes())
+    text.windows(word.len())
+        .any(|window| window == word.as_bytes())
 }

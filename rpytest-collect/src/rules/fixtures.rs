@@ -27,10 +27,27 @@ pub(crate) struct Fixtures {
 }
 
 /// pytest's own, of which none has parameters and none needs another that a project could give some.
-const BUILTIN: [&str; 18] = [
-    "request", "cache", "capfd", "capfdbinary", "caplog", "capsys", "capsysbinary", "capteesys",
-    "doctest_namespace", "monkeypatch", "pytestconfig", "record_property", "record_testsuite_property",
-    "record_xml_attribute", "recwarn", "tmp_path", "tmp_path_factory", "subtests",
+const BUILTIN: [&str; 20] = [
+    "request",
+    "cache",
+    "capfd",
+    "capfdbinary",
+    "caplog",
+    "capsys",
+    "capsysbinary",
+    "capteesys",
+    "doctest_namespace",
+    "monkeypatch",
+    "pytestconfig",
+    "record_property",
+    "record_testsuite_property",
+    "record_xml_attribute",
+    "recwarn",
+    "tmp_path",
+    "tmp_path_factory",
+    "subtests",
+    "tmpdir",
+    "tmpdir_factory",
 ];
 
 impl Fixtures {
@@ -41,7 +58,9 @@ impl Fixtures {
             let opaque = bindings.iter().any(|binding| {
                 matches!(
                     binding.bound,
-                    Bound::From { .. } | Bound::Unknown | Bound::Value(Expr::Call { .. } | Expr::Opaque(_))
+                    Bound::From { .. }
+                        | Bound::Unknown
+                        | Bound::Value(Expr::Call { .. } | Expr::Opaque(_))
                 )
             });
             if opaque {
@@ -56,20 +75,15 @@ impl Fixtures {
             match &stmt.kind {
                 StmtKind::Class(class) => self.add(&class.body, names),
                 StmtKind::Block { body, .. } => self.add(body, names),
-                StmtKind::Assign { value, .. } => {
-                    // `x = pytest.fixture(..)(f)` is a fixture of any kind.
-                    if let Expr::Call { func, .. } = value
-                        && let Expr::Call { func: inner, .. } = &**func
-                        && names.qualified(inner).is_some_and(|path| path.ends_with("fixture"))
-                    {
-                        self.defs.push(FixtureDef {
-                            name: "?".to_owned(),
-                            line: stmt.line,
-                            has_params: true,
-                            autouse: true,
-                            needs: Vec::new(),
-                        });
-                    }
+                // `x = pytest.fixture(..)(f)`, or a factory's: a fixture of any kind.
+                StmtKind::Assign { value, .. } if makes_fixture(value, names) => {
+                    self.defs.push(FixtureDef {
+                        name: "?".to_owned(),
+                        line: stmt.line,
+                        has_params: true,
+                        autouse: true,
+                        needs: Vec::new(),
+                    });
                 }
                 StmtKind::Function(function) => {
                     for decorator in &function.decorators {
@@ -81,7 +95,11 @@ impl Fixtures {
                                     needs: function
                                         .params
                                         .iter()
-                                        .filter(|param| !param.has_default && param.name != "self" && param.name != "cls")
+                                        .filter(|param| {
+                                            !param.has_default
+                                                && param.name != "self"
+                                                && param.name != "cls"
+                                        })
                                         .map(|param| param.name.clone())
                                         .collect(),
                                     ..FixtureDef::default()
@@ -93,7 +111,9 @@ impl Fixtures {
                                         | (Some("scope" | "ids"), _) => {}
                                         (Some("params"), _) => def.has_params = true,
                                         (Some("autouse"), _) => def.autouse = true,
-                                        (Some("name"), Expr::Str(name)) => def.name.clone_from(name),
+                                        (Some("name"), Expr::Str(name)) => {
+                                            def.name.clone_from(name)
+                                        }
                                         _ => (def.has_params, def.autouse) = (true, true),
                                     }
                                 }
@@ -123,6 +143,26 @@ impl Fixtures {
     }
 }
 
+fn makes_fixture(value: &Expr, names: &Names<'_>) -> bool {
+    let Expr::Call { func, keywords, .. } = value else {
+        return false;
+    };
+    let path = names
+        .qualified(func)
+        .or_else(|| func.dotted())
+        .unwrap_or_default();
+    // A bare `pytest.fixture(..)` is a decorator that waits for its function.
+    let named = path.to_ascii_lowercase().contains("fixture")
+        && path != "pytest.fixture"
+        && !path.starts_with("pytest.mark.");
+    named
+        || makes_fixture(func, names)
+        || matches!(&**func, Expr::Call { func, .. } if names.qualified(func).as_deref() == Some("pytest.fixture"))
+        || keywords
+            .iter()
+            .any(|(name, _)| name.as_deref() == Some("autouse") && path != "pytest.fixture")
+}
+
 /// The fixtures of a file and of the conftests above it.
 #[derive(Debug, Default)]
 pub(crate) struct Visible<'a> {
@@ -146,7 +186,9 @@ impl<'a> Visible<'a> {
                     visible.autouse.push(&def.name);
                 }
             }
-            visible.opaque.extend(fixtures.opaque.iter().map(String::as_str));
+            visible
+                .opaque
+                .extend(fixtures.opaque.iter().map(String::as_str));
         }
         visible
     }

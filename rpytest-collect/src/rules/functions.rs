@@ -18,10 +18,13 @@ pub(crate) struct Rules<'a> {
     pub(crate) visible: Visible<'a>,
 }
 
+/// The positional and keyword arguments of a `parametrize`.
+pub(crate) type Arguments<'a> = (&'a [Expr], &'a [(Option<String>, Expr)]);
+
 /// What classes and the module around a function add to it, innermost first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inherited<'a> {
-    pub(crate) parametrize: Vec<(&'a [Expr], &'a [(Option<String>, Expr)])>,
+    pub(crate) parametrize: Vec<Arguments<'a>>,
     pub(crate) usefixtures: Vec<String>,
 }
 
@@ -32,7 +35,7 @@ pub(crate) struct Decorated<'a> {
     is_static: bool,
     /// Arguments that `mock.patch` passes.
     pub(crate) mocks: usize,
-    parametrize: Vec<(&'a [Expr], &'a [(Option<String>, Expr)])>,
+    parametrize: Vec<Arguments<'a>>,
     usefixtures: Vec<String>,
     anyio: bool,
 }
@@ -139,8 +142,17 @@ impl<'a> Rules<'a> {
             });
         }
         wanted.extend(decorated.usefixtures);
-        wanted.extend(inherited.usefixtures.iter().chain(&self.config.usefixtures).cloned());
-        match self.visible.parametrized(wanted.into_iter(), &direct, self.plugins.is_some()) {
+        wanted.extend(
+            inherited
+                .usefixtures
+                .iter()
+                .chain(&self.config.usefixtures)
+                .cloned(),
+        );
+        match self
+            .visible
+            .parametrized(wanted.into_iter(), &direct, self.plugins.is_some())
+        {
             None => {}
             Some(Found::Parametrized(def)) => {
                 return Err(Reason::ParametrizedFixture {

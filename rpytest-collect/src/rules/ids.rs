@@ -81,7 +81,11 @@ pub(crate) fn make_unique(ids: &mut [String]) -> bool {
         if counts[&id] < 2 {
             continue;
         }
-        let gap = if id.ends_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+        let gap = if id.ends_with(|c: char| c.is_ascii_digit()) {
+            "_"
+        } else {
+            ""
+        };
         let suffix = next.entry(id.clone()).or_default();
         let mut new = format!("{id}{gap}{suffix}");
         while present.get(&new).is_some_and(|&count| count > 0) {
@@ -106,9 +110,17 @@ mod tests {
     #[test]
     fn floats_as_python_writes_them() {
         let cases = [
-            (1.0, "1.0"), (-0.0, "-0.0"), (1e16, "1e+16"), (1e15, "1000000000000000.0"),
-            (1.5e-5, "1.5e-05"), (0.0001, "0.0001"), (f64::MAX, "1.7976931348623157e+308"),
-            (5e-324, "5e-324"), (0.1, "0.1"), (123_456_789.125, "123456789.125"), (0.0, "0.0"),
+            (1.0, "1.0"),
+            (-0.0, "-0.0"),
+            (1e16, "1e+16"),
+            (1e15, "1000000000000000.0"),
+            (1.5e-5, "1.5e-05"),
+            (0.0001, "0.0001"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (5e-324, "5e-324"),
+            (0.1, "0.1"),
+            (123_456_789.125, "123456789.125"),
+            (0.0, "0.0"),
         ];
         for (value, text) in cases {
             assert_eq!(float_repr(value), text);
@@ -117,7 +129,10 @@ mod tests {
 
     #[test]
     fn escapes() {
-        assert_eq!(escape_str("a\\\n\x07é☃😀\x7f"), "a\\\\\\n\\x07\\xe9\\u2603\\U0001f600\\x7f");
+        assert_eq!(
+            escape_str("a\\\n\x07é☃😀\x7f"),
+            "a\\\\\\n\\x07\\xe9\\u2603\\U0001f600\\x7f"
+        );
         assert_eq!(escape_bytes(b"a\\\n\xff\x00"), "a\\\\n\\xff\\x00");
     }
 

@@ -72,7 +72,10 @@ pub(crate) fn effect<'a>(names: &'a Names<'_>, decorator: &'a Expr) -> Effect<'a
         "pytest.fixture" | "pytest_asyncio.fixture" => Effect::Fixture(keywords),
         path if KEEPING.contains(&path) => Effect::Keep,
         path if called => {
-            let kind = path.strip_prefix("unittest.").unwrap_or(path).strip_prefix("mock.patch");
+            let kind = path
+                .strip_prefix("unittest.")
+                .unwrap_or(path)
+                .strip_prefix("mock.patch");
             // The position at which a replacement can be given, which then is not passed.
             let position = match kind {
                 Some("") => 1,
@@ -86,7 +89,9 @@ pub(crate) fn effect<'a>(names: &'a Names<'_>, decorator: &'a Expr) -> Effect<'a
                 return unknown();
             }
             let given = args.len() > position
-                || keywords.iter().any(|(name, _)| name.as_deref() == Some("new"));
+                || keywords
+                    .iter()
+                    .any(|(name, _)| name.as_deref() == Some("new"));
             Effect::Patch(usize::from(!given))
         }
         _ => unknown(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod classes;
 pub(crate) mod conftest;
+pub(crate) mod effects;
 pub(crate) mod fixtures;
 pub(crate) mod functions;
 pub(crate) mod ids;
@@ -9,3 +10,4 @@ pub(crate) mod marks;
 pub(crate) mod module;
 pub(crate) mod names;
 pub(crate) mod parametrize;
+pub(crate) mod test_classes;

@@ -1,16 +1,16 @@
 //! One module's items: pytest's `PyCollector.collect` over names instead of objects.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use super::classes::{self, Lineage};
-use super::conftest::Conftest;
+use super::classes;
+use super::conftest::{Conftest, contains};
 use super::fixtures::{Fixtures, Visible};
 use super::functions::{Inherited, Rules};
-use super::names::{Binding, Bound, Names};
 use super::marks;
+use super::names::{Binding, Bound, Names};
 use crate::config::Config;
 use crate::glob::prefix_or_glob;
-use crate::syntax::{Class, Expr, ModuleSummary, Stmt, StmtKind};
+use crate::syntax::{Expr, ModuleSummary, StmtKind};
 use crate::{Item, PluginFacts, Reason};
 
 pub(crate) struct Source<'a> {
@@ -21,10 +21,16 @@ pub(crate) struct Source<'a> {
     pub(crate) plugins: Option<&'a PluginFacts>,
     /// The conftests above the file, outermost first.
     pub(crate) conftests: &'a [&'a Conftest],
+    pub(crate) text: &'a [u8],
+    /// The text of the module of the project that a `from` import names.
+    pub(crate) imported: Imported<'a>,
 }
 
+/// By leading dots, module and name.
+pub(crate) type Imported<'a> = &'a dyn Fn(u32, &str, &str) -> Option<Vec<u8>>;
+
 /// The items of a module and what is not proved about them.
-pub(crate) fn collect(source: &Source<'_>) -> (Vec<Item>, Vec<Reason>) {
+pub(crate) fn collect<'a>(source: &'a Source<'a>) -> (Vec<Item>, Vec<Reason>) {
     let names = Names::of_module(source.summary);
     let own = Fixtures::of(&source.summary.body, &names);
     let above = source.conftests.iter().map(|conftest| &conftest.fixtures);
@@ -39,18 +45,22 @@ pub(crate) fn collect(source: &Source<'_>) -> (Vec<Item>, Vec<Reason>) {
         items: Vec::new(),
         reasons: Vec::new(),
         of_interest: HashSet::new(),
+        imported: source.imported,
+        text: source.text,
     };
     collector.module(source.id);
     (collector.items, collector.reasons)
 }
 
-struct ModuleCollector<'a> {
-    rules: Rules<'a>,
-    summary: &'a ModuleSummary,
-    items: Vec<Item>,
-    reasons: Vec<Reason>,
+pub(super) struct ModuleCollector<'a> {
+    pub(super) rules: Rules<'a>,
+    pub(super) summary: &'a ModuleSummary,
+    pub(super) items: Vec<Item>,
+    pub(super) reasons: Vec<Reason>,
     /// Classes and functions that items come from.
-    of_interest: HashSet<&'a str>,
+    pub(super) of_interest: HashSet<&'a str>,
+    pub(super) imported: Imported<'a>,
+    pub(super) text: &'a [u8],
 }
 
 impl<'a> ModuleCollector<'a> {
@@ -65,6 +75,20 @@ impl<'a> ModuleCollector<'a> {
         }
         for (name, bindings) in names.iter() {
             self.name(id, name, bindings, &[], &inherited);
+        }
+        for (name, bindings) in names.iter() {
+            let has_tests = |binding: &Binding<'_>| match binding.bound {
+                Bound::Class(class) => class.body.iter().any(|stmt| match &stmt.kind {
+                    StmtKind::Function(def) => {
+                        def.name.starts_with("test") || self.is_function_name(&def.name)
+                    }
+                    _ => false,
+                }),
+                _ => false,
+            };
+            if bindings.iter().any(has_tests) {
+                self.of_interest.insert(name);
+            }
         }
         self.effects(&self.summary.body);
         let touched = self.summary.touched.iter();
@@ -83,13 +107,14 @@ impl<'a> ModuleCollector<'a> {
             });
         }
         let skips = self.summary.skips.iter().filter(|(_, function)| {
-            names.qualified(function).is_none_or(|path| {
-                path.starts_with("pytest.") && !path.starts_with("pytest.mark.")
-            })
+            names
+                .qualified(function)
+                .is_none_or(|path| path.starts_with("pytest.") && !path.starts_with("pytest.mark."))
         });
         let leaves = self.summary.leaves.into_iter();
         let leaves = leaves.chain(skips.map(|(line, _)| *line)).min();
-        self.reasons.extend(leaves.map(|line| Reason::ModuleSkip { line }));
+        self.reasons
+            .extend(leaves.map(|line| Reason::ModuleSkip { line }));
         for (line, module) in &names.stars {
             self.reasons.push(Reason::StarImport {
                 name: (*module).to_owned(),
@@ -97,10 +122,12 @@ impl<'a> ModuleCollector<'a> {
             });
         }
         if let Some(binding) = names.get("pytest_generate_tests").first() {
-            self.reasons.push(Reason::GenerateTestsHook { line: binding.line });
+            self.reasons
+                .push(Reason::GenerateTestsHook { line: binding.line });
         }
         if let Some(binding) = names.get("pytest_plugins").first() {
-            self.reasons.push(Reason::PytestPlugins { line: binding.line });
+            self.reasons
+                .push(Reason::PytestPlugins { line: binding.line });
         }
         for name in ["__getattr__", "__test__"] {
             match names.get(name) {
@@ -122,7 +149,7 @@ impl<'a> ModuleCollector<'a> {
     }
 
     /// The fixtures that a body's `pytestmark` uses.
-    fn body_marks(&mut self, names: &Names<'a>) -> Option<Vec<String>> {
+    pub(super) fn body_marks(&mut self, names: &Names<'a>) -> Option<Vec<String>> {
         let known = match names.get("pytestmark") {
             [] => return Some(Vec::new()),
             [
@@ -143,16 +170,16 @@ impl<'a> ModuleCollector<'a> {
         known
     }
 
-    fn is_function_name(&self, name: &str) -> bool {
+    pub(super) fn is_function_name(&self, name: &str) -> bool {
         prefix_or_glob(&self.rules.config.python_functions, name)
     }
 
-    fn is_class_name(&self, name: &str) -> bool {
+    pub(super) fn is_class_name(&self, name: &str) -> bool {
         prefix_or_glob(&self.rules.config.python_classes, name)
     }
 
     /// Everything that one name of a module or class body gives. `scopes` are the class bodies around it.
-    fn name(
+    pub(super) fn name(
         &mut self,
         id: &str,
         name: &'a str,
@@ -167,7 +194,9 @@ impl<'a> ModuleCollector<'a> {
         let line = last.line;
         let test_like = self.is_function_name(name) || self.is_class_name(name);
         let owned = || name.to_owned();
-        let unclear = bindings.iter().any(|binding| binding.conditional || matches!(binding.bound, Bound::Deleted));
+        let unclear = bindings
+            .iter()
+            .any(|binding| binding.conditional || matches!(binding.bound, Bound::Deleted));
         if unclear && test_like {
             let harmless = bindings.iter().all(|binding| match binding.bound {
                 Bound::Value(value) => value.is_plain_data(),
@@ -175,7 +204,10 @@ impl<'a> ModuleCollector<'a> {
                 _ => false,
             });
             if !harmless {
-                self.reasons.push(Reason::ConditionalDefinition { name: owned(), line });
+                self.reasons.push(Reason::ConditionalDefinition {
+                    name: owned(),
+                    line,
+                });
             }
             return;
         }
@@ -192,27 +224,36 @@ impl<'a> ModuleCollector<'a> {
                     Ok(None) => {}
                     Ok(Some(suffixes)) => {
                         self.interest(scopes, name);
-                        self.items.extend(
-                            suffixes
-                                .iter()
-                                .map(|suffix| Item::new(format!("{id}::{name}{suffix}"), function.line)),
-                        );
+                        self.items.extend(suffixes.iter().map(|suffix| {
+                            Item::new(format!("{id}::{name}{suffix}"), function.line)
+                        }));
                     }
                     Err(reason) => self.reasons.push(reason),
                 }
             }
             Bound::Function(function) => {
-                let unknown = self.rules.decorated(&function.decorators, function.line, scopes);
+                let unknown = self
+                    .rules
+                    .decorated(&function.decorators, function.line, scopes);
                 if self.is_class_name(name) && unknown.is_err() {
-                    self.reasons.push(Reason::DynamicName { name: owned(), line });
+                    self.reasons.push(Reason::DynamicName {
+                        name: owned(),
+                        line,
+                    });
                 }
             }
             Bound::Class(class) => self.class(id, name, class, scopes, inherited),
             Bound::Value(value) if test_like && !value.is_plain_data() => {
-                self.reasons.push(Reason::DynamicName { name: owned(), line });
+                self.reasons.push(Reason::DynamicName {
+                    name: owned(),
+                    line,
+                });
             }
             Bound::Unknown if test_like => {
-                self.reasons.push(Reason::DynamicName { name: owned(), line });
+                self.reasons.push(Reason::DynamicName {
+                    name: owned(),
+                    line,
+                });
             }
             _ => self.unlikely(name, &last, scopes),
         }
@@ -222,24 +263,46 @@ impl<'a> ModuleCollector<'a> {
     fn unlikely(&mut self, name: &'a str, binding: &Binding<'a>, scopes: &[&Names<'a>]) {
         let line = binding.line;
         match binding.bound {
-            Bound::From { level, module, name: imported } => {
+            Bound::From {
+                level,
+                module,
+                name: imported,
+            } => {
                 let test_like = self.is_function_name(name)
                     || self.is_class_name(name)
                     || imported.contains("TestCase")
-                    || (imported.ends_with("Case") || imported.ends_with("Tests") || imported.ends_with("Test"));
-                let std = level == 0 && matches!(module, "unittest" | "unittest.case" | "unittest.mock" | "typing");
-                if test_like && !std {
+                    || (imported.ends_with("Case")
+                        || imported.ends_with("Tests")
+                        || imported.ends_with("Test"));
+                let std = level == 0
+                    && matches!(
+                        module,
+                        "unittest" | "unittest.case" | "unittest.mock" | "typing"
+                    );
+                let text = if std {
+                    None
+                } else {
+                    (self.imported)(level, module, imported)
+                };
+                let has = |word: &str| text.as_ref().is_some_and(|text| contains(text, word));
+                if (test_like && !std) || (has("TestCase") && starts_upper(imported)) {
                     let name = name.to_owned();
                     self.reasons.push(Reason::ImportedTest { name, line });
+                } else if has("autouse") && has("params") {
+                    let name = name.to_owned();
+                    self.reasons.push(Reason::UnknownFixture { name, line });
                 }
             }
             Bound::Class(class) => {
                 let lineage = classes::lineage(self.rules.names, scopes, class);
                 match lineage {
-                    Err(base) => self.reasons.push(Reason::UnresolvedBase { name: base, line }),
+                    Err(base) => self
+                        .reasons
+                        .push(Reason::UnresolvedBase { name: base, line }),
                     Ok(lineage) if lineage.is_testcase => {
                         let name = name.to_owned();
-                        self.reasons.push(Reason::ConditionalDefinition { name, line });
+                        self.reasons
+                            .push(Reason::ConditionalDefinition { name, line });
                     }
                     Ok(_) => {}
                 }
@@ -250,294 +313,37 @@ impl<'a> ModuleCollector<'a> {
                     // `from unittest import TestCase as Base` and the like give no items by themselves.
                     mentions &= !path.starts_with("unittest.");
                     mentions |= path.rsplit('.').next().is_some_and(|last| {
-                        !path.starts_with("unittest.") && (last.contains("TestCase") || last.ends_with("Test"))
+                        !path.starts_with("unittest.")
+                            && (last.contains("TestCase") || last.ends_with("Test"))
                     });
                 }
-                if mentions {
+                if mentions || (is_camel(name) && self.may_make_class(value)) {
                     let name = name.to_owned();
                     self.reasons.push(Reason::DynamicName { name, line });
                 }
+            }
+            Bound::Unknown if is_camel(name) => {
+                let name = name.to_owned();
+                self.reasons.push(Reason::DynamicName { name, line });
             }
             Bound::Module(_) | Bound::Function(_) | Bound::Unknown | Bound::Deleted => {}
         }
     }
 
-    /// Whether an expression has a test case class in it, by its import or its own name.
-    fn mentions_test_case(&self, value: &Expr) -> bool {
-        match value {
-            Expr::Attr(inner, attr) => attr.contains("TestCase") || self.mentions_test_case(inner),
-            Expr::Call {
-                func,
-                args,
-                keywords,
-            } => {
-                self.mentions_test_case(func)
-                    || args.iter().any(|arg| self.mentions_test_case(arg))
-                    || keywords.iter().any(|(_, value)| self.mentions_test_case(value))
-            }
-            Expr::Tuple(items) | Expr::List(items) => items.iter().any(|item| self.mentions_test_case(item)),
-            other => {
-                let mut found = false;
-                other.names(&mut |name| found |= name.contains("TestCase"));
-                found
-            }
-        }
-    }
-
-    fn interest(&mut self, scopes: &[&Names<'a>], name: &'a str) {
+    pub(super) fn interest(&mut self, scopes: &[&Names<'a>], name: &'a str) {
         if scopes.is_empty() {
             self.of_interest.insert(name);
         }
     }
+}
 
-    fn class(
-        &mut self,
-        id: &str,
-        name: &'a str,
-        class: &'a Class,
-        scopes: &[&Names<'a>],
-        inherited: &Inherited<'a>,
-    ) {
-        let line = class.line;
-        let owned = || name.to_owned();
-        let lineage = match classes::lineage(self.rules.names, scopes, class) {
-            Ok(lineage) => lineage,
-            Err(base) => {
-                self.reasons.push(Reason::UnresolvedBase { name: base, line });
-                return;
-            }
-        };
-        let bodies: Vec<Names<'a>> = lineage.mro.iter().map(|class| Names::of_body(&class.body)).collect();
-        let marked = self.class_test_mark(&lineage, &bodies);
-        let Ok(marked) = marked else { return };
-        if !lineage.is_testcase && !self.is_class_name(name) && marked != Some(true) {
-            return;
-        }
-        if lineage.has_keywords {
-            self.reasons.push(Reason::ClassKeywords { name: owned(), line });
-            return;
-        }
-        if lineage.has_foreign {
-            let name = class.bases.first().and_then(Expr::dotted).unwrap_or_default();
-            self.reasons.push(Reason::UnresolvedBase { name, line });
-            return;
-        }
-        let Some(inherited) = self.class_marks(&lineage, &bodies, scopes, inherited) else {
-            return;
-        };
-        for class in &lineage.mro {
-            self.interest(&[], &class.name);
-        }
-        if marked == Some(false) {
-            return;
-        }
-        let id = format!("{id}::{name}");
-        if lineage.is_testcase {
-            self.test_case(&id, &bodies);
-            return;
-        }
-        for dunder in ["__init__", "__new__"] {
-            let found: Vec<_> = bodies.iter().flat_map(|body| body.get(dunder)).collect();
-            if found.iter().any(|binding| binding.conditional || !matches!(binding.bound, Bound::Function(_))) {
-                self.reasons.push(Reason::ConditionalDefinition { name: dunder.to_owned(), line });
-                return;
-            }
-            if !found.is_empty() {
-                return;
-            }
-        }
-        self.members(&id, &bodies, scopes, &inherited);
-    }
+fn starts_upper(name: &str) -> bool {
+    name.trim_start_matches('_').starts_with(char::is_uppercase)
+}
 
-    /// `__test__` of a class, through its bases. `Err` after a reason was given.
-    fn class_test_mark(&mut self, lineage: &Lineage<'a>, bodies: &[Names<'a>]) -> Result<Option<bool>, ()> {
-        for (class, body) in lineage.mro.iter().zip(bodies) {
-            match body.get("__test__") {
-                [] => {}
-                [
-                    Binding {
-                        conditional: false,
-                        bound: Bound::Value(Expr::Bool(value)),
-                        ..
-                    },
-                ] => return Ok(Some(*value)),
-                [binding, ..] => {
-                    self.reasons.push(Reason::TestMark {
-                        name: format!("{}.__test__", class.name),
-                        line: binding.line,
-                    });
-                    return Err(());
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// What the decorators and `pytestmark` of a class and its bases add. None after a reason was given.
-    fn class_marks(
-        &mut self,
-        lineage: &Lineage<'a>,
-        bodies: &[Names<'a>],
-        scopes: &[&Names<'a>],
-        around: &Inherited<'a>,
-    ) -> Option<Inherited<'a>> {
-        let mut out = Inherited::default();
-        for (index, (class, body)) in lineage.mro.iter().zip(bodies).enumerate() {
-            let scopes = if index == 0 { scopes } else { &[] };
-            let decorated = match self.rules.decorated(&class.decorators, class.line, scopes) {
-                Ok(decorated) if decorated.is_fixture => Err("pytest.fixture".to_owned()),
-                Ok(decorated) => Ok(decorated),
-                Err(reason) => {
-                    self.reasons.push(reason);
-                    return None;
-                }
-            };
-            let known = decorated.map(|decorated| (decorated.mocks, self.rules.inherited(decorated)));
-            match known {
-                // The order of marks from bases is left to Python.
-                Ok((mocks, known))
-                    if (index == 0 || known.parametrize.is_empty())
-                        && (mocks == 0 || lineage.is_testcase) =>
-                {
-                    out.parametrize.extend(known.parametrize);
-                    out.usefixtures.extend(known.usefixtures);
-                }
-                _ => {
-                    self.reasons.push(Reason::UnknownDecorator {
-                        name: class.name.clone(),
-                        line: class.line,
-                    });
-                    return None;
-                }
-            }
-            out.usefixtures.extend(self.body_marks(body)?);
-            if let Some(binding) = body.get("pytest_generate_tests").first() {
-                self.reasons.push(Reason::GenerateTestsHook { line: binding.line });
-                return None;
-            }
-            for dunder in ["__getattr__", "__getattribute__", "__init_subclass__", "__class_getitem__"] {
-                if let Some(binding) = body.get(dunder).first() {
-                    self.reasons.push(Reason::TestMark {
-                        name: format!("{}.{dunder}", class.name),
-                        line: binding.line,
-                    });
-                    return None;
-                }
-            }
-        }
-        out.parametrize.extend(around.parametrize.iter().copied());
-        out.usefixtures.extend(around.usefixtures.iter().cloned());
-        Some(out)
-    }
-
-    /// Members of a class as pytest orders them: a base's before its subclass's, each where the name is
-    /// found first in the method resolution order.
-    fn members(
-        &mut self,
-        id: &str,
-        bodies: &[Names<'a>],
-        around: &[&Names<'a>],
-        inherited: &Inherited<'a>,
-    ) {
-        let mut seen: HashSet<&'a str> = HashSet::new();
-        let mut groups = Vec::new();
-        for body in bodies {
-            let items = std::mem::take(&mut self.items);
-            let mut scopes = around.to_vec();
-            scopes.push(body);
-            for (name, bindings) in body.iter() {
-                if seen.insert(name) {
-                    self.name(id, name, bindings, &scopes, inherited);
-                }
-            }
-            groups.push(std::mem::replace(&mut self.items, items));
-        }
-        self.items.extend(groups.into_iter().rev().flatten());
-    }
-
-    /// `unittest.TestLoader.getTestCaseNames`: every callable `test*`, sorted.
-    fn test_case(&mut self, id: &str, bodies: &[Names<'a>]) {
-        let mut found: BTreeMap<&'a str, Item> = BTreeMap::new();
-        let mut seen: HashSet<&'a str> = HashSet::new();
-        let mut unknown = false;
-        for body in bodies {
-            for (name, bindings) in body.iter() {
-                if !(name.starts_with("test") || name == "runTest") || !seen.insert(name) {
-                    continue;
-                }
-                let Some(&last) = bindings.last() else { continue };
-                let clear = bindings.iter().all(|binding| !binding.conditional);
-                match last.bound {
-                    Bound::Function(function) if clear && name != "runTest" => {
-                        match self.rules.decorated(&function.decorators, function.line, &[body]) {
-                            Ok(decorated) if !decorated.is_fixture => {
-                                let id = format!("{id}::{name}");
-                                found.insert(name, Item::new(id, function.line));
-                            }
-                            Ok(_) => self.reasons.push(Reason::UnknownDecorator {
-                                name: "pytest.fixture".to_owned(),
-                                line: last.line,
-                            }),
-                            Err(reason) => self.reasons.push(reason),
-                        }
-                    }
-                    Bound::Value(value) if clear && value.is_plain_data() => {}
-                    _ => {
-                        unknown = true;
-                        self.reasons.push(Reason::DynamicName {
-                            name: name.to_owned(),
-                            line: last.line,
-                        });
-                    }
-                }
-            }
-        }
-        if !unknown {
-            self.items.extend(found.into_values());
-        }
-    }
-
-    fn touch(&mut self, line: u32, name: &str) {
-        if self.of_interest.contains(name) {
-            self.reasons.push(Reason::NameTouched {
-                name: name.to_owned(),
-                line,
-            });
-        }
-    }
-
-    /// Code that runs on import and has a test in its hands may do anything with it.
-    fn effects(&mut self, body: &'a [Stmt]) {
-        for stmt in body {
-            let mut touch = |expr: &Expr| expr.names(&mut |name| self.touch(stmt.line, name));
-            match &stmt.kind {
-                StmtKind::Expr(value) => touch(value),
-                StmtKind::Assign { targets, value } => {
-                    touch(value);
-                    for target in targets {
-                        if !matches!(target, Expr::Name(_)) {
-                            touch(target);
-                        }
-                    }
-                }
-                StmtKind::Delete(targets) => targets.iter().for_each(touch),
-                StmtKind::Block { header, body, .. } => {
-                    header.iter().for_each(touch);
-                    self.effects(body);
-                }
-                StmtKind::Function(function) => function.decorators.iter().for_each(|decorator| {
-                    if let super::marks::Effect::Unknown(_) = marks::effect(self.rules.names, decorator) {
-                        decorator.names(&mut |name| self.touch(stmt.line, name));
-                    }
-                }),
-                StmtKind::Class(class) => {
-                    class.decorators.iter().for_each(&mut touch);
-                    self.effects(&class.body);
-                }
-                StmtKind::Import(_) | StmtKind::From { .. } => {}
-            }
-        }
-    }
+/// A name in the style of a class, which `CONSTANTS` and `functions` are not.
+fn is_camel(name: &str) -> bool {
+    starts_upper(name) && name.contains(char::is_lowercase)
 }
 
 /// `_pytest.python.IGNORED_ATTRIBUTES`: no dunder is a test.

@@ -81,7 +81,13 @@ impl<'a> Names<'a> {
         });
     }
 
-    fn bind_target(&mut self, target: &'a Expr, line: u32, conditional: bool, value: Option<&'a Expr>) {
+    fn bind_target(
+        &mut self,
+        target: &'a Expr,
+        line: u32,
+        conditional: bool,
+        value: Option<&'a Expr>,
+    ) {
         match target {
             Expr::Name(name) => {
                 let bound = value.map_or(Bound::Unknown, Bound::Value);
@@ -183,7 +189,9 @@ impl<'a> Names<'a> {
                     _ => None,
                 });
                 let first = paths.next()??;
-                paths.all(|path| path.as_ref() == Some(&first)).then_some(first)
+                paths
+                    .all(|path| path.as_ref() == Some(&first))
+                    .then_some(first)
             }
             _ => None,
         }

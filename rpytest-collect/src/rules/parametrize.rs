@@ -71,7 +71,10 @@ impl Parametrize<'_> {
             return Err(self.unknown(&label));
         }
         let (explicit, function) = self.explicit_ids(ids, &label)?;
-        if explicit.as_ref().is_some_and(|ids| !ids.is_empty() && ids.len() != sets.len()) {
+        if explicit
+            .as_ref()
+            .is_some_and(|ids| !ids.is_empty() && ids.len() != sets.len())
+        {
             return Err(self.mismatch(&label));
         }
         let mut out = Vec::with_capacity(sets.len());
@@ -80,7 +83,9 @@ impl Parametrize<'_> {
             if values.len() != argnames.len() {
                 return Err(self.mismatch(&label));
             }
-            let listed = explicit.as_ref().and_then(|ids| ids.get(index).cloned().flatten());
+            let listed = explicit
+                .as_ref()
+                .and_then(|ids| ids.get(index).cloned().flatten());
             out.push(match id.or(listed) {
                 Some(id) => id,
                 None => self.auto_id(&values, &argnames, index, function)?,
@@ -92,10 +97,7 @@ impl Parametrize<'_> {
         if ids::make_unique(&mut out) && self.config.strict_ids {
             return Err(self.mismatch(&label));
         }
-        Ok(ParameterSets {
-            argnames,
-            ids: out,
-        })
+        Ok(ParameterSets { argnames, ids: out })
     }
 
     fn unknown(&self, argument: &str) -> Reason {
@@ -128,7 +130,9 @@ impl Parametrize<'_> {
             Expr::Tuple(items) | Expr::List(items) => super::marks::literal_names(items),
             _ => None,
         };
-        names.map(|names| (names, false)).ok_or_else(|| self.unknown("?"))
+        names
+            .map(|names| (names, false))
+            .ok_or_else(|| self.unknown("?"))
     }
 
     /// The elements of a list that is known in full.
@@ -161,26 +165,39 @@ impl Parametrize<'_> {
                 if range.end.checked_sub(range.start)? > i64::try_from(MAX_SETS).ok()? {
                     return None;
                 }
-                Some(range.map(|int| Cow::Owned(Expr::Int(int.to_string()))).collect())
+                Some(
+                    range
+                        .map(|int| Cow::Owned(Expr::Int(int.to_string())))
+                        .collect(),
+                )
             }
             _ => None,
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "local to the two lines that take it apart")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "local to the two lines that take it apart"
+    )]
     fn explicit_ids(
         &self,
         ids: Option<&Expr>,
         label: &str,
     ) -> Result<(Option<Vec<Option<String>>>, Option<IdFunction>), Reason> {
-        let Some(ids) = ids else { return Ok((None, None)) };
+        let Some(ids) = ids else {
+            return Ok((None, None));
+        };
         match ids {
             Expr::Tuple(items) | Expr::List(items) => {
                 let mut out = Vec::with_capacity(items.len());
                 for item in items {
                     out.push(match item {
                         Expr::None => None,
-                        Expr::Str(_) | Expr::Bytes(_) | Expr::Int(_) | Expr::Float(_) | Expr::Bool(_) => {
+                        Expr::Str(_)
+                        | Expr::Bytes(_)
+                        | Expr::Int(_)
+                        | Expr::Float(_)
+                        | Expr::Bool(_) => {
                             Some(self.scalar(item).ok_or_else(|| self.unknown(label))?)
                         }
                         _ => return Err(self.unknown(label)),
@@ -319,7 +336,8 @@ impl Parametrize<'_> {
                     ..
                 }) if is_plain_class(def) => Some(Auto::Text(def.name.clone())),
                 Some(_) => None,
-                None => builtin_class(&self.names.qualified(value)?).map(|name| Auto::Text(name.to_owned())),
+                None => builtin_class(&self.names.qualified(value)?)
+                    .map(|name| Auto::Text(name.to_owned())),
             },
             Expr::Call { func, .. } => match &**func {
                 Expr::Name(name) => match self.names.single(name) {
@@ -330,7 +348,14 @@ impl Parametrize<'_> {
                     Some(_) => None,
                     None => matches!(
                         self.names.qualified(func)?.strip_prefix("builtins.")?,
-                        "dict" | "list" | "set" | "frozenset" | "tuple" | "object" | "bytearray" | "range"
+                        "dict"
+                            | "list"
+                            | "set"
+                            | "frozenset"
+                            | "tuple"
+                            | "object"
+                            | "bytearray"
+                            | "range"
                     )
                     .then_some(Auto::FromArgument),
                 },
@@ -362,7 +387,9 @@ fn is_plain_class(def: &Class) -> bool {
             ),
             StmtKind::Assign { targets, value } => {
                 // Any dunder may be one that `getattr` looks at.
-                !targets.iter().any(|target| matches!(target, Expr::Name(name) if name.starts_with("__")))
+                !targets
+                    .iter()
+                    .any(|target| matches!(target, Expr::Name(name) if name.starts_with("__")))
                     && !matches!(value, Expr::Opaque(_))
             }
             StmtKind::Expr(Expr::Str(_)) => true,
@@ -375,16 +402,68 @@ fn builtin_class(path: &str) -> Option<&str> {
     let name = path.strip_prefix("builtins.")?;
     matches!(
         name,
-        "int" | "str" | "float" | "bool" | "bytes" | "bytearray" | "complex" | "list" | "tuple"
-            | "dict" | "set" | "frozenset" | "object" | "type" | "range" | "slice" | "property"
-            | "len" | "repr" | "sorted" | "sum" | "min" | "max" | "abs" | "iter" | "next" | "print"
-            | "map" | "filter" | "zip" | "enumerate" | "reversed" | "memoryview" | "callable"
-            | "Exception" | "BaseException" | "ValueError" | "TypeError" | "KeyError" | "IndexError"
-            | "RuntimeError" | "AttributeError" | "OSError" | "LookupError" | "ArithmeticError"
-            | "ZeroDivisionError" | "OverflowError" | "AssertionError" | "ImportError" | "NameError"
-            | "NotImplementedError" | "StopIteration" | "KeyboardInterrupt" | "SystemExit"
-            | "UnicodeDecodeError" | "UnicodeEncodeError" | "UnicodeError" | "SyntaxError"
-            | "FileNotFoundError" | "PermissionError" | "TimeoutError" | "ConnectionError"
+        "int"
+            | "str"
+            | "float"
+            | "bool"
+            | "bytes"
+            | "bytearray"
+            | "complex"
+            | "list"
+            | "tuple"
+            | "dict"
+            | "set"
+            | "frozenset"
+            | "object"
+            | "type"
+            | "range"
+            | "slice"
+            | "property"
+            | "len"
+            | "repr"
+            | "sorted"
+            | "sum"
+            | "min"
+            | "max"
+            | "abs"
+            | "iter"
+            | "next"
+            | "print"
+            | "map"
+            | "filter"
+            | "zip"
+            | "enumerate"
+            | "reversed"
+            | "memoryview"
+            | "callable"
+            | "Exception"
+            | "BaseException"
+            | "ValueError"
+            | "TypeError"
+            | "KeyError"
+            | "IndexError"
+            | "RuntimeError"
+            | "AttributeError"
+            | "OSError"
+            | "LookupError"
+            | "ArithmeticError"
+            | "ZeroDivisionError"
+            | "OverflowError"
+            | "AssertionError"
+            | "ImportError"
+            | "NameError"
+            | "NotImplementedError"
+            | "StopIteration"
+            | "KeyboardInterrupt"
+            | "SystemExit"
+            | "UnicodeDecodeError"
+            | "UnicodeEncodeError"
+            | "UnicodeError"
+            | "SyntaxError"
+            | "FileNotFoundError"
+            | "PermissionError"
+            | "TimeoutError"
+            | "ConnectionError"
     )
     .then_some(name)
 }

@@ -14,7 +14,10 @@ mod ruff;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SyntaxProblem {
     /// The crate was built without a parser.
-    #[cfg_attr(feature = "ruff", expect(dead_code, reason = "made without a parser only"))]
+    #[cfg_attr(
+        feature = "ruff",
+        expect(dead_code, reason = "made without a parser only")
+    )]
     NoParser,
     /// More bytes than the cap.
     TooLarge { bytes: u64 },
@@ -169,6 +172,29 @@ impl Expr {
         }
     }
 
+    /// Calls `see` with every function that evaluating the expression calls. Where it is opaque, with
+    /// every name in it.
+    pub(crate) fn calls(&self, see: &mut dyn FnMut(&Expr)) {
+        match self {
+            Expr::Attr(value, _) | Expr::Starred(value) => value.calls(see),
+            Expr::Tuple(items) | Expr::List(items) => items.iter().for_each(|item| item.calls(see)),
+            Expr::Call {
+                func,
+                args,
+                keywords,
+            } => {
+                see(func);
+                func.calls(see);
+                args.iter().for_each(|arg| arg.calls(see));
+                keywords.iter().for_each(|(_, value)| value.calls(see));
+            }
+            Expr::Container(names) | Expr::Opaque(names) => {
+                names.iter().for_each(|name| see(&Expr::Name(name.clone())));
+            }
+            _ => {}
+        }
+    }
+
     /// Whether the value can be neither called nor a class, whatever the names in it are.
     pub(crate) fn is_plain_data(&self) -> bool {
         matches!(
@@ -206,8 +232,7 @@ pub(crate) fn summarize(bytes: &[u8]) -> Result<ModuleSummary, SyntaxProblem> {
 
 #[cfg(feature = "ruff")]
 fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
-    std::panic::catch_unwind(|| ruff::parse(source))
-        .unwrap_or(Err(SyntaxProblem::ParserPanicked))
+    std::panic::catch_unwind(|| ruff::parse(source)).unwrap_or(Err(SyntaxProblem::ParserPanicked))
 }
 
 #[cfg(not(feature = "ruff"))]

@@ -43,7 +43,11 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
         if let Some((quote, triple)) = string {
             if byte == b'\\' {
                 // The next byte may be a line end, which must be counted.
-                at += if matches!(bytes.get(at + 1), Some(b'\n' | b'\r')) { 1 } else { 2 };
+                at += if matches!(bytes.get(at + 1), Some(b'\n' | b'\r')) {
+                    1
+                } else {
+                    2
+                };
                 continue;
             }
             if byte == quote {
@@ -85,8 +89,8 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
                 }
                 b')' | b']' | b'}' => depth = depth.saturating_sub(1),
                 b',' => chain = 0,
-                b'.' | b'+' | b'-' | b'*' | b'/' | b'%' | b'~' | b'|' | b'&' | b'^' | b'<' | b'>'
-                | b'@' | b'=' | b':' => chain += 1,
+                b'.' | b'+' | b'-' | b'*' | b'/' | b'%' | b'~' | b'|' | b'&' | b'^' | b'<'
+                | b'>' | b'@' | b'=' | b':' => chain += 1,
                 b'a'..=b'z' if at == 0 || !is_word(bytes[at - 1]) => {
                     let rest = &source[at..];
                     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -121,7 +125,9 @@ mod tests {
         assert!(check(&format!("x{}", ".a".repeat(200_000))).is_err());
         assert!(check(&format!("x = {}1", "- ".repeat(200_000))).is_err());
         assert!(check(&format!("x = {}1", "not ".repeat(200_000))).is_err());
-        let ladder: String = (0..3000).map(|n| format!("{}if x:\n", " ".repeat(n))).collect();
+        let ladder: String = (0..3000)
+            .map(|n| format!("{}if x:\n", " ".repeat(n)))
+            .collect();
         assert!(check(&ladder).is_err());
     }
 }

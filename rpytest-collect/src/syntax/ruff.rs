@@ -1,7 +1,7 @@
 //! The default parser backend: the only file that names `ruff_*`.
 
-use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast as ast;
+use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_parser::parse_module;
 use ruff_text_size::{Ranged, TextSize};
 
@@ -75,7 +75,11 @@ impl Lower<'_> {
             ),
             ast::Stmt::ImportFrom(import) => StmtKind::From {
                 level: import.level,
-                module: import.module.as_ref().map(ToString::to_string).unwrap_or_default(),
+                module: import
+                    .module
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 names: import
                     .names
                     .iter()
@@ -132,7 +136,10 @@ impl Lower<'_> {
                 block(vec![opaque(&stmt.test)], Vec::new(), body)
             }
             ast::Stmt::With(stmt) => block(
-                stmt.items.iter().map(|item| opaque(&item.context_expr)).collect(),
+                stmt.items
+                    .iter()
+                    .map(|item| opaque(&item.context_expr))
+                    .collect(),
                 stmt.items
                     .iter()
                     .filter_map(|item| item.optional_vars.as_deref().map(lower))
@@ -143,7 +150,12 @@ impl Lower<'_> {
                 let mut body = self.body(&stmt.body);
                 let mut binds = Vec::new();
                 for ast::ExceptHandler::ExceptHandler(handler) in &stmt.handlers {
-                    binds.extend(handler.name.as_ref().map(|name| Expr::Name(name.to_string())));
+                    binds.extend(
+                        handler
+                            .name
+                            .as_ref()
+                            .map(|name| Expr::Name(name.to_string())),
+                    );
                     body.extend(self.body(&handler.body));
                 }
                 body.extend(self.body(&stmt.orelse));
@@ -223,7 +235,9 @@ impl Lower<'_> {
 }
 
 fn decorators(list: &[ast::Decorator]) -> Vec<Expr> {
-    list.iter().map(|decorator| lower(&decorator.expression)).collect()
+    list.iter()
+        .map(|decorator| lower(&decorator.expression))
+        .collect()
 }
 
 fn block(header: Vec<Expr>, binds: Vec<Expr>, body: Vec<Stmt>) -> StmtKind {
@@ -239,9 +253,7 @@ fn is_main_guard(test: &ast::Expr) -> bool {
         return false;
     };
     let is_name = |expr: &ast::Expr| matches!(expr, ast::Expr::Name(name) if name.id == "__name__");
-    let is_main = |expr: &ast::Expr| {
-        matches!(expr, ast::Expr::StringLiteral(text) if text.value.to_str() == "__main__")
-    };
+    let is_main = |expr: &ast::Expr| matches!(expr, ast::Expr::StringLiteral(text) if text.value.to_str() == "__main__");
     matches!(&*compare.ops, [ast::CmpOp::Eq])
         && matches!(&*compare.comparators, [right]
             if (is_name(&compare.left) && is_main(right)) || (is_main(&compare.left) && is_name(right)))
@@ -275,12 +287,14 @@ fn lower(expr: &ast::Expr) -> Expr {
         },
         ast::Expr::BooleanLiteral(literal) => Expr::Bool(literal.value),
         ast::Expr::NoneLiteral(_) => Expr::None,
-        ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::USub => match lower(&unary.operand) {
-            Expr::Int(int) if int == "0" => Expr::Int(int),
-            Expr::Int(int) if !int.starts_with('-') => Expr::Int(format!("-{int}")),
-            Expr::Float(float) => Expr::Float(-float),
-            _ => opaque(expr),
-        },
+        ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::USub => {
+            match lower(&unary.operand) {
+                Expr::Int(int) if int == "0" => Expr::Int(int),
+                Expr::Int(int) if !int.starts_with('-') => Expr::Int(format!("-{int}")),
+                Expr::Float(float) => Expr::Float(-float),
+                _ => opaque(expr),
+            }
+        }
         ast::Expr::Tuple(tuple) => Expr::Tuple(tuple.elts.iter().map(lower).collect()),
         ast::Expr::List(list) => Expr::List(list.elts.iter().map(lower).collect()),
         ast::Expr::Dict(_)
@@ -368,7 +382,9 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn dynamic(&mut self, at: TextSize, what: &str) {
         let line = self.lines.of(at);
-        self.summary.dynamic.get_or_insert_with(|| (line, what.to_owned()));
+        self.summary
+            .dynamic
+            .get_or_insert_with(|| (line, what.to_owned()));
     }
 
     fn leaves(&mut self, at: TextSize) {
@@ -409,7 +425,9 @@ impl<'a> Visitor<'a> for Scan<'_> {
                     if let ast::Expr::Attribute(attribute) = target {
                         let line = self.lines.of(stmt.start());
                         let names = mentions(&attribute.value);
-                        self.summary.touched.extend(names.into_iter().map(|name| (line, name)));
+                        self.summary
+                            .touched
+                            .extend(names.into_iter().map(|name| (line, name)));
                     }
                 }
                 visitor::walk_stmt(self, stmt);
@@ -460,7 +478,9 @@ impl<'a> Visitor<'a> for Scan<'_> {
             ast::Expr::Named(named) if self.function == 0 => {
                 if let ast::Expr::Name(name) = &*named.target {
                     let line = self.lines.of(expr.start());
-                    self.summary.stray_bindings.push((line, name.id.to_string()));
+                    self.summary
+                        .stray_bindings
+                        .push((line, name.id.to_string()));
                 }
             }
             ast::Expr::Lambda(lambda) => {

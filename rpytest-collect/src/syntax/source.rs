@@ -46,9 +46,21 @@ fn line_of(bytes: &[u8], at: usize) -> u32 {
 
 /// The encoding that a comment in the first two lines declares, in lower case with dashes.
 fn cookie(bytes: &[u8]) -> Option<String> {
-    let mut lines = bytes.split(|&byte| byte == b'\n' || byte == b'\r');
-    for line in lines.by_ref().filter(|line| !line.is_empty()).take(2) {
+    let mut rest = bytes;
+    for _ in 0..2 {
+        let end = rest
+            .iter()
+            .position(|&byte| byte == b'\n' || byte == b'\r')
+            .unwrap_or(rest.len());
+        let (line, tail) = rest.split_at(end);
+        rest = tail
+            .strip_prefix(b"\r\n")
+            .or(tail.get(1..))
+            .unwrap_or_default();
         let text = line.trim_ascii_start();
+        if text.is_empty() {
+            continue;
+        }
         if text.first() != Some(&b'#') {
             // A second line only counts below a blank or comment line.
             return None;
@@ -56,14 +68,18 @@ fn cookie(bytes: &[u8]) -> Option<String> {
         let Some(at) = text.windows(6).position(|window| window == b"coding") else {
             continue;
         };
-        let Some((b':' | b'=', rest)) = text[at + 6..].split_first().map(|(c, r)| (*c, r)) else {
+        let Some((b':' | b'=', value)) = text[at + 6..].split_first().map(|(c, r)| (*c, r)) else {
             continue;
         };
-        let name: String = rest
+        let name: String = value
             .trim_ascii_start()
             .iter()
             .take_while(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
-            .map(|&byte| char::from(byte.to_ascii_lowercase()).to_string().replace('_', "-"))
+            .map(|&byte| {
+                char::from(byte.to_ascii_lowercase())
+                    .to_string()
+                    .replace('_', "-")
+            })
             .collect();
         if !name.is_empty() {
             return Some(name);
@@ -78,13 +94,32 @@ mod tests {
 
     #[test]
     fn encodings() {
-        assert_eq!(decode(b"\xef\xbb\xbfx").unwrap(), "x");
-        assert_eq!(decode(b"# -*- coding: latin_1 -*-\n'\xe9'").unwrap().chars().nth(27), Some('é'));
+        assert_eq!(decode(b"\xef\xbb\xbfx").expect("it is valid"), "x");
+        assert_eq!(
+            decode(b"# -*- coding: latin_1 -*-\n'\xe9'")
+                .expect("it is valid")
+                .chars()
+                .nth(27),
+            Some('é')
+        );
         assert!(matches!(
             decode(b"#!/x\n# vim: set fileencoding=koi8-r :\n"),
             Err(SyntaxProblem::Encoding { name }) if name == "koi8-r"
         ));
-        assert!(matches!(decode(b"a\n\xff"), Err(SyntaxProblem::Error { line: 2, .. })));
-        assert!(matches!(decode(b"a\0"), Err(SyntaxProblem::Error { line: 1, .. })));
+        assert_eq!(
+            decode("\n\r\n# coding: latin-1\né".as_bytes())
+                .expect("it is valid")
+                .chars()
+                .last(),
+            Some('é')
+        );
+        assert!(matches!(
+            decode(b"a\n\xff"),
+            Err(SyntaxProblem::Error { line: 2, .. })
+        ));
+        assert!(matches!(
+            decode(b"a\0"),
+            Err(SyntaxProblem::Error { line: 1, .. })
+        ));
     }
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import marshal
 import os
+import signal
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -97,6 +98,7 @@ class Distributed:
         self._counted = False
         self._error: str | None = None
         self._interrupt: tuple[str, str] | None = None
+        self._interrupted = False
         self._exitstatus: int | None = None
         self._abandoned: list[tuple[str, tuple[str, int | None, str]]] = []
 
@@ -193,6 +195,7 @@ class Distributed:
         try:
             self._until_over()
         except KeyboardInterrupt:
+            self._interrupted = True
             # The supervisor has interrupted the workers as well. They tear down, and what they
             # have finished by then still counts.
             self._until_over()
@@ -282,6 +285,15 @@ class Distributed:
             self._stop_run(value[0])
             self._show_abandoned()
             raise pytest.exit.Exception(value[0], value[1])
+        elif kind == "keyboard_interrupt":
+            self._interrupt = self._interrupt or value
+            if not self._interrupted:
+                # Raised by a test, or by the user: then ours is on its way. It would say nothing
+                # new, and a second one of the user's is the supervisor's to handle.
+                self._interrupted = True
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                self._stop_run("interrupted")
+                raise KeyboardInterrupt
         elif kind in ("internal_error", "failure"):
             self._internal_error(value)
 

@@ -241,6 +241,7 @@ class Template:
             self.relay("exit", (str(excinfo.value), excinfo.value.returncode))
         else:
             self._interrupt = pytest_compat.shown_location(self.session.config, excinfo)
+            self.relay("keyboard_interrupt", self._interrupt)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> Any:

@@ -121,8 +121,12 @@ class Test\u00c4:
 
 #[test]
 fn names_beyond_ascii() {
-    let files = NAMES.replace("test_\\u00fcmlaut", "test_ümlaut").replace("caf\\u00e9", "café");
-    let files = files.replace("test_\\u00fc(", "test_ü(").replace("Test\\u00c4", "TestÄ");
+    let files = NAMES
+        .replace("test_\\u00fcmlaut", "test_ümlaut")
+        .replace("caf\\u00e9", "café");
+    let files = files
+        .replace("test_\\u00fc(", "test_ü(")
+        .replace("Test\\u00c4", "TestÄ");
     Table::new(&files)
         .same(&[
             "",
@@ -293,6 +297,9 @@ fn what_failed_before() {
 #[test]
 fn one_failure_after_the_other() {
     Table::new(FAILED)
-        .same(&["--stepwise ; --stepwise ; --stepwise --stepwise-skip", "--sw -v ; --sw-skip -q"])
+        .same(&[
+            "--stepwise ; --stepwise ; --stepwise --stepwise-skip",
+            "--sw -v ; --sw-skip -q",
+        ])
         .check();
 }

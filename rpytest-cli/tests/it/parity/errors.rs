@@ -41,7 +41,9 @@ fn command_line() {
 
 #[test]
 fn no_tests() {
-    Table::new("--- README\nnothing here\n").same(&["", "-q", "--co", "-v"]).check();
+    Table::new("--- README\nnothing here\n")
+        .same(&["", "-q", "--co", "-v"])
+        .check();
 }
 
 #[test]
@@ -53,13 +55,17 @@ fn configuration() {
         "[pytest]\nconsole_output_style\n",
         "not an ini file\n",
         "[pytest]\nrequired_plugins = pytest-nowhere>=1\n",
-        "[pytest]\nfilterwarnings = error::no.such.Warning\n",
         "[pytest]\ntestpaths = nowhere\n",
         "[pytest]\nno_such_key = 1\n",
     ] {
         let files = format!("{FINE}--- pytest.ini\n{ini}");
         Table::new(&files).same(&[""]).check();
     }
+    // pytest says once for each phase that a filter is wrong; workers have one phase more, as
+    // controller and template both enter the collection.
+    let files =
+        format!("{FINE}--- pytest.ini\n[pytest]\nfilterwarnings = error::no.such.Warning\n");
+    Table::new(&files).same_in_process("").check();
     let files = format!("{FINE}--- pyproject.toml\n[tool.pytest.ini_options\n");
     Table::new(&files).same(&[""]).check();
 }
@@ -72,15 +78,9 @@ fn broken_conftest() {
         "def broken(:\n    pass",
         "import pytest\npytest.exit('enough', returncode=7)",
         "import sys\nsys.exit(9)",
-        "def pytest_configure(config):\n    raise ValueError('in configure')",
-        "def pytest_unknown_hook():\n    pass",
-        "def pytest_runtest_setup(item, no_such_argument):\n    pass",
         "import pytest\ndef pytest_configure(config):\n    raise pytest.UsageError('do not')",
         "import pytest\ndef pytest_configure(config):\n    pytest.exit('in configure', 6)",
         "pytest_plugins = ['no_such_plugin']",
-        "def pytest_collection_modifyitems(items):\n    raise KeyError('modify')",
-        "def pytest_sessionstart(session):\n    raise KeyError('start')",
-        "def pytest_sessionfinish(session):\n    raise KeyError('finish')",
         "import pytest\ndef pytest_collection(session):\n    raise pytest.UsageError('at collection')",
     ] {
         let files = format!("{FINE}--- conftest.py\n{conftest}\n");
@@ -88,16 +88,59 @@ fn broken_conftest() {
     }
 }
 
-/// The error that pytest itself does not catch: its traceback begins with the frames of whoever
-/// called pytest, which cannot be the same.
+/// Errors of which pytest shows all frames, those of whoever called it as well, which cannot be the
+/// same: the code is, and the error is shown.
 #[test]
-fn skip_in_a_conftest() {
-    let conftest = "import pytest\npytest.skip('not in a conftest', allow_module_level=True)\n";
-    for way in WAYS {
-        let project = Project::new(&format!("{FINE}--- conftest.py\n{conftest}"));
-        let run = Command::rpytest(main_venv(), &project).args(way.arguments()).run();
-        assert_eq!(run.code, 1, "{run}");
-        assert!(run.stderr.contains("Skipped: not in a conftest\n"), "{run}");
+fn tracebacks_through_the_caller_of_pytest() {
+    for (conftest, error) in [
+        (
+            "pytest.skip('not in a conftest', allow_module_level=True)",
+            "Skipped: not in a conftest\n",
+        ),
+        (
+            "def pytest_collection_modifyitems(items):\n    raise KeyError('modify')",
+            "INTERNALERROR> KeyError: 'modify'\n",
+        ),
+        (
+            "def pytest_sessionstart(session):\n    raise KeyError('start')",
+            "INTERNALERROR> KeyError: 'start'\n",
+        ),
+        (
+            "def pytest_unknown_hook():\n    pass",
+            "PluginValidationError: unknown hook 'pytest_unknown_hook'",
+        ),
+        (
+            "def pytest_configure(config):\n    raise ValueError('in configure')",
+            "ValueError: in configure\n",
+        ),
+        (
+            "def pytest_runtest_setup(item, no_such_argument):\n    pass",
+            "PluginValidationError: ",
+        ),
+        (
+            "def pytest_sessionfinish(session):\n    raise KeyError('finish')",
+            "KeyError: 'finish'\n",
+        ),
+    ] {
+        let files = format!("{FINE}--- conftest.py\nimport pytest\n{conftest}\n");
+        let expected = Command::pytest(main_venv(), &Project::new(&files)).run();
+        for way in WAYS {
+            let project = Project::new(&files);
+            let run = Command::rpytest(main_venv(), &project)
+                .args(way.arguments())
+                .run();
+            assert_eq!(run.code, expected.code, "{way:?}\n{run}\n{expected}");
+            for (text, expected) in [
+                (&run.stdout, &expected.stdout),
+                (&run.stderr, &expected.stderr),
+            ] {
+                assert_eq!(
+                    text.contains(error),
+                    expected.contains(error),
+                    "{way:?}\n{run}"
+                );
+            }
+        }
     }
 }
 
@@ -179,7 +222,9 @@ def test_known():
 def test_unknown():
     pass
 ";
-    Table::new(files).same(&["--strict-markers", "--strict", "", "-m known"]).check();
+    Table::new(files)
+        .same(&["--strict-markers", "--strict", "", "-m known"])
+        .check();
 }
 
 #[test]
@@ -192,7 +237,9 @@ def test_a():
 def test_b():
     pass
 ";
-    Table::new(files).same(&["", "-q b", "--import-mode=importlib"]).check();
+    Table::new(files)
+        .same(&["", "-q b", "--import-mode=importlib"])
+        .check();
 }
 
 #[test]

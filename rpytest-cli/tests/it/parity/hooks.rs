@@ -100,7 +100,14 @@ def test_skips():
 #[test]
 fn reporting() {
     Table::new(REPORTING)
-        .same(&["", "-v", "-q", "-rA --tb=line", "--junitxml=junit.xml", "--co"])
+        .same(&[
+            "",
+            "-v",
+            "-q",
+            "-rA --tb=line",
+            "--junitxml=junit.xml",
+            "--co",
+        ])
         .check();
 }
 
@@ -128,7 +135,10 @@ def test_three():
 #[test]
 fn session_that_is_told_to_stop() {
     // With two workers the third test may run at the same time as the second.
-    Table::new(STOPS).same(&["", "-v"]).without_two_workers().check();
+    Table::new(STOPS)
+        .same(&["", "-v"])
+        .without_two_workers()
+        .check();
 }
 
 const SHOULD_FAIL: &str = r#"
@@ -144,7 +154,10 @@ def test_two():
 
 #[test]
 fn test_that_makes_its_session_fail() {
-    Table::new(SHOULD_FAIL).same(&["", "-q"]).without_two_workers().check();
+    Table::new(SHOULD_FAIL)
+        .same(&["", "-q"])
+        .without_two_workers()
+        .check();
 }
 
 const PROTOCOL: &str = r#"
@@ -211,5 +224,7 @@ def test_from_plugin(from_plugin):
 
 #[test]
 fn protocol() {
-    Table::new(PROTOCOL).same(&["", "-v", "-rA", "--junitxml=junit.xml"]).check();
+    Table::new(PROTOCOL)
+        .same(&["", "-v", "-rA", "--junitxml=junit.xml"])
+        .check();
 }

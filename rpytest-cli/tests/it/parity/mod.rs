@@ -49,7 +49,11 @@ impl<'a> Table<'a> {
 
     /// A project.
     pub fn of(files: Files<'a>) -> Table<'a> {
-        Table { files, venv: main_venv(), rows: Vec::new() }
+        Table {
+            files,
+            venv: main_venv(),
+            rows: Vec::new(),
+        }
     }
 
     /// With another environment than the one that has everything.
@@ -66,19 +70,28 @@ impl<'a> Table<'a> {
 
     /// Adds a row that is the same without workers, which is as far as it can be compared.
     pub fn same_in_process(mut self, line: &'a str) -> Self {
-        self.rows.push(Row { ways: &WAYS[..1], ..Row::new(line) });
+        self.rows.push(Row {
+            ways: &WAYS[..1],
+            ..Row::new(line)
+        });
         self
     }
 
     /// Adds a row whose output is pytest's after a change.
     pub fn differs(mut self, line: &'a str, expectation: Expectation) -> Self {
-        self.rows.push(Row { expectation, ..Row::new(line) });
+        self.rows.push(Row {
+            expectation,
+            ..Row::new(line)
+        });
         self
     }
 
     /// Adds a row for which pytest itself needs further arguments.
     pub fn same_as_with(mut self, baseline: &'a [&'a str], line: &'a str) -> Self {
-        self.rows.push(Row { baseline, ..Row::new(line) });
+        self.rows.push(Row {
+            baseline,
+            ..Row::new(line)
+        });
         self
     }
 
@@ -94,7 +107,11 @@ impl<'a> Table<'a> {
     #[track_caller]
     pub fn check(self) {
         let differences: Vec<String> = self.rows.iter().flat_map(|row| self.compare(row)).collect();
-        assert!(differences.is_empty(), "not as pytest:\n{}", differences.join("\n"));
+        assert!(
+            differences.is_empty(),
+            "not as pytest:\n{}",
+            differences.join("\n")
+        );
     }
 
     fn compare(&self, row: &Row<'_>) -> Vec<String> {
@@ -104,8 +121,8 @@ impl<'a> Table<'a> {
             let got = self.run(row, Some(way));
             for (line, (expected, got)) in row.lines.iter().zip(expected.iter().zip(got)) {
                 let run = (row.expectation)(way, expected.run.clone());
-                let found = compare(&run, &got.run)
-                    + &section("junit", &expected.junit, &got.junit);
+                let found =
+                    compare(&run, &got.run) + &section("junit", &expected.junit, &got.junit);
                 if !found.is_empty() {
                     differences.push(format!("{:?} {way:?}\n{found}", line.join(" ")));
                 }
@@ -125,7 +142,10 @@ impl<'a> Table<'a> {
                 };
                 let run = command.args(line).run();
                 let junit = junit(&project.read(JUNIT), project.base());
-                Outcome { run: normal(&run, &project), junit }
+                Outcome {
+                    run: normal(&run, &project),
+                    junit,
+                }
             })
             .collect()
     }
@@ -139,7 +159,12 @@ struct Outcome {
 impl<'a> Row<'a> {
     fn new(line: &'a str) -> Row<'a> {
         let lines = line.split(" ; ").map(words).collect();
-        Row { lines, ways: &WAYS, baseline: &[], expectation: |_, run| run }
+        Row {
+            lines,
+            ways: &WAYS,
+            baseline: &[],
+            expectation: |_, run| run,
+        }
     }
 }
 

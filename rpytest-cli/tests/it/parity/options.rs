@@ -98,7 +98,9 @@ def test_many(number):
 fn stop_at_failures_with_workers() {
     for (limit, failures) in [("-x", 1), ("--maxfail=2", 2)] {
         let project = Project::new(MANY);
-        let run = Command::rpytest(main_venv(), &project).args(["-n", "2", limit]).run();
+        let run = Command::rpytest(main_venv(), &project)
+            .args(["-n", "2", limit])
+            .run();
         assert_eq!(run.code, 1, "{run}");
         let failed = project.words("failed").len();
         assert!(failed >= failures, "{failed}: {run}");
@@ -124,8 +126,14 @@ fn workers_by_addopts() {
     let project = Project::new(&format!(
         "{files}--- test_worker.py\ndef test_w(worker_id):\n    open(\"worker\", \"w\").write(worker_id)\n"
     ));
-    Command::rpytest(main_venv(), &project).run().expect(1, "1 failed, 4 passed");
-    assert!(project.read("worker").starts_with("gw"), "{}", project.read("worker"));
+    Command::rpytest(main_venv(), &project)
+        .run()
+        .expect(1, "1 failed, 4 passed");
+    assert!(
+        project.read("worker").starts_with("gw"),
+        "{}",
+        project.read("worker")
+    );
 }
 
 const INI: &str = r#"
@@ -160,6 +168,12 @@ def test_outer(request):
 #[test]
 fn configuration_files() {
     Table::new(INI)
-        .same(&["", "inner", "-c inner/pytest.ini", "inner/test_inner.py test_outer.py", "--markers"])
+        .same(&[
+            "",
+            "inner",
+            "-c inner/pytest.ini",
+            "inner/test_inner.py test_outer.py",
+            "--markers",
+        ])
         .check();
 }

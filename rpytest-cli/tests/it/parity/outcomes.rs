@@ -7,17 +7,28 @@ const EXAMPLE: Files<'_> = Files::Directory("examples/suite");
 
 #[test]
 fn example_at_each_verbosity() {
-    Table::of(EXAMPLE).same(&["", "-v", "-vv", "-q", "-qq", "--no-header --no-summary"]).check();
+    Table::of(EXAMPLE)
+        .same(&["", "-v", "-vv", "-q", "-qq", "--no-header --no-summary"])
+        .check();
 }
 
 #[test]
 fn example_with_each_summary() {
-    Table::of(EXAMPLE).same(&["-ra", "-rA", "-rN -q", "-rfEsxXpP --no-header"]).check();
+    Table::of(EXAMPLE)
+        .same(&["-ra", "-rA", "-rN -q", "-rfEsxXpP --no-header"])
+        .check();
 }
 
 #[test]
 fn example_with_each_traceback() {
-    let lines = ["--tb=short", "--tb=long", "--tb=line", "--tb=native", "--tb=no", "-l --tb=auto"];
+    let lines = [
+        "--tb=short",
+        "--tb=long",
+        "--tb=line",
+        "--tb=native",
+        "--tb=no",
+        "-l --tb=auto",
+    ];
     Table::of(EXAMPLE).same(&lines).check();
 }
 
@@ -40,7 +51,11 @@ fn example_selected() {
 #[test]
 fn example_stopped() {
     Table::of(EXAMPLE)
-        .same(&["--runxfail -q", "--color=yes", "--color=yes -v --code-highlight=no"])
+        .same(&[
+            "--runxfail -q",
+            "--color=yes",
+            "--color=yes -v --code-highlight=no",
+        ])
         .check();
 }
 
@@ -57,7 +72,9 @@ fn example_as_junit() {
 
 #[test]
 fn example_collected_only() {
-    Table::of(EXAMPLE).same(&["--co", "--co -q", "--co -qq", "--co -v -k years"]).check();
+    Table::of(EXAMPLE)
+        .same(&["--co", "--co -q", "--co -qq", "--co -v -k years"])
+        .check();
 }
 
 const FIXTURES: &str = r#"
@@ -159,7 +176,8 @@ fn fixtures_of_each_scope() {
     Table::new(FIXTURES)
         .same(&["--show-capture=no", "--show-capture=no -v --tb=line -rA"])
         .check();
-    let table = Table::new(FIXTURES).same(&["", "-rA -v", "--junitxml=junit.xml -o junit_logging=all"]);
+    let table =
+        Table::new(FIXTURES).same(&["", "-rA -v", "--junitxml=junit.xml -o junit_logging=all"]);
     table.without_two_workers().check();
 }
 
@@ -235,7 +253,13 @@ def test_after():
 #[test]
 fn unittest_and_subtests() {
     Table::new(CASES)
-        .same(&["", "-v", "-rA -q", "--junitxml=junit.xml", "--maxfail=100 --tb=short"])
+        .same(&[
+            "",
+            "-v",
+            "-rA -q",
+            "--junitxml=junit.xml",
+            "--maxfail=100 --tb=short",
+        ])
         .check();
 }
 
@@ -280,7 +304,9 @@ hello, ...
 
 #[test]
 fn doctests() {
-    Table::new(DOCTESTS).same(&["", "-v", "--doctest-continue-on-failure", "--co -q"]).check();
+    Table::new(DOCTESTS)
+        .same(&["", "-v", "--doctest-continue-on-failure", "--co -q"])
+        .check();
 }
 
 const XFAIL: &str = r#"
@@ -332,5 +358,7 @@ def test_broken_condition():
 
 #[test]
 fn xfail_in_all_its_forms() {
-    Table::new(XFAIL).same(&["-ra", "-v --tb=short", "--runxfail", "-rA -q"]).check();
+    Table::new(XFAIL)
+        .same(&["-ra", "-v --tb=short", "--runxfail", "-rA -q"])
+        .check();
 }

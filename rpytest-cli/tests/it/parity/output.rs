@@ -349,5 +349,7 @@ def test_slow(slow):
 
 #[test]
 fn durations() {
-    Table::new(SLOW).same(&["--durations=2", "--durations=2 -vv", "--durations=1 -q"]).check();
+    Table::new(SLOW)
+        .same(&["--durations=2", "--durations=2 -vv", "--durations=1 -q"])
+        .check();
 }

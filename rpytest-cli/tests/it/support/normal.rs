@@ -8,7 +8,11 @@ use super::{Project, Run};
 /// around a time. Nothing else: an exception that one project needs is that project's.
 pub fn normal(run: &Run, project: &Project) -> Run {
     let text = |text: &str| normal_text(text, project.base());
-    Run { stdout: text(&run.stdout), stderr: text(&run.stderr), code: run.code }
+    Run {
+        stdout: text(&run.stdout),
+        stderr: text(&run.stderr),
+        code: run.code,
+    }
 }
 
 /// The same of a text.
@@ -69,7 +73,10 @@ fn times(line: &str) -> String {
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let number = &rest[..rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len()];
+        let number = &rest[..rest.len()
+            - rest
+                .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+                .len()];
         let after = &rest[number.len()..];
         let is_time = number.contains('.')
             && after.starts_with('s')
@@ -142,7 +149,9 @@ pub fn difference(expected: &str, got: &str) -> String {
         }
     }
     let near = |at: usize| {
-        lines[at.saturating_sub(2)..(at + 3).min(lines.len())].iter().any(|(sign, _)| *sign != ' ')
+        lines[at.saturating_sub(2)..(at + 3).min(lines.len())]
+            .iter()
+            .any(|(sign, _)| *sign != ' ')
     };
     let mut out = String::new();
     for (at, (sign, line)) in lines.iter().enumerate() {

@@ -35,14 +35,19 @@ impl Project {
             .tempdir()
             .expect("a temporary directory");
         let base = temporary.path().canonicalize().expect("it is there");
-        let project = Project { base, _temporary: temporary };
+        let project = Project {
+            base,
+            _temporary: temporary,
+        };
         for directory in [project.root(), project.home(), project.temporary_files()] {
             fs::create_dir_all(directory).expect("a directory");
         }
         match files {
             Files::Text(text) => project.write(text),
             Files::Directory(directory) => {
-                let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+                let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .parent()
+                    .expect("the workspace");
                 copy(&workspace.join(directory), &project.root());
             }
         }
@@ -76,7 +81,11 @@ impl Project {
 
     /// The words of a file that tests append to, in the order of the alphabet.
     pub fn words(&self, path: &str) -> Vec<String> {
-        let mut words: Vec<_> = self.read(path).split_whitespace().map(str::to_owned).collect();
+        let mut words: Vec<_> = self
+            .read(path)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
         words.sort();
         words
     }
@@ -97,7 +106,9 @@ fn split(text: &str) -> Vec<(&str, String)> {
         if let Some(path) = line.strip_prefix("--- ") {
             files.push((path.trim_end(), String::new()));
         } else {
-            let (_, content) = files.last_mut().expect("a project begins with a file's name");
+            let (_, content) = files
+                .last_mut()
+                .expect("a project begins with a file's name");
             content.push_str(line);
         }
     }

@@ -75,9 +75,12 @@ pub struct Interpreter {
 fn newest() -> Interpreter {
     let path = env::var_os("RPYTEST_TEST_PYTHON").map(PathBuf::from);
     let named = path.map(|path| {
-        probe(&path).unwrap_or_else(|| panic!("{path:?} (RPYTEST_TEST_PYTHON) is not a usable Python"))
+        probe(&path)
+            .unwrap_or_else(|| panic!("{path:?} (RPYTEST_TEST_PYTHON) is not a usable Python"))
     });
-    named.or_else(|| interpreters().first().cloned()).expect("the tests need a CPython >= 3.10")
+    named
+        .or_else(|| interpreters().first().cloned())
+        .expect("the tests need a CPython >= 3.10")
 }
 
 /// One interpreter of each version that is present, newest first.
@@ -88,7 +91,10 @@ pub fn interpreters() -> &'static [Interpreter] {
         let names: Vec<_> = names.chain(["python3".into()]).collect();
         let path = env::var_os("PATH").unwrap_or_default();
         let on_path = env::split_paths(&path).flat_map(|dir| {
-            names.iter().map(move |name| dir.join(name)).collect::<Vec<_>>()
+            names
+                .iter()
+                .map(move |name| dir.join(name))
+                .collect::<Vec<_>>()
         });
         let managed = env::var_os("HOME")
             .and_then(|home| fs::read_dir(Path::new(&home).join(".pyenv/versions")).ok())
@@ -97,7 +103,10 @@ pub fn interpreters() -> &'static [Interpreter] {
             .flatten()
             .map(|version| version.path().join("bin/python"));
         let mut found: Vec<Interpreter> = Vec::new();
-        for candidate in on_path.chain(managed).filter(|candidate| candidate.exists()) {
+        for candidate in on_path
+            .chain(managed)
+            .filter(|candidate| candidate.exists())
+        {
             if let Some(interpreter) = probe(&candidate)
                 && found.iter().all(|other| other.minor != interpreter.minor)
             {
@@ -113,19 +122,27 @@ pub fn interpreters() -> &'static [Interpreter] {
 fn probe(program: &Path) -> Option<Interpreter> {
     let script = "import sys, platform, ensurepip, venv; \
                   print(platform.python_implementation(), *sys.version_info[:2], sys.executable)";
-    let output = clean(&mut Command::new(program)).args(["-c", script]).output().ok()?;
+    let output = clean(&mut Command::new(program))
+        .args(["-c", script])
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let mut words = text.trim_end().splitn(4, ' ');
     let (implementation, major) = (words.next()?, words.next()?);
     let minor = words.next()?.parse().ok()?;
     let usable = implementation == "CPython" && major == "3" && MINORS.contains(&minor);
     usable.then_some(())?;
-    Some(Interpreter { path: words.next()?.into(), minor })
+    Some(Interpreter {
+        path: words.next()?.into(),
+        minor,
+    })
 }
 
 /// Makes an environment, unless it is there with these requirements.
 fn make(name: &str, python: &Interpreter, requirements: &[&str]) -> Venv {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("the target directory");
     let root = target.join(name);
     let lock = File::create(target.join(format!("{name}.lock"))).expect("a lock file");
     // Other test binaries, and other runs of this one, want the same environment.
@@ -139,21 +156,43 @@ fn make(name: &str, python: &Interpreter, requirements: &[&str]) -> Venv {
         fs::remove_dir_all(&root).expect("the outdated environment goes");
     }
     succeed(Command::new(&python.path).args(["-m", "venv"]).arg(&root));
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    succeed(Command::new(root.join("bin/python")).args(pip).args(requirements));
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    succeed(
+        Command::new(root.join("bin/python"))
+            .args(pip)
+            .args(requirements),
+    );
     fs::write(&stamp, wanted).expect("the stamp");
     Venv(root)
 }
 
 fn succeed(command: &mut Command) {
-    let output = clean(command).stdin(Stdio::null()).output().expect("it starts");
+    let output = clean(command)
+        .stdin(Stdio::null())
+        .output()
+        .expect("it starts");
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{text}",
+        output.status
+    );
 }
 
 /// Without what would make one Python look for another's modules.
 fn clean(command: &mut Command) -> &mut Command {
-    for name in ["PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"] {
+    for name in [
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "VIRTUAL_ENV",
+    ] {
         command.env_remove(name);
     }
     command

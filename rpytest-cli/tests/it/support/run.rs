@@ -64,10 +64,15 @@ impl<'a> Command<'a> {
         let mut command = process::Command::new(program);
         let path = env::join_paths([venv.bin(), "/usr/bin".into(), "/bin".into()]);
         // Nothing of the environment in which the tests run: pytest reads much of it.
-        let kept: BTreeMap<_, _> = ["LLVM_PROFILE_FILE", "LD_LIBRARY_PATH", "RPYTEST_LOG", "RPYTEST_PYTHON_SOURCE"]
-            .into_iter()
-            .filter_map(|name| Some((name, env::var_os(name)?)))
-            .collect();
+        let kept: BTreeMap<_, _> = [
+            "LLVM_PROFILE_FILE",
+            "LD_LIBRARY_PATH",
+            "RPYTEST_LOG",
+            "RPYTEST_PYTHON_SOURCE",
+        ]
+        .into_iter()
+        .filter_map(|name| Some((name, env::var_os(name)?)))
+        .collect();
         command
             .env_clear()
             .envs(kept)
@@ -75,7 +80,10 @@ impl<'a> Command<'a> {
             .env("VIRTUAL_ENV", venv.root())
             .env("HOME", project.home())
             // Python files, by content; shared, so that they are compiled once.
-            .env("RPYTEST_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+            .env(
+                "RPYTEST_CACHE_DIR",
+                Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+            )
             .env("TMPDIR", project.temporary_files())
             .env("LANG", "C.UTF-8")
             .env("COLUMNS", "100")
@@ -110,8 +118,10 @@ impl<'a> Command<'a> {
         // Files, not pipes: a process that outlives the command must not keep anybody waiting.
         let output = self.project.base().join("output");
         fs::create_dir_all(&output).expect("a directory");
-        self.command.stdout(File::create(output.join("stdout")).expect("a file"));
-        self.command.stderr(File::create(output.join("stderr")).expect("a file"));
+        self.command
+            .stdout(File::create(output.join("stdout")).expect("a file"));
+        self.command
+            .stderr(File::create(output.join("stderr")).expect("a file"));
         let mut child = self.command.spawn().expect("the command starts");
         let pid = Pid::from_child(&child);
         let (tell, ended) = channel();
@@ -119,7 +129,12 @@ impl<'a> Command<'a> {
             let status = child.wait().expect("it is ours");
             let _ = tell.send(status);
         });
-        Running { pid, ended, output, over: false }
+        Running {
+            pid,
+            ended,
+            output,
+            over: false,
+        }
     }
 
     /// Runs it to its end.
@@ -158,7 +173,11 @@ impl Running {
         let (stdout, stderr) = self.text();
         let signal = status.signal().map(|signal| 128 + signal);
         let code = status.code().or(signal).expect("it has ended");
-        Run { stdout, stderr, code }
+        Run {
+            stdout,
+            stderr,
+            code,
+        }
     }
 
     /// Waits until something is so, as long as the command runs.
@@ -166,14 +185,20 @@ impl Running {
         let deadline = Instant::now() + LIMIT;
         while !condition() {
             let (stdout, stderr) = self.text();
-            assert!(Instant::now() < deadline, "{what}: never\n{stdout}\n{stderr}");
+            assert!(
+                Instant::now() < deadline,
+                "{what}: never\n{stdout}\n{stderr}"
+            );
             match self.ended.recv_timeout(GLANCE) {
                 Err(RecvTimeoutError::Timeout) => {}
                 end => {
                     self.over = true;
                     // What is waited for may have been the last thing that it did.
                     let (stdout, stderr) = self.text();
-                    assert!(condition(), "{what}: not before the end ({end:?})\n{stdout}\n{stderr}");
+                    assert!(
+                        condition(),
+                        "{what}: not before the end ({end:?})\n{stdout}\n{stderr}"
+                    );
                 }
             }
         }
@@ -200,7 +225,9 @@ impl Run {
     /// The line with the numbers, without its rule and time: `1 failed, 2 passed`.
     pub fn counts(&self) -> &str {
         let last = self.stdout.lines().rev().find(|line| line.contains(" in "));
-        let line = last.unwrap_or_else(|| panic!("there is no summary:\n{self}")).trim_matches(['=', ' ']);
+        let line = last
+            .unwrap_or_else(|| panic!("there is no summary:\n{self}"))
+            .trim_matches(['=', ' ']);
         line.split(" in ").next().unwrap_or(line)
     }
 
@@ -221,7 +248,11 @@ impl Run {
 
 impl std::fmt::Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "[exit {}]\n{}\n[stderr]\n{}", self.code, self.stdout, self.stderr)
+        write!(
+            f,
+            "[exit {}]\n{}\n[stderr]\n{}",
+            self.code, self.stdout, self.stderr
+        )
     }
 }
 
@@ -239,7 +270,9 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
 pub fn processes_of(project: &Project) -> Vec<(i32, String)> {
     let base = project.base().as_os_str().as_encoded_bytes();
     let processes = fs::read_dir("/proc").expect("the tests of ends need /proc");
-    let numbers = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let numbers = processes
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut found = Vec::new();
     for pid in numbers {
         let place = PathBuf::from(format!("/proc/{pid}"));
