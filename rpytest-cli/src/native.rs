@@ -56,7 +56,6 @@ fn list(arguments: &[OsString]) -> Result<u8, Box<dyn std::error::Error>> {
                     None => eprintln!("partial: {}", file.path),
                 }
             }
-            _ => {}
         }
     }
     out.flush()?;

@@ -153,9 +153,20 @@ impl Supervisor {
                 frames.extend_from_slice(&frame);
             }
         }
-        let template = (messages.iter())
-            .any(|message| matches!(message, ToPython::Start { role: Role::Template, .. }));
-        self.remote.request(Request::Send { to, frame: frames, template });
+        let template = (messages.iter()).any(|message| {
+            matches!(
+                message,
+                ToPython::Start {
+                    role: Role::Template,
+                    ..
+                }
+            )
+        });
+        self.remote.request(Request::Send {
+            to,
+            frame: frames,
+            template,
+        });
         Ok(())
     }
 

@@ -134,11 +134,8 @@ fn tracebacks_through_the_caller_of_pytest() {
                 (&run.stdout, &expected.stdout),
                 (&run.stderr, &expected.stderr),
             ] {
-                assert_eq!(
-                    text.contains(error),
-                    expected.contains(error),
-                    "{way:?}\n{run}"
-                );
+                // Workers may have more to say: the hook is theirs, too.
+                assert!(text.contains(error) || !expected.contains(error), "{way:?}\n{run}");
             }
         }
     }
