@@ -1,4 +1,5 @@
 //! Native collection against the real thing: one tricky project, collected by both.
+#![cfg(feature = "ruff")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -366,7 +367,6 @@ class Empty(TestCase): pass
 ];
 
 #[test]
-#[cfg(feature = "ruff")]
 fn exact_files_are_what_pytest_collects() {
     let python = test_python();
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -4,6 +4,11 @@
 //! parser may see a file (its size, its encoding, how deeply it nests) is settled here, so that a
 //! hostile file costs a reason and not a stack.
 
+#![cfg_attr(
+    not(feature = "ruff"),
+    expect(dead_code, reason = "only a parser makes most of the facts")
+)]
+
 mod nesting;
 mod source;
 

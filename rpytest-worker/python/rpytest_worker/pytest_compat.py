@@ -466,9 +466,7 @@ class JunitOfWorker:
         self._tell((name, str(value)))
 
 
-def stand_in_for_junit(
-    config: pytest.Config, tell: Callable[[tuple[str, object]], None]
-) -> None:
+def stand_in_for_junit(config: pytest.Config, tell: Callable[[tuple[str, object]], None]) -> None:
     key = _pytest.junitxml.xml_key
     if getattr(config.option, "xmlpath", None) and key not in config.stash:
         stand_in: Any = JunitOfWorker(config.getini("junit_family"), tell)

@@ -194,9 +194,7 @@ class Template:
             pytest_compat.mute(reporter)
         self._failed_collectors = pytest_compat.failed_collectors(config)
         dialect.accommodate(config)
-        pytest_compat.stand_in_for_junit(
-            config, lambda value: self.relay("suite_property", value)
-        )
+        pytest_compat.stand_in_for_junit(config, lambda value: self.relay("suite_property", value))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: Any) -> None:

@@ -135,7 +135,10 @@ fn tracebacks_through_the_caller_of_pytest() {
                 (&run.stderr, &expected.stderr),
             ] {
                 // Workers may have more to say: the hook is theirs, too.
-                assert!(text.contains(error) || !expected.contains(error), "{way:?}\n{run}");
+                assert!(
+                    text.contains(error) || !expected.contains(error),
+                    "{way:?}\n{run}"
+                );
             }
         }
     }
