@@ -82,11 +82,11 @@ fn dispatch(tasks: Vec<Task>, workers: u32) -> usize {
 fn dispatching(c: &mut Criterion) {
     let mut group = c.benchmark_group("dispatch");
     group.sample_size(10);
-    for workers in [2, 16] {
-        let tasks = tasks(100_000);
-        group.throughput(Throughput::Elements(100_000));
+    for (count, workers) in [(10_000, 2), (100_000, 2), (100_000, 16)] {
+        let tasks = tasks(count);
+        group.throughput(Throughput::Elements(count.into()));
         group.bench_function(
-            BenchmarkId::from_parameter(format!("{workers} workers")),
+            BenchmarkId::from_parameter(format!("{count} to {workers} workers")),
             |b| {
                 b.iter(|| dispatch(tasks.clone(), workers));
             },

@@ -1,7 +1,13 @@
 //! Runs each example, and looks at what it says.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// No example takes longer, on a slow machine either.
+const LIMIT: Duration = Duration::from_secs(180);
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -19,28 +25,43 @@ fn built() -> PathBuf {
         .to_owned()
 }
 
-fn example(name: &str, arguments: &[&str], python: Option<&Path>) -> Output {
+/// Runs an example, which must end with this exit code, and in time.
+fn example(name: &str, arguments: &[&str], python: Option<&Path>, code: i32) -> String {
     let mut command = Command::new(built().join("examples").join(name));
     command
         .args(arguments)
         .current_dir(root())
-        .stdin(Stdio::null());
-    command.env_remove("PYTHONDONTWRITEBYTECODE");
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .env_remove("PYTHONDONTWRITEBYTECODE");
     if let Some(python) = python {
         command.env("RPYTEST_PYTHON", python);
     }
-    command.output().expect("the example runs")
-}
-
-fn stdout(output: &Output) -> String {
+    let child = command.spawn().expect("the example was built");
+    let output = within_limit(name, child);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success() || !text.is_empty(),
-        "{}\n{}",
-        output.status,
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{name}\n{text}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
     text
+}
+
+fn within_limit(name: &str, child: Child) -> Output {
+    let pid = child.id().to_string();
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || send.send(child.wait_with_output()));
+    match receive.recv_timeout(LIMIT) {
+        Ok(output) => output.expect("its output can be read"),
+        Err(_) => {
+            // Its Python processes end with it.
+            let _ = Command::new("kill").args(["-9", &pid]).status();
+            panic!("{name} did not end within {LIMIT:?}");
+        }
+    }
 }
 
 /// An interpreter that has pytest, in a virtual environment that is made once.
@@ -65,7 +86,7 @@ fn python() -> PathBuf {
 
 #[test]
 fn shard_plan_loses_nothing() {
-    let text = stdout(&example("shard_plan", &["3"], None));
+    let text = example("shard_plan", &["3"], None, 0);
     assert!(text.contains("120 tests on 3 workers"), "{text}");
     assert!(
         text.contains("DurationBalanced: the longest shard"),
@@ -75,7 +96,8 @@ fn shard_plan_loses_nothing() {
 
 #[test]
 fn frames_go_both_ways() {
-    let text = stdout(&example("frames", &[], None));
+    let text = example("frames", &[], None, 0);
+    assert!(text.contains("peer: Python 3.13.0, pytest 9.2.0"), "{text}");
     assert_eq!(text.matches("Result {").count(), 3, "{text}");
     assert!(text.contains("hostile: "), "{text}");
 }
@@ -83,17 +105,12 @@ fn frames_go_both_ways() {
 #[test]
 fn a_suite_is_run_by_a_harness_of_ones_own() {
     let python = python();
-    let text = stdout(&example("one_process", &[], Some(&python)));
+    let text = example("one_process", &[], Some(&python), 0);
     assert!(text.contains("pytest 9.2.0"), "{text}");
     assert!(text.contains("session over: 0"), "{text}");
 
-    let output = example("ci_harness", &["examples/suite", "2"], Some(&python));
-    let text = stdout(&output);
-    assert_eq!(
-        output.status.code(),
-        Some(1),
-        "the suite fails on purpose: {text}"
-    );
+    // The suite fails on purpose.
+    let text = example("ci_harness", &["examples/suite", "2"], Some(&python), 1);
     assert!(
         text.contains("FAILED tests/test_outcomes.py::test_fails"),
         "{text}"

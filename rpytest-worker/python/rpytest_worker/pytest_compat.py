@@ -485,6 +485,12 @@ def add_suite_property(config: pytest.Config, name: str, value: object) -> None:
             xml.global_properties.pop()
 
 
+def is_on_terminal(reporter: Any) -> bool:
+    """Whether somebody watches. It is a value up to pytest 8.0, and a method since."""
+    isatty = reporter.isatty
+    return bool(isatty() if callable(isatty) else isatty)
+
+
 def hook_implementations(hook: Any) -> list[Any]:
     return list(hook.get_hookimpls())
 

@@ -77,15 +77,6 @@ impl<'a> Table<'a> {
         self
     }
 
-    /// Adds a row whose output is pytest's after a change.
-    pub fn differs(mut self, line: &'a str, expectation: Expectation) -> Self {
-        self.rows.push(Row {
-            expectation,
-            ..Row::new(line)
-        });
-        self
-    }
-
     /// Adds a row for which pytest itself needs further arguments.
     pub fn same_as_with(mut self, baseline: &'a [&'a str], line: &'a str) -> Self {
         self.rows.push(Row {

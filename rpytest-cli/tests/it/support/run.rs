@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -93,23 +92,11 @@ impl<'a> Command<'a> {
         Command { project, command }
     }
 
-    /// Adds an argument.
-    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
-        self.command.arg(argument.into());
-        self
-    }
-
     /// Adds arguments.
     pub fn args<I: AsRef<str>>(mut self, arguments: impl IntoIterator<Item = I>) -> Self {
         for argument in arguments {
             self.command.arg(argument.as_ref());
         }
-        self
-    }
-
-    /// Sets an environment variable.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
         self
     }
 
@@ -144,11 +131,6 @@ impl<'a> Command<'a> {
 }
 
 impl Running {
-    /// Its process.
-    pub fn pid(&self) -> Pid {
-        self.pid
-    }
-
     /// Sends a signal to it alone.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("it runs");
