@@ -485,6 +485,31 @@ def add_suite_property(config: pytest.Config, name: str, value: object) -> None:
             xml.global_properties.pop()
 
 
+def _failed_subtests(config: pytest.Config) -> dict[Any, int]:
+    """How many subtests failed in each test, since pytest 9.0 has them."""
+    try:
+        from _pytest.subtests import failed_subtests_key
+    except ImportError:
+        return {}
+    return config.stash.get(failed_subtests_key, {})
+
+
+def _identity(report: Any) -> Any:
+    """The key of that count: the node id, or what pytest 9.2 made of it."""
+    return getattr(report, "id", report.nodeid)
+
+
+def failed_subtests(config: pytest.Config, report: Any) -> int:
+    if report.when != "call":
+        return 0
+    return _failed_subtests(config).get(_identity(report), 0)
+
+
+def set_failed_subtests(config: pytest.Config, report: Any, count: int) -> None:
+    """With it, whoever shows the report of the test makes it a failure, if it passed."""
+    _failed_subtests(config)[_identity(report)] = count
+
+
 def is_on_terminal(reporter: Any) -> bool:
     """Whether somebody watches. It is a value up to pytest 8.0, and a method since."""
     isatty = reporter.isatty

@@ -143,6 +143,8 @@ def serialize(report: Any, config: pytest.Config) -> bytes:
 
 def _serialize(report: Any, config: pytest.Config) -> dict[str, Any]:
     data: dict[str, Any] = config.hook.pytest_report_to_serializable(config=config, report=report)
+    if failed_subtests := pytest_compat.failed_subtests(config, report):
+        data["$rpytest_failed_subtests"] = failed_subtests
     longrepr = report.longrepr
     if hasattr(longrepr, "toterminal") and not pytest_compat.has_exception_repr(longrepr):
         # pytest would keep no more than its text without markup.
@@ -155,7 +157,10 @@ def _serialize(report: Any, config: pytest.Config) -> dict[str, Any]:
 
 def deserialize(data: dict[str, Any], config: pytest.Config) -> Any:
     rendered = data.pop("$rpytest_rendered", None)
+    failed_subtests = data.pop("$rpytest_failed_subtests", 0)
     report = config.hook.pytest_report_from_serializable(config=config, data=data)
+    if failed_subtests:
+        pytest_compat.set_failed_subtests(config, report, failed_subtests)
     pytest_compat.restore_subtest_context(report, data)
     if rendered is not None:
         report.longrepr = pytest_compat.RenderedRepr(*rendered)

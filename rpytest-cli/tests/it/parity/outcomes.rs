@@ -261,12 +261,20 @@ def test_after():
 fn unittest_and_subtests() {
     Table::new(CASES)
         .same(&[
+            "--show-capture=no",
+            "-v --show-capture=no",
+            "-q --tb=line -rfEsx",
+        ])
+        .check();
+    // What is printed by `setUpClass` is shown by the first test of the class in each worker.
+    Table::new(CASES)
+        .same(&[
             "",
-            "-v",
             "-ra -q",
             "--junitxml=junit.xml",
             "--maxfail=100 --tb=short",
         ])
+        .without_two_workers()
         .check();
 }
 
