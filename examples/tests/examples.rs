@@ -38,7 +38,9 @@ fn example(name: &str, arguments: &[&str], python: Option<&Path>, code: i32) -> 
     if let Some(python) = python {
         command.env("RPYTEST_PYTHON", python);
     }
-    let child = command.spawn().expect("the example was built");
+    let child = command.spawn().expect(
+        "`cargo test -p rpytest-examples`, without a target of its own, builds the examples",
+    );
     let output = within_limit(name, child);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(

@@ -146,6 +146,7 @@ class Distributed:
     @pytest.hookimpl
     def pytest_collection(self, session: pytest.Session) -> bool:
         """Wait for the items of whoever collects."""
+        pytest_compat.drop_captured(self._config)
         while not self._nodeids and not self._over:
             message = self._receive()
             if message["event"]["kind"] == "collected":

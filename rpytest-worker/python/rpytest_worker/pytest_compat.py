@@ -485,6 +485,16 @@ def add_suite_property(config: pytest.Config, name: str, value: object) -> None:
             xml.global_properties.pop()
 
 
+def drop_captured(config: pytest.Config) -> None:
+    """Forget what the import of conftests has written, which else is written at the end.
+
+    Where pytest collects, the report of the first collector takes it.
+    """
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is not None and getattr(capture, "_global_capturing", None) is not None:
+        capture.read_global_capture()
+
+
 def _failed_subtests(config: pytest.Config) -> dict[Any, int]:
     """How many subtests failed in each test, since pytest 9.0 has them."""
     try:

@@ -263,7 +263,7 @@ fn unittest_and_subtests() {
         .same(&[
             "--show-capture=no",
             "-v --show-capture=no",
-            "-q --tb=line -rfEsx",
+            "-q --tb=line -rfEsx --show-capture=no",
         ])
         .check();
     // What is printed by `setUpClass` is shown by the first test of the class in each worker.
