@@ -43,6 +43,7 @@ pub enum UsageError {
 /// Options that are promised and not there yet, with what does their work today. They are refused
 /// by name: an option that is accepted and ignored would let a run mean something else.
 const NOT_YET: &[(&str, &str)] = &[
+    ("-f", ""),
     ("--cache-results", ""),
     ("--cache-store", ""),
     ("--cleanup", ""),
@@ -56,6 +57,7 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--github", ""),
     ("--inventory-status", ""),
     ("--json", ""),
+    ("--looponfail", ""),
     ("--message-format", ""),
     (
         "--no-native-collection",

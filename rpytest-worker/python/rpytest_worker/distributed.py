@@ -99,6 +99,7 @@ class Distributed:
         self._error: str | None = None
         self._interrupt: tuple[str, str] | None = None
         self._interrupted = False
+        self._raised = False
         self._exitstatus: int | None = None
         self._abandoned: list[tuple[str, tuple[str, int | None, str]]] = []
 
@@ -279,10 +280,14 @@ class Distributed:
             pytest_compat.add_suite_property(config, *value)
         elif kind == "abandoned":
             self._abandoned.append(value)
+        elif kind in ("usage_error", "exit") and self._raised:
+            pass  # told again on its way out of the worker, or by the next one
         elif kind == "usage_error":
+            self._raised = True
             self._stop_run("usage error")
             raise pytest.UsageError(*value)
         elif kind == "exit":
+            self._raised = True
             self._stop_run(value[0])
             self._show_abandoned()
             raise pytest.exit.Exception(value[0], value[1])
