@@ -6,9 +6,29 @@
 #[path = "it/support/mod.rs"]
 mod support;
 
+use std::sync::OnceLock;
+
 use support::normal::{difference, normal};
-use support::python::main_venv;
+use support::python::{Venv, venv_of};
 use support::{Command, Project, Run, WAYS};
+
+/// pytest and every plugin that a test needs.
+const PLUGINS: &[&str] = &[
+    "pytest==9.2.0",
+    "pytest-xdist==3.8.0",
+    "pytest-cov==7.1.0",
+    "pytest-asyncio==1.5.0",
+    "anyio[trio]==4.16.0",
+    "trio==0.35.0",
+    "pytest-mock==3.17.0",
+    "hypothesis==6.170.15",
+    "pytest-timeout==2.4.0",
+];
+
+fn plugins_venv() -> &'static Venv {
+    static VENV: OnceLock<Venv> = OnceLock::new();
+    VENV.get_or_init(|| venv_of("plugins", PLUGINS))
+}
 
 /// Runs a project by pytest, then by rpytest in each way, and compares what they say. `look` is given
 /// each project after its run, and what it finds there must be the same, too.
@@ -20,12 +40,14 @@ fn same_with<T: PartialEq + std::fmt::Debug>(
     look: impl Fn(&Project, &Run) -> T,
 ) {
     let project = Project::new(files);
-    let run = Command::pytest(main_venv(), &project).args(arguments).run();
+    let run = Command::pytest(plugins_venv(), &project)
+        .args(arguments)
+        .run();
     assert_eq!(run.counts(), counts, "pytest itself\n{run}");
     let (expected, seen) = (normal(&run, &project), look(&project, &run));
     for way in WAYS {
         let project = Project::new(files);
-        let command = Command::rpytest(main_venv(), &project).args(way.arguments());
+        let command = Command::rpytest(plugins_venv(), &project).args(way.arguments());
         let run = command.args(arguments).run();
         let got = normal(&run, &project);
         assert_eq!(got.code, expected.code, "{way:?}\n{run}");
@@ -316,7 +338,7 @@ fn a_timeout_by_signal_fails_the_test() {
 fn a_timeout_by_thread_ends_a_worker_and_not_the_run() {
     for way in &WAYS[1..] {
         let project = Project::new(HANGING);
-        let run = Command::rpytest(main_venv(), &project)
+        let run = Command::rpytest(plugins_venv(), &project)
             .args(way.arguments())
             .args(["--timeout=1", "--timeout-method=thread"])
             .run();

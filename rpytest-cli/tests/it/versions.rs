@@ -64,13 +64,11 @@ def test_passes(wide, tmp_path, capsys):
 "#;
 
 #[test]
-#[ignore = "a row was last seen to differ from pytest"]
 fn pytest_8_0() {
     core(&pytest_venv("8.0.2"));
 }
 
 #[test]
-#[ignore = "a row was last seen to differ from pytest"]
 fn pytest_8_4() {
     core(&pytest_venv("8.4.2"));
 }

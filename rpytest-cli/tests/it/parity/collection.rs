@@ -275,7 +275,6 @@ def test_c1():
 "#;
 
 #[test]
-#[ignore = "a row was last seen to differ from pytest"]
 fn what_failed_before() {
     Table::new(FAILED)
         .same(&[

@@ -91,7 +91,6 @@ fn broken_conftest() {
 /// Errors of which pytest shows all frames, those of whoever called it as well, which cannot be the
 /// same: the code is, and the error is shown.
 #[test]
-#[ignore = "a row was last seen to differ from pytest"]
 fn tracebacks_through_the_caller_of_pytest() {
     for (conftest, error) in [
         (

@@ -46,7 +46,6 @@ fn what_shows_instead_of_running() {
 }
 
 #[test]
-#[ignore = "a row was last seen to differ from pytest"]
 fn plugins_that_are_off() {
     Table::new(SMALL)
         .same(&[
@@ -103,7 +102,6 @@ def test_many(number):
 "#;
 
 #[test]
-#[ignore = "a row was last seen to differ from pytest"]
 fn stop_at_failures_with_workers() {
     for (limit, failures) in [("-x", 1), ("--maxfail=2", 2)] {
         let project = Project::new(MANY);

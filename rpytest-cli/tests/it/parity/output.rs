@@ -202,7 +202,6 @@ def test_old_again():
 "#;
 
 #[test]
-#[ignore = "a row was last seen to differ from pytest"]
 fn warnings() {
     Table::new(WARNINGS)
         .same(&[
@@ -287,7 +286,6 @@ def test_attribute(record_xml_attribute):
 "#;
 
 #[test]
-#[ignore = "a row was last seen to differ from pytest"]
 fn junit_with_properties() {
     let lines = [
         "--junitxml=junit.xml",
@@ -323,7 +321,6 @@ def test_long():
 "#;
 
 #[test]
-#[ignore = "a row was last seen to differ from pytest"]
 fn progress_in_each_style() {
     Table::new(STYLES)
         .same(&[

@@ -9,18 +9,8 @@ use std::sync::OnceLock;
 /// The versions that rpytest supports, newest first.
 const MINORS: [u32; 5] = [14, 13, 12, 11, 10];
 
-/// pytest and every plugin that a test needs.
-const MAIN: &[&str] = &[
-    "pytest==9.2.0",
-    "pytest-xdist==3.8.0",
-    "pytest-cov==7.1.0",
-    "pytest-asyncio==1.5.0",
-    "anyio[trio]==4.16.0",
-    "trio==0.35.0",
-    "pytest-mock==3.17.0",
-    "hypothesis==6.170.15",
-    "pytest-timeout==2.4.0",
-];
+/// What the dialect of xdist and the comparisons need. Each plugin more makes every session slower to start.
+const MAIN: &[&str] = &["pytest==9.2.0", "pytest-xdist==3.8.0"];
 
 /// A virtual environment with pytest in it.
 #[derive(Clone, Debug)]
@@ -38,7 +28,7 @@ impl Venv {
     }
 }
 
-/// The newest pytest, with xdist and the plugins.
+/// The newest pytest, with xdist.
 pub fn main_venv() -> &'static Venv {
     static VENV: OnceLock<Venv> = OnceLock::new();
     VENV.get_or_init(|| make("test-venv", &newest(), MAIN))
@@ -52,8 +42,12 @@ pub fn plain_venv() -> &'static Venv {
 
 /// An older pytest, alone.
 pub fn pytest_venv(version: &str) -> Venv {
-    let name = format!("test-venv-{version}");
-    make(&name, &newest(), &[&format!("pytest=={version}")])
+    venv_of(version, &[&format!("pytest=={version}")])
+}
+
+/// An environment with these requirements, for the newest Python.
+pub fn venv_of(name: &str, requirements: &[&str]) -> Venv {
+    make(&format!("test-venv-{name}"), &newest(), requirements)
 }
 
 /// The newest pytest alone, under another Python.
