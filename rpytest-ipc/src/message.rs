@@ -136,8 +136,8 @@ pub enum ToPython {
     },
     /// Serve as a host: answer `fork` and `probe` until `shutdown`.
     Host {},
-    /// To a host: fork a child. Two descriptors travel with the message: the child's end of its
-    /// own channel, and the file that its fault handler writes to.
+    /// To a host: fork a child. Three descriptors travel with the message: the child's end of its
+    /// own channel, the file that its fault handler writes to, and the file of its spool.
     Fork {
         /// The supervisor's number for the child.
         child: u32,
@@ -314,7 +314,7 @@ pub enum ToRust {
         /// Opaque.
         payload: ByteBuf,
     },
-    /// From whoever runs tests: written out before the item begins.
+    /// From whoever runs tests: sent, or at least in its spool, before the item begins.
     Started {
         /// The task (an in-process controller: the position in its inventory).
         task: u32,

@@ -16,6 +16,7 @@ mod event;
 pub mod interpreter;
 mod life;
 mod log;
+mod spool;
 mod supervisor;
 
 #[cfg(unix)]

@@ -1,4 +1,8 @@
-"""Entry of every interpreter that rpytest starts: `python __main__.py --channel-fd N --crash-fd M`."""
+"""Entry of every interpreter that rpytest starts.
+
+`python __main__.py --channel-fd N --crash-fd M --spool-fd O`: the process's end of its channel, the
+file that its fault handler writes to, and the file of its spool.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ def _argument(name: str) -> int:
 
 
 def main() -> None:
-    channel_fd, crash_fd = _argument("--channel-fd"), _argument("--crash-fd")
+    fds = [_argument(f"--{name}-fd") for name in ("channel", "crash", "spool")]
     # Until there is a session an interrupt is the supervisor's to handle.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     here = os.path.dirname(os.path.abspath(__file__))
@@ -41,7 +45,7 @@ def main() -> None:
             del sys.path[0]
         else:
             sys.path[0] = os.path.dirname(sys.executable)
-    entry.run(channel_fd, crash_fd, interrupt)
+    entry.run(fds, interrupt)
 
 
 if __name__ == "__main__":

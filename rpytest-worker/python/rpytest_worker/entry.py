@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 from . import host, pytest_compat
+from .spool import Spool
 from .wire import Channel
 
 PROTOCOL = 1
@@ -21,8 +22,8 @@ PROTOCOL = 1
 class Process:
     """What a process of ours owns: its channel, and the file its fault handler writes to."""
 
-    def __init__(self, channel_fd: int, crash_fd: int) -> None:
-        self.channel = Channel(socket.socket(fileno=channel_fd))
+    def __init__(self, channel_fd: int, crash_fd: int, spool_fd: int) -> None:
+        self.channel = Channel(socket.socket(fileno=channel_fd), spool=Spool(spool_fd))
         self.crash_fd = crash_fd
 
     def close(self) -> None:
@@ -45,11 +46,11 @@ class Process:
             os._exit(1)
 
 
-def run(channel_fd: int, crash_fd: int, interrupt: Any) -> NoReturn:
+def run(fds: list[int], interrupt: Any) -> NoReturn:
     """Play the part that the supervisor names."""
-    for fd in (channel_fd, crash_fd):
+    for fd in fds:
         os.set_inheritable(fd, False)
-    process = Process(channel_fd, crash_fd)
+    process = Process(*fds)
     pytest_compat.preload()
     # Imported here, and not by the module, so that a host has them before it forks.
     from . import controller, template  # noqa: F401

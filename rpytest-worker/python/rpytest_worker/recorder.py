@@ -23,12 +23,12 @@ class Recorder:
     def begin(self, item: pytest.Item, task: int) -> None:
         """Say that the item starts, and before that how the last one ended.
 
-        It is written out before the item runs: whatever kills the process, the supervisor knows
-        which item it was, and has the results of all before it.
+        It is posted before the item runs: whatever kills the process, the supervisor knows which
+        item it was, and has the results of all before it.
         """
         self.story = reports.Story(item)
         self._unsent += frame({"type": "started", "task": task})
-        self.flush()
+        self._post()
 
     def end(self, task: int) -> None:
         story, self.story = self.story, None
@@ -55,10 +55,18 @@ class Recorder:
             self.flush()
 
     def flush(self) -> None:
+        """Send all that there is, before a wait for the other side or the end."""
+        self._post()
+        try:
+            self._channel.flush()
+        except OSError:
+            os._exit(3)
+
+    def _post(self) -> None:
         if self._unsent:
             unsent, self._unsent = self._unsent, bytearray()
             try:
-                self._channel.send_frames(unsent)
+                self._channel.post(unsent)
             except OSError:
                 # The supervisor is gone, and with it all who would want a result.
                 os._exit(3)

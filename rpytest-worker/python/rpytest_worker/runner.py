@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 
 import pytest
 
 from .inventory import Key
 from .recorder import Recorder
 from .wire import Channel
+
+
+# How long a message (to stop, to give something back) may wait while there is something to run.
+_LISTEN_SECONDS: Final = 0.002
 
 
 class Runner:
@@ -33,6 +38,7 @@ class Runner:
         self._recorder = recorder
         self._queue: deque[tuple[int, pytest.Item]] = deque()
         self._finishing = False
+        self._listened = 0.0
 
     def run(self) -> None:
         session, queue, recorder = self._session, self._queue, self._recorder
@@ -52,9 +58,12 @@ class Runner:
 
     def _fill(self) -> bool:
         """Wait until an item can be begun; `False` if there will be none."""
-        receive = self._channel.recv_nowait
-        while (message := receive()) is not None:
-            self._handle(message)
+        now = monotonic()
+        if now - self._listened > _LISTEN_SECONDS:
+            # A system call, which is much for a short test.
+            self._listened = now
+            while (message := self._channel.recv_nowait()) is not None:
+                self._handle(message)
         while len(self._queue) < 2 and not self._finishing:
             self._recorder.flush()
             message = self._channel.recv()

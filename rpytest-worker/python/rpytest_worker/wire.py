@@ -16,7 +16,11 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from .spool import Spool
 
 __all__ = ["MAX_DEPTH", "MAX_FRAME", "Channel", "WireError", "frame", "pack", "unpack"]
 
@@ -432,6 +436,10 @@ _UNPACKERS: Final[tuple[_Unpacker, ...]] = (
 )
 
 
+# How long and how much `post` puts by. A frame that is larger than that is sent at once.
+_POST_SECONDS: Final = 0.005
+_POST_LIMIT: Final = 64 * 1024
+
 # What `recv` returns, or what `recvmsg` does: data, ancillary data, flags, address.
 _Piece: TypeAlias = "bytes | tuple[bytes, list[tuple[int, int, bytes]], int, Any]"
 
@@ -449,38 +457,68 @@ class Channel:
     `list.extend(map(...))`, within which no Python code runs, and each change of state is one
     assignment. A message that is being returned when the handler raises is lost to the caller.
 
+    With a spool, what can wait is sent when there is more of it (`post`).
+
     A channel may be used by one thread at a time.
     """
 
-    def __init__(self, sock: socket.socket, max_frame: int = MAX_FRAME) -> None:
+    def __init__(
+        self, sock: socket.socket, max_frame: int = MAX_FRAME, spool: Spool | None = None
+    ) -> None:
         sock.setblocking(True)
         self._sock = sock
         self._max_frame = max_frame
+        self._spool = spool
         # The frame on its way in: what each call of `recv` or `recvmsg` returned, an empty piece
         # for the end of input.
         self._input: list[_Piece] = []
-        # The frame on its way out, and how much of it each call has sent.
-        self._output: tuple[bytearray, list[int]] | None = None
+        # What is on its way out: the position of its first byte among all that were ever sent, the
+        # bytes, and how many of them each call has sent.
+        self._output: tuple[int, bytearray, list[int]] = (0, bytearray(), [])
+        self._flushed = 0.0
 
     def send(self, obj: object) -> None:
         """Send a message; raises `OSError` when the other side is gone."""
         self.send_frames(_frame(obj, self._max_frame))
 
-    def send_frames(self, frames: bytearray) -> None:
+    def send_frames(self, frames: bytes | bytearray) -> None:
         """Send messages that `frame` has packed, any number of them in one go."""
-        if self._output is not None:
+        _, data, sent = self._output
+        if sent:
             self.flush()
-        self._output = (frames, [])
+            _, data, _ = self._output
+        data += frames
         self.flush()
 
-    def flush(self) -> None:
-        """Send what is left of a frame, if a signal handler broke off `send`."""
-        if self._output is None:
+    def post(self, frames: bytes | bytearray) -> None:
+        """Send messages before long.
+
+        By the time it returns, the other side will have them even if this process is killed.
+        """
+        spool = self._spool
+        if spool is None or len(frames) > _POST_LIMIT:
+            self.send_frames(frames)
             return
-        data, sent = self._output
+        base, data, sent = self._output
+        if sent:
+            self.flush()
+            base, data, _ = self._output
+        before = len(data)
+        data += frames
+        spool.put(base + before, frames)
+        now = monotonic()
+        if now - self._flushed > _POST_SECONDS or before > _POST_LIMIT:
+            self._flushed = now
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was posted, and what is left of a frame if a signal handler broke off `send`."""
+        base, data, sent = self._output
+        if not data:
+            return
         while (done := sum(sent)) < len(data):
-            sent.extend(map(self._sock.send, (memoryview(data)[done:] if done else data,)))
-        self._output = None
+            sent.extend(map(self._sock.send, (bytes(data[done:]) if done else data,)))
+        self._output = (base + len(data), bytearray(), [])
 
     def recv(self) -> dict[str, Any] | None:
         """Wait for a message; None when the other side has closed the channel between two.
@@ -533,7 +571,8 @@ class Channel:
         pieces, self._input = self._input, [b""]
         for fd in _descriptors(pieces):
             os.close(fd)
-        self._output = None
+        if self._spool is not None:
+            self._spool.close()
         self._sock.close()
 
     def _missing(self) -> int:

@@ -1,7 +1,7 @@
 //! Our end of a process's channel: a socket that never blocks, and what waits to be written to it.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -9,16 +9,56 @@ use std::os::unix::net::UnixStream;
 use rpytest_ipc::{Error, FrameReader, FrameWriter, Peer, ToRust, accept};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
+use crate::spool::Spool;
+
 /// How many messages are read in one go, so that other processes get their turn.
 const TURN: usize = 512;
 
 pub(super) struct Channel {
-    reader: FrameReader<UnixStream>,
+    reader: FrameReader<Stream>,
     /// Nothing but the welcome is written until the process has introduced itself.
     greeted: bool,
     outgoing: VecDeque<Outgoing>,
     /// Whether the other side takes no more.
     deaf: bool,
+}
+
+/// What a process says: by its socket, and what it has not sent yet by its spool.
+struct Stream {
+    socket: UnixStream,
+    spool: Spool,
+    /// Bytes that have come by the socket.
+    received: u64,
+    /// Bytes that have been read, from wherever.
+    read: u64,
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let received = match self.socket.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Ok(received) if received > 0 => received,
+                // Nothing, no more, or no longer: a peer that dies with input unread resets it.
+                dry => {
+                    let spooled = self.spool.read(self.read, buffer);
+                    if spooled == 0 {
+                        return dry;
+                    }
+                    self.read += spooled as u64;
+                    return Ok(spooled);
+                }
+            };
+            let known = self.read - self.received;
+            self.received += received as u64;
+            if self.received > self.read {
+                self.read = self.received;
+                let known = usize::try_from(known).unwrap_or(received);
+                buffer.copy_within(known..received, 0);
+                return Ok(received - known);
+            }
+        }
+    }
 }
 
 struct Outgoing {
@@ -49,13 +89,20 @@ pub(super) enum Reading {
 }
 
 impl Channel {
-    /// Our end, and the process's.
-    pub(super) fn pair() -> io::Result<(Self, UnixStream)> {
+    /// Our end, and the process's: its socket, and the file of its spool.
+    pub(super) fn pair() -> io::Result<(Self, [OwnedFd; 2])> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         #[cfg(target_vendor = "apple")]
         rustix::net::sockopt::set_socket_nosigpipe(&ours, true)?;
-        let reader = FrameReader::new(ours);
+        let spool = Spool::new()?;
+        let theirs = [theirs.into(), spool.file().try_clone()?.into()];
+        let reader = FrameReader::new(Stream {
+            socket: ours,
+            spool,
+            received: 0,
+            read: 0,
+        });
         let channel = Channel {
             reader,
             greeted: false,
@@ -66,7 +113,7 @@ impl Channel {
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.reader.get_ref().as_fd()
+        self.reader.get_ref().socket.as_fd()
     }
 
     /// Whether there is something to write, so that it makes sense to wait until that is possible.
@@ -119,7 +166,7 @@ impl Channel {
             let Some(first) = self.outgoing.front_mut() else {
                 break;
             };
-            match first.send(self.reader.get_mut()) {
+            match first.send(&mut self.reader.get_mut().socket) {
                 Ok(written) => {
                     // The process has them now.
                     first.fds.clear();

@@ -21,6 +21,7 @@ use crate::event::{EventKind, ProcessId, SupervisorEvent};
 use crate::interpreter::Interpreter;
 use crate::life::{Last, Next, PATIENCE};
 use crate::log;
+use crate::spool::LOOK;
 use crate::supervisor::{Options, Pids, Request, Signal};
 
 /// How much of a dead process's channel is read when someone else keeps writing to it, in turns of
@@ -64,13 +65,22 @@ impl Monitor {
     pub(super) fn run(mut self, inputs: &Receiver<Input>, woken: &UnixStream) {
         // Channels that have more to give than one turn took, some of it buffered already.
         let mut more: Vec<ProcessId> = Vec::new();
+        // When we last looked for what processes have not sent.
+        let mut looked = Instant::now();
         while !self.stopped {
             let deadline = self.settle();
-            let timeout = match more.is_empty() {
-                true => deadline,
-                false => Some(Duration::ZERO),
+            let spooling = self.processes.values().any(|process| process.spools);
+            let timeout = match (more.is_empty(), spooling) {
+                (false, _) => Some(Duration::ZERO),
+                (true, true) => Some(deadline.map_or(LOOK, |deadline| deadline.min(LOOK))),
+                (true, false) => deadline,
             };
             let mut ready = self.wait(woken, timeout);
+            if spooling && looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                let spooling = self.processes.iter().filter(|(_, process)| process.spools);
+                ready.extend(spooling.map(|(&id, _)| id));
+            }
             let mut wakes = [0; 1024];
             while matches!((&*woken).read(&mut wakes), Ok(read) if read == wakes.len()) {}
             loop {
@@ -202,10 +212,8 @@ impl Monitor {
         let prepare = || -> io::Result<_> {
             let crash = CrashFile::new()?;
             let (channel, theirs) = Channel::pair()?;
-            let fds = vec![
-                OwnedFd::from(theirs),
-                OwnedFd::from(crash.file().try_clone()?),
-            ];
+            let [socket, spool] = theirs;
+            let fds = vec![socket, OwnedFd::from(crash.file().try_clone()?), spool];
             Ok((channel, crash, fds))
         };
         let (channel, crash, fds) = match prepare() {
@@ -353,10 +361,15 @@ impl Monitor {
                 }
             }
             message => {
-                if let ToRust::Finished { .. } | ToRust::SessionOver { .. } = message
-                    && let Some(process) = self.processes.get_mut(&id)
-                {
-                    process.life.done();
+                if let Some(process) = self.processes.get_mut(&id) {
+                    match message {
+                        ToRust::Started { .. } => process.spools = true,
+                        ToRust::Finished { .. } | ToRust::SessionOver { .. } => {
+                            process.spools = false;
+                            process.life.done();
+                        }
+                        _ => {}
+                    }
                 }
                 self.emit(id, EventKind::Message(message));
             }

@@ -30,6 +30,8 @@ pub(super) struct Process {
     /// The last signal that was sent to it, or that is to be sent when its pid is known.
     pub(super) signal: Option<Signal>,
     pub(super) host: bool,
+    /// Whether it runs items, and may have told of them in its spool only.
+    pub(super) spools: bool,
     /// Whether a host was asked to end.
     pub(super) dismissed: bool,
     pub(super) source: Source,
@@ -59,6 +61,7 @@ impl Process {
             pid: None,
             signal: None,
             host: false,
+            spools: false,
             dismissed: false,
             source,
         }

@@ -2,8 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
@@ -19,22 +18,23 @@ use crate::event::ProcessId;
 use crate::interpreter::Interpreter;
 use crate::supervisor::{Options, Signal};
 
-/// Starts an interpreter with the child's ends of a channel and a crash file, and nothing else of
+/// Starts an interpreter with the child's ends of a channel, its spool and a crash file, and nothing else of
 /// ours, beyond stdin, stdout and stderr.
 ///
 /// On Linux the process is killed when the thread that called this ends.
 pub(super) fn spawn(
     options: &Options,
     interpreter: &Interpreter,
-    channel: &UnixStream,
+    [channel, spool]: &[OwnedFd; 2],
     crash: &File,
 ) -> io::Result<Child> {
-    let inherited = [channel.as_raw_fd(), crash.as_raw_fd()];
+    let inherited = [channel.as_raw_fd(), crash.as_raw_fd(), spool.as_raw_fd()];
     let mut command = Command::new(interpreter.path());
     command
         .arg(options.python.entry())
         .args(["--channel-fd", &inherited[0].to_string()])
-        .args(["--crash-fd", &inherited[1].to_string()]);
+        .args(["--crash-fd", &inherited[1].to_string()])
+        .args(["--spool-fd", &inherited[2].to_string()]);
     if let Some(cwd) = &options.cwd {
         command.current_dir(cwd);
     }
@@ -45,7 +45,7 @@ pub(super) fn spawn(
     }
     let prepare = move || {
         for fd in inherited {
-            // SAFETY: both are open, as the caller's borrows last until the interpreter runs.
+            // SAFETY: all are open, as the caller's borrows last until the interpreter runs.
             let fd = unsafe { BorrowedFd::borrow_raw(fd) };
             fcntl_setfd(fd, FdFlags::empty())?;
         }
@@ -53,7 +53,7 @@ pub(super) fn spawn(
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
         Ok(())
     };
-    // SAFETY: between fork and exec there are two or three system calls, and no allocation.
+    // SAFETY: between fork and exec there are three or four system calls, and no allocation.
     unsafe { command.pre_exec(prepare) };
     command.spawn()
 }

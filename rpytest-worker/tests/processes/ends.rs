@@ -102,6 +102,29 @@ fn all_that_was_sent_comes_before_the_end() {
 }
 
 #[test]
+fn what_was_posted_survives_a_kill_and_comes_once() {
+    let mut lab = lab("");
+    for id in lab.both("post 3000") {
+        assert_eq!(lab.end(id).status, ProcessEnd::Signal(9));
+        let relays = lab.relays(id);
+        assert_eq!(relays.len(), 3_000);
+        for (number, relay) in relays.iter().enumerate() {
+            assert!(relay.starts_with(&format!("{number} ")), "{relay:.20}");
+        }
+    }
+    lab.finish();
+}
+
+#[test]
+fn what_was_posted_is_seen_while_the_process_is_busy() {
+    let mut lab = lab("");
+    for id in lab.both("post_and_pause") {
+        lab.relayed(id, "posted");
+    }
+    lab.kill();
+}
+
+#[test]
 fn what_is_not_of_the_protocol_ends_a_process() {
     let mut lab = lab("");
     for (act, relays, what) in [

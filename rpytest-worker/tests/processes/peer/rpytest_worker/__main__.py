@@ -19,6 +19,7 @@ from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[4] / "python" / "rpytest_worker"))
 
+from spool import CAPACITY, Spool
 from wire import Channel, frame
 
 PROTOCOL = 1
@@ -30,10 +31,11 @@ def pause() -> NoReturn:
 
 
 class Peer:
-    def __init__(self, channel_fd: int, crash_fd: int) -> None:
+    def __init__(self, channel_fd: int, crash_fd: int, spool_fd: int) -> None:
         self.socket = socket.socket(fileno=channel_fd)
-        self.channel = Channel(self.socket)
+        self.channel = Channel(self.socket, spool=Spool(spool_fd))
         self.crash_fd = crash_fd
+        self.spool_fd = spool_fd
         faulthandler.enable(crash_fd)
 
     def greet(self, protocol: int = PROTOCOL) -> None:
@@ -147,6 +149,25 @@ class Peer:
             self.relay(f"{number} " + "x" * 200)
         os._exit(4)
 
+    def act_post(self, count: str) -> NoReturn:
+        """Posts more than the spool holds, in pieces of all sizes, and is killed."""
+        for number in range(int(count)):
+            size = CAPACITY if number % 100 == 50 else number * 7 % 2000
+            message = {"type": "relay", "payload": b"%d " % number + b"x" * size}
+            if number % 13 == 5:
+                self.channel.send(message)
+            else:
+                self.channel.post(frame(message))
+        os.kill(os.getpid(), signal.SIGKILL)
+        pause()
+
+    def act_post_and_pause(self) -> NoReturn:
+        """Posts, and is busy with something else from then on."""
+        self.channel.send({"type": "started", "task": 1})
+        self.channel._flushed = float("inf")
+        self.channel.post(frame({"type": "relay", "payload": b"posted"}))
+        pause()
+
     def act_burst(self, count: str) -> NoReturn:
         """Sends much at once, and waits for an answer."""
         self.socket.sendall(frame({"type": "relay", "payload": b"x"}) * int(count))
@@ -199,8 +220,8 @@ class Peer:
         os._exit(1)
 
     def act_descriptors(self) -> NoReturn:
-        """Relays what the descriptors stand for that it has, beyond its channel and crash file."""
-        ours = {self.socket.fileno(), self.crash_fd}
+        """Relays what the descriptors stand for that it has, beyond its channel and its files."""
+        ours = {self.socket.fileno(), self.crash_fd, self.spool_fd}
         names = []
         for fd in map(int, os.listdir("/proc/self/fd")):
             try:
@@ -222,7 +243,7 @@ def argument(name: str) -> int:
 
 def main() -> NoReturn:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    peer = Peer(argument("--channel-fd"), argument("--crash-fd"))
+    peer = Peer(*(argument(f"--{name}-fd") for name in ("channel", "crash", "spool")))
     early, *arguments = os.environ.get("PEER", "").split() or [""]
     if early == "exit":
         os._exit(int(arguments[0]))
