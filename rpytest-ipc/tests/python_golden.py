@@ -75,8 +75,10 @@ def check_golden_both_ways() -> None:
 
 def check_golden_over_a_channel() -> None:
     stream = b"".join(recorded for _, _, recorded in golden())
-    for size in (1, 13, len(stream)):
+    for size, ahead in ((1, 0), (13, 0), (len(stream), 0), (1, 1), (13, 1), (len(stream), 1)):
         ours, channel = channels()
+        if ahead:
+            channel.read_ahead()
 
         def feed(ours: socket.socket = ours, size: int = size) -> None:
             for at in range(0, len(stream), size):
@@ -91,7 +93,7 @@ def check_golden_over_a_channel() -> None:
         assert channel.eof
         assert channel.recv() is None
         assert channel.recv_nowait() is None
-        assert channel.recv_with_fds() == (None, [])
+        assert ahead or channel.recv_with_fds() == (None, [])
         thread.join()
         channel.close()
 
@@ -276,6 +278,11 @@ class Interrupted(Exception):
 
 
 def check_interrupts() -> None:
+    for ahead in (False, True):
+        interrupted(ahead)
+
+
+def interrupted(ahead: bool) -> None:
     """A handler that raises at any moment must not disturb the frames, in either direction."""
     armed = False
     interrupts = 0
@@ -293,6 +300,8 @@ def check_interrupts() -> None:
     child = os.fork()
     (theirs if child else ours).close()
     channel = Channel(ours if child else theirs)
+    if ahead:
+        channel.read_ahead()
     signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.00041)
     status = 1
     try:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def run(process: Process, start: dict[str, Any]) -> NoReturn:
+    process.channel.read_ahead()
     controller = Controller(process, start["settled"])
     try:
         code = pytest_compat.run_console([Dialect(), controller])

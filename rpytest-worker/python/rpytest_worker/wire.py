@@ -32,6 +32,7 @@ MAX_FRAME: Final = 256 * 1024 * 1024
 
 _HEADER: Final = 4
 _CHUNK: Final = 1024 * 1024
+_AHEAD: Final = 64 * 1024
 _MAX_FDS: Final = 64
 _FD_SIZE: Final = struct.calcsize("i")
 # Where the system lacks the flag, `os.set_inheritable` is what there is.
@@ -448,7 +449,8 @@ class Channel:
     """Messages over a connected stream socket, which it owns from then on.
 
     It reads no further than the end of a frame. So what `select` says about `fileno` is true of the
-    channel, and descriptors are known to belong to the frame that they arrive with.
+    channel, and descriptors are known to belong to the frame that they arrive with. Where neither
+    matters, `read_ahead` saves system calls.
 
     A signal handler may raise (KeyboardInterrupt does) at any moment, and the channel stays usable:
     input that has arrived is kept, and a frame that was sent in part is completed before the next
@@ -476,6 +478,11 @@ class Channel:
         # bytes, and how many of them each call has sent.
         self._output: tuple[int, bytearray, list[int]] = (0, bytearray(), [])
         self._flushed = 0.0
+        self._least = 0
+
+    def read_ahead(self) -> None:
+        """From now on, read what there is; `recv_with_fds` must not be called any more."""
+        self._least = _AHEAD
 
     def send(self, obj: object) -> None:
         """Send a message; raises `OSError` when the other side is gone."""
@@ -579,7 +586,7 @@ class Channel:
         """How many bytes to read next; 0 when the message is complete."""
         pieces = [*map(_data, self._input)]
         if not pieces:
-            return _HEADER
+            return max(_HEADER, self._least)
         have = sum(map(len, pieces))
         if have < _HEADER:
             missing = _HEADER - have
@@ -590,11 +597,11 @@ class Channel:
                 raise WireError(
                     f"a frame of {length} bytes is over the maximum of {self._max_frame}"
                 )
-            missing = _HEADER + length - have
+            missing = max(_HEADER + length - have, 0)
         if have and missing and not pieces[-1]:
             raise WireError("the channel was closed within a frame")
         # The system call allocates what it is asked for, whether it comes or not.
-        return min(missing, _CHUNK)
+        return min(max(missing, self._least), _CHUNK) if missing else 0
 
     def _take_message(self) -> dict[str, Any]:
         message, fds = self._take()
@@ -604,14 +611,21 @@ class Channel:
 
     def _take(self) -> tuple[dict[str, Any], list[int]]:
         """Remove the complete message from the input, and return it with its descriptors."""
-        pieces, self._input = self._input, []
+        pieces = self._input
+        data = b"".join(map(_data, pieces))
+        end = _HEADER + _u32(data)[0]
+        # What was read ahead, and what says that there will be no more, stay.
+        rest: list[_Piece] = [data[end:]] if len(data) > end else []
+        if not _data(pieces[-1]):
+            rest.append(b"")
+        self._input = rest
         fds = _descriptors(pieces)
         try:
             if any(
                 not isinstance(piece, bytes) and piece[2] & socket.MSG_CTRUNC for piece in pieces
             ):
                 raise WireError("more descriptors were sent than can be received")
-            message = _unpack(b"".join(map(_data, pieces)), _HEADER)
+            message = _unpack(data[:end] if rest else data, _HEADER)
             if type(message) is not dict:
                 raise WireError(f"a message is a {type(message).__name__}, not a map")
         except WireError:
