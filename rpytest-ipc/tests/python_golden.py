@@ -26,6 +26,8 @@ from rpytest_worker.wire import (
     frame,
     pack,
     unpack,
+    result_frame,
+    started_frame,
 )
 
 GOLDEN = Path(sys.argv[2])
@@ -71,6 +73,20 @@ def check_golden_both_ways() -> None:
         assert pack(view) == recorded[4:], name
         for data in (recorded[4:], bytearray(recorded[4:]), memoryview(recorded)[4:]):
             assert same(unpack(data), view), name
+
+
+def check_frames_with_a_packer_of_their_own() -> None:
+    for task in (0, 127, 128, 255, 256, 65536, 2**32 - 1):
+        assert started_frame(task) == frame({"type": "started", "task": task})
+        for payload in (b"", b"x" * 255, b"x" * 256, b"x" * 70000):
+            message = {
+                "type": "result",
+                "task": task,
+                "outcome": "xpassed",
+                "seconds": {"setup": 0.5, "call": 1e-9, "teardown": 3.0},
+                "payload": payload,
+            }
+            assert result_frame(task, "xpassed", (0.5, 1e-9, 3.0), payload) == frame(message)
 
 
 def check_golden_over_a_channel() -> None:

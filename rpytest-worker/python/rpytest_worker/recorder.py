@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from . import pytest_compat, reports
-from .wire import Channel, frame
+from .wire import Channel, frame, result_frame, started_frame
+
+if TYPE_CHECKING:
+    from .short_protocol import Phase
 
 
 class Recorder:
@@ -27,22 +32,34 @@ class Recorder:
         item it was, and has the results of all before it.
         """
         self.story = reports.Story(item)
-        self._unsent += frame({"type": "started", "task": task})
+        self._unsent += started_frame(task)
         self._post()
 
     def end(self, task: int) -> None:
         story, self.story = self.story, None
         assert story is not None
         payload, outcome, seconds = reports.encode(story, self._config)
-        self._unsent += frame(
-            {
-                "type": "result",
-                "task": task,
-                "outcome": outcome,
-                "seconds": seconds,
-                "payload": payload,
-            }
-        )
+        self._unsent += result_frame(task, outcome, seconds, payload)
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the item that runs has told of anything."""
+        return self.story is not None and bool(self.story.events)
+
+    @contextlib.contextmanager
+    def before_events(self) -> Iterator[None]:
+        """Put what is told here before what has been told already."""
+        story = self.story
+        assert story is not None
+        later, story.events = story.events, []
+        yield
+        story.events += later
+
+    def passed(self, item: Any, task: int, phases: list[Phase]) -> None:
+        """Instead of `end`, where no hook was called because there is nothing to tell."""
+        self.story = None
+        payload, outcome, seconds = reports.encode_passed(item, phases)
+        self._unsent += result_frame(task, outcome, seconds, payload)
 
     def abandon(self) -> None:
         """The item ended in an interrupt: it has no result, but was seen to start."""

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import marshal
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from . import pytest_compat, recorded_warnings
+
+if TYPE_CHECKING:
+    from .short_protocol import Phase
 
 START, REPORT, FINISH, WARNING = "start", "report", "finish", "warning"
 # A report that is logged while a test's output is captured (a unittest's subtest): what the terminal
@@ -22,6 +25,9 @@ START, REPORT, FINISH, WARNING = "start", "report", "finish", "warning"
 HIDDEN_REPORT = "hidden report"
 
 _PASSED_PHASES = ("setup", "call", "teardown")
+
+Seconds = tuple[float, float, float]
+"""Of the phases setup, call and teardown."""
 
 
 class Story:
@@ -35,7 +41,7 @@ class Story:
         return [value for kind, value in self.events if kind in (REPORT, HIDDEN_REPORT)]
 
 
-def encode(story: Story, config: pytest.Config) -> tuple[bytes, str, dict[str, float]]:
+def encode(story: Story, config: pytest.Config) -> tuple[bytes, str, Seconds]:
     """The payload, the outcome for the ledger and the seconds of each phase."""
     short = _encode_short(story)
     if short is not None:
@@ -52,9 +58,14 @@ def encode(story: Story, config: pytest.Config) -> tuple[bytes, str, dict[str, f
     return dump(("story", events)), outcome, seconds
 
 
-def summary(reports: list[Any]) -> tuple[str, dict[str, float]]:
+def _seconds(phases: list[Phase]) -> Seconds:
+    (setup, _, _), (call, _, _), (teardown, _, _) = phases
+    return setup, call, teardown
+
+
+def summary(reports: list[Any]) -> tuple[str, Seconds]:
     """An item's outcome, and the seconds of its phases, from its reports."""
-    seconds = {"setup": 0.0, "call": 0.0, "teardown": 0.0}
+    seconds = dict.fromkeys(_PASSED_PHASES, 0.0)
     outcome = "passed"
     for report in reports:
         if report.when in seconds:
@@ -70,16 +81,15 @@ def summary(reports: list[Any]) -> tuple[str, dict[str, float]]:
             outcome = "xfailed" if hasattr(report, "wasxfail") else "skipped"
         elif report.when == "call" and hasattr(report, "wasxfail"):
             outcome = "xpassed"
-    return outcome, seconds
+    return outcome, (seconds["setup"], seconds["call"], seconds["teardown"])
 
 
-def _encode_short(story: Story) -> tuple[bytes, str, dict[str, float]] | None:
+def _encode_short(story: Story) -> tuple[bytes, str, Seconds] | None:
     events = story.events
     if len(events) != 5 or events[0][0] != START or events[4][0] != FINISH:
         return None
     first = events[1][1]
     phases = []
-    seconds: dict[str, float] = {}
     for (kind, report), when in zip(events[1:4], _PASSED_PHASES, strict=True):
         if (
             kind != REPORT
@@ -94,14 +104,21 @@ def _encode_short(story: Story) -> tuple[bytes, str, dict[str, float]] | None:
         ):
             return None
         phases.append((report.duration, report.start, report.stop))
-        seconds[when] = report.duration
     try:
         payload = marshal.dumps(
             ("passed", events[0][1], first.nodeid, first.location, first.keywords, phases)
         )
     except ValueError:
         return None
-    return payload, "passed", seconds
+    return payload, "passed", _seconds(phases)
+
+
+def encode_passed(item: Any, phases: list[Phase]) -> tuple[bytes, str, Seconds]:
+    """The short form, for an item that has no reports."""
+    nodeid, location = item.nodeid, item.location
+    keywords = dict.fromkeys(item.keywords, 1)
+    payload = dump(("passed", (nodeid, location), nodeid, location, keywords, phases))
+    return payload, "passed", _seconds(phases)
 
 
 class PlainPass(list[tuple[str, Any]]):

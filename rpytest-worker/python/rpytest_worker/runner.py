@@ -11,8 +11,8 @@ import pytest
 
 from .inventory import Key
 from .recorder import Recorder
+from .short_protocol import ShortProtocol
 from .wire import Channel
-
 
 # How long a message (to stop, to give something back) may wait while there is something to run.
 _LISTEN_SECONDS: Final = 0.002
@@ -39,22 +39,44 @@ class Runner:
         self._queue: deque[tuple[int, pytest.Item]] = deque()
         self._finishing = False
         self._listened = 0.0
+        self._protocol = session.config.hook.pytest_runtest_protocol
+        short = ShortProtocol.when_equal(session)
+        self._short = None if isinstance(short, str) else short
 
     def run(self) -> None:
-        session, queue, recorder = self._session, self._queue, self._recorder
-        protocol = session.config.hook.pytest_runtest_protocol
-        while self._fill():
-            task, item = queue.popleft()
-            recorder.begin(item, task)
-            try:
-                protocol(item=item, nextitem=queue[0][1] if queue else None)
-            except BaseException:
-                recorder.abandon()
-                raise
-            recorder.end(task)
-            if session.shouldfail or session.shouldstop:
-                break
-        recorder.flush()
+        session, queue = self._session, self._queue
+        try:
+            while self._fill():
+                task, item = queue.popleft()
+                self._run(task, item, queue[0][1] if queue else None)
+                if session.shouldfail or session.shouldstop:
+                    break
+        finally:
+            if self._short is not None:
+                self._short.close()
+        self._recorder.flush()
+
+    def _run(self, task: int, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        short, recorder = self._short, self._recorder
+        recorder.begin(item, task)
+        try:
+            if short is None or not short.takes(item):
+                if short is not None:
+                    short.close()
+                self._protocol(item=item, nextitem=nextitem)
+            else:
+                phases = short.run(item, nextitem)
+                if phases is not None and not recorder.has_events:
+                    recorder.passed(item, task, phases)
+                    return
+                if phases is not None:
+                    # There were warnings, of which is told after all else.
+                    with recorder.before_events():
+                        short.tell_passed(item, phases)
+        except BaseException:
+            recorder.abandon()
+            raise
+        recorder.end(task)
 
     def _fill(self) -> bool:
         """Wait until an item can be begun; `False` if there will be none."""

@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 if TYPE_CHECKING:
     from .spool import Spool
 
-__all__ = ["MAX_DEPTH", "MAX_FRAME", "Channel", "WireError", "frame", "pack", "unpack"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_FRAME",
+    "Channel",
+    "WireError",
+    "frame",
+    "pack",
+    "result_frame",
+    "started_frame",
+    "unpack",
+]
 
 MAX_DEPTH: Final = 64
 """Arrays and maps may be nested this deep; a message itself is at depth 1."""
@@ -83,6 +93,30 @@ def pack(obj: object) -> bytes:
 def frame(obj: object, max_frame: int = MAX_FRAME) -> bytes:
     """Return `obj` as a frame: the length of its body, and the body."""
     return bytes(_frame(obj, max_frame))
+
+
+def started_frame(task: int) -> bytearray:
+    """The frame of a message `started`."""
+    out = bytearray(_STARTED)
+    _pack_int(task, out)
+    _length_into(out, 0, len(out) - _HEADER)
+    return out
+
+
+def result_frame(
+    task: int, outcome: str, seconds: tuple[float, float, float], payload: bytes
+) -> bytearray:
+    """The frame of a message `result`, of which there is one for each test."""
+    out = bytearray(_RESULT)
+    _pack_int(task, out)
+    out += _OUTCOME
+    _pack_into(outcome, out, 0)
+    out += _seconds(*seconds)
+    length = len(payload)
+    out += _tag_u8(0xC4, length) if length < 0x100 else _long_tag(0xC5, length)
+    out += payload
+    _length_into(out, 0, len(out) - _HEADER)
+    return out
 
 
 def unpack(data: bytes | bytearray | memoryview) -> Any:
@@ -436,6 +470,26 @@ _UNPACKERS: Final[tuple[_Unpacker, ...]] = (
     _map(_u32, 4),
 )
 
+
+# What is the same in all messages of a kind, up to a value that is not.
+_length_into = struct.Struct(">I").pack_into
+_STARTED: Final = bytes(_HEADER) + b"\x82" + pack("type") + pack("started") + pack("task")
+_RESULT: Final = bytes(_HEADER) + b"\x85" + pack("type") + pack("result") + pack("task")
+_OUTCOME: Final = pack("outcome")
+_SETUP: Final = pack("seconds") + b"\x83" + pack("setup") + b"\xcb"
+_CALL: Final = pack("call") + b"\xcb"
+_TEARDOWN: Final = pack("teardown") + b"\xcb"
+_PAYLOAD: Final = pack("payload")
+
+
+def _seconds(setup: float, call: float, teardown: float) -> bytes:
+    """The field `seconds`, and the name of the next one."""
+    return b"".join(
+        (_SETUP, _double(setup), _CALL, _double(call), _TEARDOWN, _double(teardown), _PAYLOAD)
+    )
+
+
+_double = struct.Struct(">d").pack
 
 # How long and how much `post` puts by. A frame that is larger than that is sent at once.
 _POST_SECONDS: Final = 0.005
