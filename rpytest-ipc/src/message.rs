@@ -335,6 +335,15 @@ pub enum ToRust {
         /// The tasks, none if there was nothing to give back.
         tasks: Vec<u32>,
     },
+    /// From whoever runs tests, after the last of them: which way they took.
+    Ways {
+        /// Items of which it is known what pytest does with them, and that were run without its hooks.
+        short: u32,
+        /// Items that pytest's own protocol ran.
+        genuine: u32,
+        /// Why the first of those.
+        reason: Option<String>,
+    },
     /// From a controller: no new item may start ("stopping after 2 failures").
     StopRun {
         /// Why, in pytest's words.

@@ -178,6 +178,13 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
         text().prop_map(|reason| ToRust::StopRun { reason }),
         (bytes(), option::of(text()))
             .prop_map(|(payload, error)| ToRust::Finished { payload, error }),
+        (any::<u32>(), any::<u32>(), option::of(text())).prop_map(|(short, genuine, reason)| {
+            ToRust::Ways {
+                short,
+                genuine,
+                reason,
+            }
+        }),
         any::<i32>().prop_map(|exit| ToRust::SessionOver { exit }),
     ]
 }

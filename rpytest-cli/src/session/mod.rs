@@ -74,6 +74,7 @@ fn start(arguments: &RunArguments) -> Result<(Session, Events), Box<dyn std::err
     let mut session = Session {
         argv: arguments.pytest.clone(),
         explain: arguments.explain,
+        ways: Ways::default(),
         controller: host,
         template: None,
         interrupts: Interrupts::new(signals),
@@ -197,6 +198,34 @@ struct Session {
     exit: Option<u8>,
     /// What `--explain` prints.
     notes: Vec<String>,
+    ways: Ways,
+}
+
+/// By which protocol the tests were run.
+#[derive(Debug, Default)]
+struct Ways {
+    short: u64,
+    genuine: u64,
+    reason: Option<String>,
+}
+
+impl Ways {
+    fn add(&mut self, short: u32, genuine: u32, reason: Option<String>) {
+        self.short += u64::from(short);
+        self.genuine += u64::from(genuine);
+        self.reason = self.reason.take().or(reason);
+    }
+
+    fn note(&self) -> String {
+        let Ways { short, genuine, .. } = self;
+        let mut note =
+            format!("{short} tests were run by the short protocol, {genuine} by pytest's own");
+        if let Some(reason) = &self.reason {
+            note.push_str(": ");
+            note.push_str(reason);
+        }
+        note
+    }
 }
 
 impl Session {
@@ -229,6 +258,9 @@ impl Session {
         }
         if let Err(error) = self.history.save() {
             eprintln!("rpytest: warning: failed to {error}");
+        }
+        if self.ways.short + self.ways.genuine > 0 {
+            self.notes.push(self.ways.note());
         }
         if self.explain {
             for note in &self.notes {
@@ -268,6 +300,11 @@ impl Session {
     fn handle(&mut self, event: SupervisorEvent) {
         let SupervisorEvent { process, kind, .. } = event;
         match kind {
+            EventKind::Message(ToRust::Ways {
+                short,
+                genuine,
+                reason,
+            }) => self.ways.add(short, genuine, reason),
             EventKind::Message(message) if process == self.controller => {
                 self.controller_says(message)
             }

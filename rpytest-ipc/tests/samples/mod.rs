@@ -397,6 +397,22 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 error: Some("KeyboardInterrupt".to_owned()),
             },
         ),
+        (
+            "ways",
+            ToRust::Ways {
+                short: 70_000,
+                genuine: 0,
+                reason: None,
+            },
+        ),
+        (
+            "ways-with-a-reason",
+            ToRust::Ways {
+                short: 0,
+                genuine: 1,
+                reason: Some("faulthandler_timeout is set".into()),
+            },
+        ),
         ("session_over", ToRust::SessionOver { exit: 0 }),
         (
             "session_over-by-interrupt",

@@ -33,7 +33,9 @@ class Delivery:
 
     def events(self, events: list[tuple[str, Any]], node: Any = None) -> None:
         if self._direct is not None and events.__class__ is reports.PlainPass:
-            self._direct.passed(events)
+            (_, start), (_, setup), (_, call), (_, teardown), _ = events
+            self._direct.start(*start)
+            self._direct.passed(start[0], (setup, call, teardown))
             return
         if self._direct is not None:
             self._direct.forget_path()

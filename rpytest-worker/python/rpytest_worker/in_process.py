@@ -1,4 +1,4 @@
-"""A session that runs its tests itself, by pytest's own loop.
+"""A session that runs its tests itself, as pytest does.
 
 All it does beside is to tell the supervisor what starts and how it ended. If the process dies, a
 new controller is started with what is settled: it goes through the same session behind a curtain,
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import afterfork, delivery, inventory, pytest_compat, reports
+from .loop import Loop
 from .recorder import Recorder
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ class InProcess:
         self._keys: dict[int, inventory.Key] = {}
         self._tasks: dict[int, int] = {}
         self._recorder = Recorder(process.channel, config)
+        self._loop = Loop(self, self._recorder)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         config.pluginmanager.register(self._recorder, "rpytest-recorder")
+        config.pluginmanager.register(self._loop, "rpytest-loop")
         reporter = pytest_compat.terminal_reporter(config)
         if self._settled and reporter is not None:
             self._curtain = pytest_compat.Curtain(reporter)
@@ -49,26 +52,29 @@ class InProcess:
             self._announce(session)
         if self._settled:
             self._set_settled_apart(session)
+        self._loop.prepare(session)
         try:
             result = yield
             # No item was left to run, so that none has replayed them.
-            self._replay(session)
+            self.replay(session)
         except BaseException as error:
             self._stop_run(str(error) or type(error).__name__)
             raise
         finally:
             self._raise_curtain()
             self._recorder.flush()
+            self._process.channel.send(self._loop.tally.message())
         if pytest_compat.others_listen(self._config.hook.pytest_runtestloop):
             self._stop_run("a plugin has its own loop")
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
-        self._replay(item.session)
-        task = self._tasks.get(id(item))
-        if task is None:  # an item that a plugin made after collection
+        self.replay(item.session)
+        task = self.task(item)
+        if task is None:
             return (yield)
+        self._loop.refused()
         recorder = self._recorder
         recorder.begin(item, task)
         try:
@@ -78,6 +84,23 @@ class InProcess:
             raise
         recorder.end(task)
         return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(
+        self, warning_message: Any, when: Any, nodeid: str, location: Any
+    ) -> None:
+        self._recorder.warned(
+            {
+                "warning_message": warning_message,
+                "when": when,
+                "nodeid": nodeid,
+                "location": location,
+            }
+        )
+
+    def task(self, item: pytest.Item) -> int | None:
+        """The item's number; `None` for one that a plugin made after collection."""
+        return self._tasks.get(id(item))
 
     def _announce(self, session: pytest.Session) -> None:
         addresses = inventory.keys(session.items)
@@ -108,7 +131,7 @@ class InProcess:
                 remaining.append(item)
         session.items[:] = remaining
 
-    def _replay(self, session: pytest.Session) -> None:
+    def replay(self, session: pytest.Session) -> None:
         """Report what is settled, once pytest's loop has begun: failures count as failed tests only
         from there."""
         items, self._to_replay = self._to_replay, []

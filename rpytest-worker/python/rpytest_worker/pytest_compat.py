@@ -192,24 +192,37 @@ class DirectDelivery:
             and not is_ours(implementation.plugin)
         ]
 
-    def passed(self, events: Sequence[tuple[str, Any]]) -> None:
+    @property
+    def shows_each(self) -> bool:
+        """Whether each item is named before it runs."""
+        return self._show_each
+
+    def is_shown(self, nodeid: str) -> bool:
+        """Whether nothing is written when this item starts."""
+        if self._show_each:
+            return False
+        return not self._shows_paths or nodeid.partition("::")[0] == self._path
+
+    def start(self, nodeid: str, location: Any) -> None:
+        """Write what is written when an item starts."""
+        if not self.is_shown(nodeid):
+            self._reporter.pytest_runtest_logstart(nodeid, location)
+        self._path = nodeid.partition("::")[0]
+
+    def passed(self, nodeid: str, phases: Sequence[Any]) -> None:
+        """Report an item that has started: the reports of its three phases."""
         # One write for all that is reported at once; see `flush`.
         self._reporter.flush = _do_nothing
         try:
-            self._passed(events)
+            self._passed(nodeid, *phases)
         finally:
             del self._reporter.flush
 
     def flush(self) -> None:
         self._reporter.flush()
 
-    def _passed(self, events: Sequence[tuple[str, Any]]) -> None:
-        (_, (nodeid, location)), (_, setup), (_, call), (_, teardown), _ = events
+    def _passed(self, nodeid: str, setup: Any, call: Any, teardown: Any) -> None:
         reporter = self._reporter
-        path = nodeid.partition("::")[0]
-        if self._show_each or (self._shows_paths and path != self._path):
-            reporter.pytest_runtest_logstart(nodeid, location)
-        self._path = path
         # A phase beside the call that passes has no category; it is kept for its duration.
         stats = reporter.stats
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +13,11 @@ from . import pytest_compat, reports
 from .wire import Channel, frame, result_frame, started_frame
 
 if TYPE_CHECKING:
-    from .short_protocol import Phase
+    from .short_protocol import Passed
+
+
+def _do_nothing() -> None:
+    pass
 
 
 class Recorder:
@@ -24,6 +28,8 @@ class Recorder:
         self._config = config
         self._unsent = bytearray()
         self.story: reports.Story | None = None
+        # Called before a report is kept.
+        self.before_report: Callable[[], None] = _do_nothing
 
     def begin(self, item: pytest.Item, task: int) -> None:
         """Say that the item starts, and before that how the last one ended.
@@ -55,10 +61,10 @@ class Recorder:
         yield
         story.events += later
 
-    def passed(self, item: Any, task: int, phases: list[Phase]) -> None:
+    def passed(self, task: int, passed: Passed) -> None:
         """Instead of `end`, where no hook was called because there is nothing to tell."""
         self.story = None
-        payload, outcome, seconds = reports.encode_passed(item, phases)
+        payload, outcome, seconds = reports.encode_passed(passed)
         self._unsent += result_frame(task, outcome, seconds, payload)
 
     def abandon(self) -> None:
@@ -100,6 +106,7 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
+        self.before_report()
         hidden = report.when == "call" and pytest_compat.is_capturing_descriptors(self._config)
         self._add(reports.HIDDEN_REPORT if hidden else reports.REPORT, report)
 

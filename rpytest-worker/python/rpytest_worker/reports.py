@@ -17,7 +17,7 @@ import pytest
 from . import pytest_compat, recorded_warnings
 
 if TYPE_CHECKING:
-    from .short_protocol import Phase
+    from .short_protocol import Passed, Phase
 
 START, REPORT, FINISH, WARNING = "start", "report", "finish", "warning"
 # A report that is logged while a test's output is captured (a unittest's subtest): what the terminal
@@ -113,11 +113,11 @@ def _encode_short(story: Story) -> tuple[bytes, str, Seconds] | None:
     return payload, "passed", _seconds(phases)
 
 
-def encode_passed(item: Any, phases: list[Phase]) -> tuple[bytes, str, Seconds]:
+def encode_passed(passed: Passed) -> tuple[bytes, str, Seconds]:
     """The short form, for an item that has no reports."""
+    item, phases = passed.item, passed.phases
     nodeid, location = item.nodeid, item.location
-    keywords = dict.fromkeys(item.keywords, 1)
-    payload = dump(("passed", (nodeid, location), nodeid, location, keywords, phases))
+    payload = dump(("passed", (nodeid, location), nodeid, location, passed.keywords, phases))
     return payload, "passed", _seconds(phases)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from .inventory import Key
 from .recorder import Recorder
-from .short_protocol import ShortProtocol
+from .short_protocol import ShortProtocol, Tally
 from .wire import Channel
 
 # How long a message (to stop, to give something back) may wait while there is something to run.
@@ -40,8 +40,15 @@ class Runner:
         self._finishing = False
         self._listened = 0.0
         self._protocol = session.config.hook.pytest_runtest_protocol
+        self._tally = Tally()
+        self._short: ShortProtocol | None = None
+        self._refusal = ""
         short = ShortProtocol.when_equal(session)
-        self._short = None if isinstance(short, str) else short
+        if isinstance(short, str):
+            self._refusal = short
+        else:
+            self._short = short
+            recorder.before_report = short.tell_early
 
     def run(self) -> None:
         session, queue = self._session, self._queue
@@ -55,24 +62,28 @@ class Runner:
             if self._short is not None:
                 self._short.close()
         self._recorder.flush()
+        self._channel.send(self._tally.message())
 
     def _run(self, task: int, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         short, recorder = self._short, self._recorder
         recorder.begin(item, task)
         try:
-            if short is None or not short.takes(item):
+            refusal = self._refusal if short is None else short.refusal(item)
+            if short is None or refusal is not None:
+                self._tally.refused(refusal or "")
                 if short is not None:
                     short.close()
                 self._protocol(item=item, nextitem=nextitem)
             else:
-                phases = short.run(item, nextitem)
-                if phases is not None and not recorder.has_events:
-                    recorder.passed(item, task, phases)
+                self._tally.short += 1
+                passed = short.run(item, nextitem)
+                if passed is not None and not recorder.has_events:
+                    recorder.passed(task, passed)
                     return
-                if phases is not None:
+                if passed is not None:
                     # There were warnings, of which is told after all else.
                     with recorder.before_events():
-                        short.tell_passed(item, phases)
+                        short.tell_passed(passed)
         except BaseException:
             recorder.abandon()
             raise

@@ -3,13 +3,13 @@
 An item that passes and writes nothing spends nine tenths of its time in hook calls whose
 implementations are pytest's own and come to nothing. Here the same functions of pytest's are called
 without the plugin manager (fixtures, `runtest`, warnings, assertions, unraisable exceptions), capture
-and log handlers stay in place from one phase to the next, and there are no report objects. As soon
-as a phase has something to tell, its report is made by pytest's hooks, and the rest of the item is
-pytest's.
+and log handlers stay in place from one phase to the next, and there are no report objects. If a phase
+has something to tell, it goes through pytest's own `call_and_report` after all, in which what has
+been done already is not done again (`_report`), and the rest of the item is pytest's.
 
 It is taken only where every implementation of the hooks that it skips is known (`_KNOWN`), which is
 looked at again for each item. `ShortProtocol.when_equal` says what else must hold for a session, and
-`ShortProtocol.run` what must hold for an item.
+`ShortProtocol.refusal` what must hold for an item.
 
 This module and `pytest_compat` are the two that touch private names of pytest. It was read in, and is
 tested against, pytest 8.0 to 9.2.
@@ -17,9 +17,11 @@ tested against, pytest 8.0 to 9.2.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+import types
 from collections.abc import Callable, Generator
 from time import perf_counter, time
 from typing import Any, Final
@@ -32,16 +34,42 @@ import _pytest.skipping
 import _pytest.tmpdir
 import pytest
 from _pytest._code.code import ExceptionInfo
-from _pytest.runner import CallInfo
 
 from . import pytest_compat
 
 Phase = tuple[float, float, float]
 """Seconds that a phase took, and when it started and stopped, since the epoch."""
 
+
+class Passed:
+    """An item as far as it has come with nothing to tell."""
+
+    __slots__ = ("item", "keywords", "phases")
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+        self.phases: list[Phase] = []
+        # As they were when the first phase ended.
+        self.keywords: dict[str, int] = {}
+
+    def reports(self) -> list[Any]:
+        """The reports that pytest would have made."""
+        item = self.item
+        nodeid: Any = item.nodeid
+        reports = []
+        for when, (duration, begun, stopped) in zip(_PHASES, self.phases, strict=False):
+            report = pytest_compat.plain_report(
+                nodeid, item.location, self.keywords, when, duration, begun, stopped
+            )
+            nodeid = getattr(report, "_id", nodeid)
+            reports.append(report)
+        return reports
+
+
 # What becomes of an implementation of a hook: it is called as it is; it wraps, and is driven by hand;
-# it does nothing under what `when_equal` and `run` make sure of, or is done here.
-_CALL, _WRAP, _COVERED = "call", "wrap", "covered"
+# it tells of exceptions that were left in a queue, and does nothing while that is empty; it does
+# nothing under what `when_equal` and `refusal` make sure of, or is done here.
+_CALL, _WRAP, _QUEUE, _COVERED = "call", "wrap", "queue", "covered"
 
 _KNOWN: Final[dict[str, dict[str, str]]] = {
     "pytest_runtest_protocol": {
@@ -56,8 +84,8 @@ _KNOWN: Final[dict[str, dict[str, str]]] = {
     "pytest_runtest_setup": {
         "_pytest.runner.pytest_runtest_setup": _CALL,
         "_pytest.nose.pytest_runtest_setup": _CALL,
-        "_pytest.threadexception.pytest_runtest_setup": _CALL,
-        "_pytest.unraisableexception.pytest_runtest_setup": _CALL,
+        "_pytest.threadexception.pytest_runtest_setup": _QUEUE,
+        "_pytest.unraisableexception.pytest_runtest_setup": _QUEUE,
         # For marks that the item does not have.
         "_pytest.skipping.pytest_runtest_setup": _COVERED,
         "_pytest.capture.CaptureManager.pytest_runtest_setup": _COVERED,
@@ -65,16 +93,16 @@ _KNOWN: Final[dict[str, dict[str, str]]] = {
     },
     "pytest_runtest_call": {
         "_pytest.runner.pytest_runtest_call": _CALL,
-        "_pytest.threadexception.pytest_runtest_call": _CALL,
-        "_pytest.unraisableexception.pytest_runtest_call": _CALL,
+        "_pytest.threadexception.pytest_runtest_call": _QUEUE,
+        "_pytest.unraisableexception.pytest_runtest_call": _QUEUE,
         "_pytest.skipping.pytest_runtest_call": _COVERED,
         "_pytest.capture.CaptureManager.pytest_runtest_call": _COVERED,
         "_pytest.logging.LoggingPlugin.pytest_runtest_call": _COVERED,
     },
     "pytest_runtest_teardown": {
         "_pytest.runner.pytest_runtest_teardown": _CALL,
-        "_pytest.threadexception.pytest_runtest_teardown": _CALL,
-        "_pytest.unraisableexception.pytest_runtest_teardown": _CALL,
+        "_pytest.threadexception.pytest_runtest_teardown": _QUEUE,
+        "_pytest.unraisableexception.pytest_runtest_teardown": _QUEUE,
         "_pytest.capture.CaptureManager.pytest_runtest_teardown": _COVERED,
         "_pytest.logging.LoggingPlugin.pytest_runtest_teardown": _COVERED,
     },
@@ -106,21 +134,52 @@ _MARKS: Final = frozenset({"skip", "skipif", "xfail"})
 _PHASES: Final = ("setup", "call", "teardown")
 
 
+# Hooks of which a caller with a terminal takes care itself (see `pytest_compat.DirectDelivery`).
+_OF_REPORTS: Final = frozenset(
+    {"pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish"}
+)
+
+
+class Tally:
+    """How many items took which way, for `--explain`."""
+
+    def __init__(self) -> None:
+        self.short = 0
+        self.genuine = 0
+        self.reason: str | None = None
+
+    def refused(self, reason: str) -> None:
+        self.genuine += 1
+        self.reason = self.reason or reason
+
+    def message(self) -> dict[str, Any]:
+        return {
+            "type": "ways",
+            "short": self.short,
+            "genuine": self.genuine,
+            "reason": self.reason,
+        }
+
+
 class ShortProtocol:
-    """Runs items of one session in a worker."""
+    """Runs items of one session."""
 
     @classmethod
-    def when_equal(cls, session: pytest.Session) -> ShortProtocol | str:
-        """The protocol, or why it may not be used in this session."""
+    def when_equal(
+        cls, session: pytest.Session, before_telling: Callable[[], None] | None = None
+    ) -> ShortProtocol | str:
+        """The protocol, or why it may not be used in this session.
+
+        A caller that delivers the reports of items with nothing to tell itself has to do so
+        `before_telling`: before hooks are called for another item.
+        """
         if os.environ.get("RPYTEST_GENUINE", "") not in ("", "0"):
             return "RPYTEST_GENUINE is set"
         config = session.config
         option = config.option
-        for name in ("usepdb", "trace", "setupshow", "setuponly", "setupplan", "fulltrace"):
+        for name in ("usepdb", "trace", "setupshow", "setuponly", "setupplan"):
             if getattr(option, name, False):
                 return f"--{name} is given"
-        if getattr(option, "tbstyle", "auto") == "native":
-            return "--tb=native shows how a test was called"
         if _faulthandler_timeout(config) > 0:
             return "faulthandler_timeout is set"
         logs = config.pluginmanager.getplugin("logging-plugin")
@@ -137,12 +196,12 @@ class ShortProtocol:
                 return "the plugin `capturemanager` is not pytest's"
             if capture._method not in ("fd", "no"):
                 return f"--capture={capture._method} is given"
-        found = _implementations(config)
+        found = _implementations(config, _OF_REPORTS if before_telling else frozenset())
         if isinstance(found, str):
             return found
         try:
-            return cls(session, capture, logs, found)
-        except AttributeError as error:  # a private name that this pytest does not have
+            return cls(session, capture, logs, found, before_telling or _do_nothing)
+        except (AttributeError, LookupError) as error:  # a private name that this pytest lacks
             return f"pytest {pytest.__version__} is not known: {error}"
 
     def __init__(
@@ -151,12 +210,13 @@ class ShortProtocol:
         capture: Any,
         logs: Any,
         implementations: dict[str, list[Any]],
+        before_telling: Callable[[], None],
     ) -> None:
         self._session = session
-        self._hooks = [
-            (caller._hookimpls, list(caller._hookimpls))
-            for caller in (getattr(session.config.hook, name) for name in _KNOWN)
-        ]
+        self._before_telling = before_telling
+        # The plugin manager's own lists, and what they held when the session started.
+        self._live = [getattr(session.config.hook, name)._hookimpls for name in _KNOWN]
+        self._known = [list(implementations) for implementations in self._live]
         self._wrappers: list[Callable[[pytest.Item], Generator[None, object, object]]] = [
             implementation.function for implementation in implementations["pytest_runtest_protocol"]
         ]
@@ -170,6 +230,14 @@ class ShortProtocol:
         self._capture = capture if capture is not None and capture._method == "fd" else None
         self._logs = logs
         self._root = logging.getLogger()
+        self._queues = [session.config.stash[key] for key in _queue_keys(session.config)]
+        # pytest's own implementations, which `_report` replaces.
+        self._own = {
+            when: _implementation(session, f"pytest_runtest_{when}", _pytest.runner)
+            for when in (*_PHASES, "makereport")
+        }
+        self._own["skipping"] = _implementation(session, "pytest_runtest_setup", _pytest.skipping)
+        self._running: Passed | None = None
         self._open = False
         self._clean: dict[Any, tuple[list[Any], int]] = {}
         self._watched: list[Any] | None = None
@@ -181,27 +249,35 @@ class ShortProtocol:
         if logs is not None:
             logs.caplog_handler.records, logs.report_handler.records  # noqa: B018
             _pytest.logging.caplog_records_key, _pytest.logging.caplog_handler_key  # noqa: B018
-        _pytest.tmpdir.tmppath_result_key, _pytest.skipping.xfailed_key  # noqa: B018
+        _pytest.tmpdir.tmppath_result_key  # noqa: B018
         pytest.Stash()._storage  # noqa: B018
         _remember_hook_proxies(session)
 
+    @property
+    def captures(self) -> bool:
+        """Whether what a test writes goes elsewhere than what is written about it."""
+        return self._capture is not None
+
     # ---------------------------------------------------------------- an item
 
-    def takes(self, item: Any) -> bool:
-        """Whether it is known what pytest would do with an item."""
+    def refusal(self, item: Any) -> str | None:
+        """Why it is not known what pytest would do with an item; `None` if it is."""
         if item.__class__ is not pytest.Function:
-            return False
-        for live, known in self._hooks:
-            if live != known:
-                return False  # a plugin has come or gone
+            return f"{item.nodeid} is a {type(item).__name__}"
+        if self._others_have_come():
+            return "a plugin has come or gone since the session started"
         self._watched = self._containers(item)
-        return self._watched is not None
+        if self._watched is None:
+            return f"{item.nodeid} has a mark `skip`, `skipif` or `xfail`"
+        return None
 
-    def run(self, item: Any, nextitem: pytest.Item | None) -> list[Phase] | None:
-        """Run an item that `takes` was asked about last.
+    def _others_have_come(self) -> bool:
+        return self._live != self._known
 
-        Returns what its phases took, if that is all there is to tell and no hook has been called;
-        else its hooks have been.
+    def run(self, item: Any, nextitem: pytest.Item | None) -> Passed | None:
+        """Run an item for which `refusal` has just found no reason.
+
+        Returns it if there was nothing to tell, and no hook has been called; else its hooks have been.
         """
         if not item._request:
             item._initrequest()
@@ -211,21 +287,17 @@ class ShortProtocol:
                 generator = wrapper(item)
                 next(generator)
                 wrappers.append(generator)
-            phases = self._run(item, nextitem)
+            passed = self._run(item, nextitem)
         except BaseException as error:
             self.close()
-            for generator in reversed(wrappers):
-                try:
-                    generator.throw(error)
-                except BaseException as other:
-                    error = other
-            raise error from error.__cause__
+            _throw(error, wrappers)
+            raise
         for generator in reversed(wrappers):
             try:
                 generator.send(True)
             except StopIteration:
                 continue
-        return phases
+        return passed
 
     def _containers(self, item: Any) -> list[Any] | None:
         """Where marks and keywords of the item are kept; `None` if it is for pytest."""
@@ -244,92 +316,151 @@ class ShortProtocol:
             found = self._clean[parent] = containers, sum(map(len, containers))
         return [*found[0], item.own_markers, item.keywords._markers]
 
-    def _run(self, item: Any, nextitem: pytest.Item | None) -> list[Phase] | None:
+    def _run(self, item: Any, nextitem: pytest.Item | None) -> Passed | None:
+        session = self._session
         watched: list[Any] = self._watched or []
         marks = sum(map(len, watched))
-        phases: list[Phase] = []
+        run = self._running = Passed(item)
+        phases = run.phases
         storage = item.stash._storage
         passed: dict[str, bool] = {}
         try:
             for when in _PHASES:
-                session = self._session
                 if when == "teardown" and (session.shouldfail or session.shouldstop):
                     nextitem = None
                 self._begin(storage, when)
+                error = None
                 begun, started = time(), perf_counter()
-                excinfo = None
                 try:
                     for function, with_next in self._calls[when]:
                         if with_next:
                             function(item, nextitem)
                         else:
                             function(item)
-                except BaseException as error:
-                    # Without this frame: pytest's own is one that it does not show, either.
-                    trace: Any = error.__traceback__ and error.__traceback__.tb_next
-                    excinfo = ExceptionInfo.from_exc_info((type(error), error, trace))
-                    if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
-                        self._end(item, storage, when)
-                        self._tell(item, phases)
-                        raise
-                self._end(item, storage, when)
+                except BaseException as raised:
+                    # Without this frame.
+                    trace = raised.__traceback__ and raised.__traceback__.tb_next
+                    error = raised.with_traceback(trace)
                 duration, stopped = perf_counter() - started, time()
-                changed = sum(map(len, watched)) != marks
-                if excinfo is None and not (
-                    changed or item._report_sections or item.user_properties
+                phase = duration, begun, stopped
+                if (
+                    self._has_something_to_tell()
+                    or error is not None
+                    or self._running is None
+                    or item.user_properties
+                    or item._report_sections
+                    or sum(map(len, watched)) != marks
+                    or self._others_have_come()
                 ):
-                    phases.append((duration, begun, stopped))
-                    if when == "setup":
-                        storage[_pytest.tmpdir.tmppath_result_key] = passed
-                    passed[when] = True
-                    continue
-                if changed and when == "call":
-                    xfailed = _pytest.skipping.evaluate_xfail_marks(item)
-                    item.stash[_pytest.skipping.xfailed_key] = xfailed
-                call: Any = CallInfo(
-                    start=begun,
-                    stop=stopped,
-                    duration=duration,
-                    when=when,
-                    result=None,
-                    excinfo=excinfo,
-                    _ispytest=True,
-                )
-                self._tell(item, phases)
-                self._rest(item, nextitem, call)
-                return None
-            return phases
+                    self._tell(run)
+                    self._report(item, nextitem, when, phase, error)
+                    return None
+                phases.append(phase)
+                if when == "setup":
+                    run.keywords = dict.fromkeys(item.keywords, 1)
+                    storage[_pytest.tmpdir.tmppath_result_key] = passed
+                passed[when] = True
+            if self._logs is not None:
+                del storage[_pytest.logging.caplog_records_key]
+                del storage[_pytest.logging.caplog_handler_key]
+            return run
+        except BaseException:
+            self._tell(run)
+            raise
         finally:
+            self._running = None
             item._request = False
             item.funcargs = None
 
-    def _tell(self, item: Any, phases: list[Phase]) -> None:
+    def tell_early(self) -> None:
+        """Called when somebody else reports while an item runs, as subtests do."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        with contextlib.ExitStack() as stack:
+            if self._capture is not None:
+                stack.enter_context(self._capture.global_and_fixture_disabled())
+            self._before_telling()
+            self._call_hooks(running)
+
+    def _tell(self, run: Passed) -> None:
         """Let pytest's hooks know what has happened so far."""
         self.close()
-        hook = item.ihook
-        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in plain_reports(item, phases):
-            hook.pytest_runtest_logreport(report=report)
+        if self._running is not None:
+            self._running = None
+            self._before_telling()
+            self._call_hooks(run)
 
-    def tell_passed(self, item: Any, phases: list[Phase]) -> None:
+    def tell_passed(self, run: Passed) -> None:
         """Call the hooks of an item that `run` has called none for."""
-        self._tell(item, phases)
+        self.close()
+        self._before_telling()
+        self._call_hooks(run)
+        item = run.item
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
-    def _rest(self, item: Any, nextitem: pytest.Item | None, call: Any) -> None:
-        """Report a phase as pytest does, and let it run the others."""
+    def _call_hooks(self, run: Passed) -> None:
+        item = run.item
         hook = item.ihook
-        report = hook.pytest_runtest_makereport(item=item, call=call)
-        hook.pytest_runtest_logreport(report=report)
-        if _pytest.runner.check_interactive_exception(call, report):
-            hook.pytest_exception_interact(node=item, call=call, report=report)
-        if call.when == "setup" and report.passed:
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in run.reports():
+            hook.pytest_runtest_logreport(report=report)
+
+    def _report(
+        self,
+        item: Any,
+        nextitem: pytest.Item | None,
+        when: str,
+        phase: Phase,
+        error: BaseException | None,
+    ) -> None:
+        """Let pytest report a phase that has been run, and do what is left to be done."""
+        records: list[Any] = []
+        text = ""
+        if self._logs is not None:
+            # Where the plugin begins the phase, it forgets what was logged.
+            records = self._logs.caplog_handler.records
+            text = self._logs.report_handler.stream.getvalue().strip()
+
+        def done(*_: object) -> None:
+            if error is not None:
+                raise error
+
+        def makereport(item: Any, call: Any) -> Any:
+            call.duration, call.start, call.stop = phase
+            if call.excinfo is not None:
+                trace = _without(done.__code__, call.excinfo.tb)
+                value = call.excinfo.value.with_traceback(trace)
+                call.excinfo = ExceptionInfo.from_exc_info((type(value), value, trace))
+            item.add_report_section(when, "log", text)
+            return genuine(item, call)
+
+        steps = {when: done}
+        if when == "setup":
+            # It looks at marks before fixtures may add some.
+            steps["skipping"] = _do_nothing
+        implementations = [self._own[step] for step in (*steps, "makereport")]
+        genuine = self._own["makereport"].function
+        functions = [implementation.function for implementation in implementations]
+        for implementation, function in zip(
+            implementations, (*steps.values(), makereport), strict=True
+        ):
+            implementation.function = function
+        arguments = {"nextitem": nextitem} if when == "teardown" else {}
+        try:
+            report = _pytest.runner.call_and_report(item, when, True, **arguments)  # type: ignore[arg-type]
+        finally:
+            for implementation, function in zip(implementations, functions, strict=True):
+                implementation.function = function
+        if when != "teardown" and self._logs is not None:
+            item.stash[_pytest.logging.caplog_records_key][when] = records
+        if when == "setup" and report.passed:
             _pytest.runner.call_and_report(item, "call", True)
-        if call.when != "teardown":
+        if when != "teardown":
             if item.session.shouldfail or item.session.shouldstop:
                 nextitem = None
             _pytest.runner.call_and_report(item, "teardown", True, nextitem=nextitem)
-        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
     # ---------------------------------------------------------------- capture and logs
 
@@ -365,25 +496,18 @@ class ShortProtocol:
                 capture.activate_fixture()
         self._open = True
 
-    def _end(self, item: Any, storage: dict[Any, Any], when: str) -> None:
-        """What they do at its end."""
+    def _has_something_to_tell(self) -> bool:
+        """Whether the phase that has ended wrote or logged, or left exceptions behind."""
         capture = self._capture
         if capture is not None:
             if capture._capture_fixture is not None:
                 capture.deactivate_fixture()
             lseek, (out, err) = os.lseek, self._files
             if lseek(out, 0, os.SEEK_END) or lseek(err, 0, os.SEEK_END):
-                written = capture.read_global_capture()
-                item.add_report_section(when, "stdout", written.out)
-                item.add_report_section(when, "stderr", written.err)
-        logs = self._logs
-        if logs is not None:
-            if logs.report_handler.records:
-                text = logs.report_handler.stream.getvalue().strip()
-                item.add_report_section(when, "log", text)
-            if when == "teardown":
-                del storage[_pytest.logging.caplog_records_key]
-                del storage[_pytest.logging.caplog_handler_key]
+                return True
+        if self._logs is not None and self._logs.report_handler.records:
+            return True
+        return any(self._queues)
 
     def _attach(self) -> None:
         """Have both log handlers where `catching_logs` would put them."""
@@ -445,20 +569,6 @@ def _remember_hook_proxies(session: Any) -> None:
     session.gethookproxy = gethookproxy
 
 
-def plain_reports(item: Any, phases: list[Phase]) -> list[Any]:
-    """The reports of phases that passed without anything to show."""
-    nodeid: Any = item.nodeid
-    keywords = {name: 1 for name in item.keywords}
-    reports = []
-    for when, (duration, begun, stopped) in zip(_PHASES, phases, strict=False):
-        report = pytest_compat.plain_report(
-            nodeid, item.location, keywords, when, duration, begun, stopped
-        )
-        nodeid = getattr(report, "_id", nodeid)
-        reports.append(report)
-    return reports
-
-
 def _attaches_to_non_propagating() -> bool:
     """Since pytest 9.1 loggers that do not propagate are caught, too."""
     return "attached_loggers" in getattr(_pytest.logging.catching_logs, "__slots__", ())
@@ -473,11 +583,62 @@ def _faulthandler_timeout(config: pytest.Config) -> float:
     return float(config.getini("faulthandler_timeout") or 0.0)
 
 
-def _implementations(config: pytest.Config) -> dict[str, list[Any]] | str:
+def _do_nothing(*_: object) -> None:
+    pass
+
+
+def _throw(error: BaseException, wrappers: list[Generator[None, object, object]]) -> None:
+    """Let wrappers see what was raised within them, the innermost first."""
+    for generator in reversed(wrappers):
+        try:
+            generator.throw(error)
+        except BaseException as other:
+            if other is not error:
+                raise
+
+
+def _implementation(session: pytest.Session, hook: str, plugin: object) -> Any:
+    """The one implementation of a hook by a plugin of pytest's."""
+    (found,) = [
+        implementation
+        for implementation in getattr(session.config.hook, hook).get_hookimpls()
+        if implementation.plugin is plugin
+    ]
+    return found
+
+
+def _queue_keys(config: pytest.Config) -> list[Any]:
+    """Where pytest keeps exceptions that nobody catches, of the plugins that are on."""
+    keys = []
+    for plugin, key in (
+        ("threadexception", "thread_exceptions"),
+        ("unraisableexception", "unraisable_exceptions"),
+    ):
+        module = config.pluginmanager.getplugin(plugin)
+        if module is not None:
+            keys.append(getattr(module, key))
+    return keys
+
+
+def _without(code: Any, trace: Any) -> Any:
+    """A traceback without the frame of a function that has raised what was raised before."""
+    outer = []
+    while trace is not None and trace.tb_frame.f_code is not code:
+        outer.append(trace)
+        trace = trace.tb_next
+    inner = None if trace is None else trace.tb_next
+    for entry in reversed(outer):
+        inner = types.TracebackType(inner, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return inner
+
+
+def _implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, list[Any]] | str:
     """Those that are still called, of each hook, in their order; or the first that is not known."""
     found: dict[str, list[Any]] = {}
     for hook, known in _KNOWN.items():
         found[hook] = []
+        if hook in apart:
+            continue
         for implementation in reversed(getattr(config.hook, hook).get_hookimpls()):
             plugin, function = implementation.plugin, implementation.function
             if pytest_compat.is_ours(plugin):
@@ -485,8 +646,8 @@ def _implementations(config: pytest.Config) -> dict[str, list[Any]] | str:
             name = f"{function.__module__}.{function.__qualname__}"
             fate = known.get(name)
             wraps = implementation.hookwrapper or implementation.wrapper
-            if fate is None or (fate == _CALL and wraps) or (fate == _WRAP and not wraps):
+            if fate is None or (fate in (_CALL, _QUEUE) and wraps) or (fate == _WRAP and not wraps):
                 return f"{name} implements {hook}"
-            if fate != _COVERED:
+            if fate in (_CALL, _WRAP):
                 found[hook].append(implementation)
     return found

@@ -10,6 +10,7 @@ mod hooks;
 mod options;
 mod outcomes;
 mod output;
+mod short_protocol;
 
 use crate::support::normal::{difference, junit, normal};
 use crate::support::project::Files;

@@ -92,6 +92,12 @@ impl<'a> Command<'a> {
         Command { project, command }
     }
 
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Adds arguments.
     pub fn args<I: AsRef<str>>(mut self, arguments: impl IntoIterator<Item = I>) -> Self {
         for argument in arguments {

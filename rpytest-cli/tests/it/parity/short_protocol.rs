@@ -1,0 +1,599 @@
+//! What the short protocol must not change: each test here disturbs something that it leaves in place
+//! or leaves out.
+
+use super::Table;
+use crate::support::python::main_venv;
+use crate::support::{Command, Project, WAYS};
+
+const OUTPUT: &str = r#"
+--- pytest.ini
+[pytest]
+log_format = %(levelname)s %(message)s
+--- conftest.py
+import pytest
+
+@pytest.fixture
+def noisy():
+    print("fixture up")
+    yield
+    print("fixture down")
+
+@pytest.fixture
+def noisy_at_the_end(capsys):
+    yield
+    print("late")
+--- test_output.py
+import io
+import logging
+import os
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+def test_quiet():
+    pass
+
+def test_prints(noisy):
+    print("out")
+    print("err", file=sys.stderr)
+
+def test_prints_and_fails(noisy):
+    print("out")
+    assert 0
+
+def test_at_the_end(noisy_at_the_end):
+    pass
+
+def test_nothing_is_left_of_the_last():
+    pass
+
+def test_child_process():
+    subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+    assert 0
+
+def test_descriptor():
+    os.write(1, b"by number")
+    assert 0
+
+def test_stdout_is_replaced_for_good():
+    sys.stdout = io.StringIO()
+    print("lost")
+
+def test_stdout_is_itself_again():
+    print("found")
+    assert 0
+
+def test_descriptor_is_replaced_for_good(tmp_path):
+    with open(tmp_path / "out", "w") as file:
+        os.dup2(file.fileno(), 1)
+    print("lost")
+
+def test_descriptor_is_itself_again():
+    os.write(1, b"found")
+    assert 0
+
+def test_capsys(capsys):
+    print("read")
+    assert capsys.readouterr().out == "read\n"
+
+def test_capsys_unread(capsys):
+    print("unread")
+    assert 0
+
+def test_capsys_disabled(capsys, noisy):
+    with capsys.disabled():
+        pass
+    print("unread")
+    assert 0
+
+def test_capfd(capfd):
+    os.write(1, b"read")
+    assert capfd.readouterr().out == "read"
+
+def test_capfdbinary_and_noise(noisy, capfdbinary):
+    os.write(2, b"left")
+
+def test_capsys_by_name(request):
+    capsys = request.getfixturevalue("capsys")
+    print("read")
+    assert capsys.readouterr().out == "read\n"
+    print("left")
+    assert 0
+
+def test_sought(request):
+    print("written over")
+    sys.stdout.seek(0)
+    assert 0
+
+def test_logs():
+    logging.warning("careful")
+
+def test_logs_and_fails(noisy):
+    logging.warning("careful")
+    print("out")
+    assert 0
+
+@pytest.fixture
+def logs():
+    logging.warning("in setup")
+    yield
+    logging.warning("in teardown")
+
+def test_logs_in_each_phase(logs, caplog):
+    logging.warning("in call")
+    assert [record.message for record in caplog.get_records("setup")] == ["in setup"]
+    assert caplog.messages == ["in call"]
+    assert 0
+
+def test_caplog_by_name(logs, request):
+    logging.warning("before")
+    caplog = request.getfixturevalue("caplog")
+    logging.warning("after")
+    assert caplog.messages == ["before", "after"]
+    assert [record.message for record in caplog.get_records("setup")] == ["in setup"]
+
+def test_caplog_level(caplog):
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("a.b").debug("low")
+    assert caplog.messages == ["low"]
+
+def test_level_is_back():
+    logging.getLogger("a.b").debug("low")
+    assert logging.getLogger().level == logging.WARNING
+
+def test_handler_is_added():
+    logging.getLogger().addHandler(logging.NullHandler())
+
+def test_handlers_are_last():
+    names = [type(handler).__name__ for handler in logging.getLogger().handlers]
+    logging.getLogger().handlers.pop(0)
+    assert names == []
+
+def test_handlers_are_removed():
+    logging.getLogger().handlers.clear()
+    logging.warning("unheard, by pytest")
+
+def test_handlers_are_back():
+    logging.warning("heard")
+    assert 0
+
+def test_loner():
+    logger = logging.getLogger("loner")
+    logger.propagate = False
+    logger.warning("perhaps")
+    assert 0
+
+def test_loner_again():
+    logging.getLogger("loner").warning("perhaps")
+    assert 0
+
+def test_no_loner():
+    logging.getLogger("loner").propagate = True
+    logging.getLogger("loner").warning("heard")
+    assert [handler for handler in logging.getLogger("loner").handlers] == []
+    assert 0
+
+def test_warns(recwarn):
+    warnings.warn("recorded")
+    assert len(recwarn) == 1
+
+def test_warns_in_earnest():
+    warnings.warn("seen")
+
+def test_filters_are_changed():
+    warnings.simplefilter("ignore")
+    warnings.warn("unseen")
+
+@pytest.mark.parametrize("n", range(2))
+def test_filters_are_back(n):
+    warnings.warn("seen each time")
+
+@pytest.mark.filterwarnings("error")
+def test_error():
+    warnings.warn("fatal")
+"#;
+
+#[test]
+fn output_that_is_captured_or_logged() {
+    Table::new(OUTPUT)
+        .same(&[
+            "-rA",
+            "-v --tb=short",
+            "--junitxml=junit.xml -o junit_logging=all",
+            "-p no:logging --tb=line -rA",
+            "--log-level=DEBUG -rA",
+            "--show-capture=no -W error -rA --tb=short",
+        ])
+        // Without capture of descriptors, the output of workers comes when it comes.
+        .same_in_process("--capture=sys -rA -k 'not descriptor'")
+        .same_in_process("-s -k 'not descriptor'")
+        .same_in_process("-s -v -k 'not descriptor'")
+        // What a test leaves behind is there for those of the same worker.
+        .without_two_workers()
+        .check();
+}
+
+const OUTCOMES: &str = r#"
+--- conftest.py
+import pytest
+
+def pytest_assertrepr_compare(op, left, right):
+    if isinstance(left, complex):
+        return ["not that complex", f"{left} {op} {right}"]
+
+@pytest.fixture
+def fails():
+    raise OSError("in setup")
+
+@pytest.fixture
+def fails_late():
+    yield
+    raise OSError("in teardown")
+
+@pytest.fixture
+def fails_twice(request):
+    def fail(text):
+        raise OSError(text)
+    request.addfinalizer(lambda: fail("first"))
+    request.addfinalizer(lambda: fail("second"))
+
+@pytest.fixture
+def marks(request):
+    request.node.add_marker(pytest.mark.xfail(reason="by a fixture"))
+    request.node.add_marker(pytest.mark.skip(reason="too late"))
+--- helpers.py
+def deep(n):
+    return deep(n - 1) if n else 1 / 0
+--- test_outcomes.py
+import gc
+import os
+import sys
+import threading
+
+import pytest
+
+from helpers import deep
+
+def test_compares():
+    assert 1j == 2j
+
+def test_deep():
+    deep(3)
+
+def test_recursion():
+    deep(-1)
+
+def test_chained():
+    try:
+        deep(1)
+    except ZeroDivisionError as error:
+        raise ValueError("chained") from error
+
+def test_setup(fails):
+    pass
+
+def test_teardown(fails_late):
+    pass
+
+def test_fails_twice_over(fails_late):
+    assert 0
+
+def test_finalizers(fails_twice):
+    pass
+
+def test_both(fails_late, fails_twice):
+    assert 0
+
+def test_no_such_fixture(missing):
+    pass
+
+def test_skips():
+    pytest.skip("inside")
+
+def test_xfails():
+    pytest.xfail("inside")
+
+def test_fails():
+    pytest.fail("inside", pytrace=False)
+
+def test_exits_like_a_program():
+    sys.exit(3)
+
+class Base(BaseException):
+    pass
+
+def test_base_exception():
+    raise Base("beyond")
+
+def test_group():
+    if sys.version_info < (3, 11):
+        pytest.skip("no groups")
+    raise ExceptionGroup("several", [ValueError(1), KeyError(2)])
+
+def test_marked_by_a_fixture(marks):
+    assert 0
+
+def test_marked_in_time(request):
+    request.node.add_marker(pytest.mark.xfail(reason="by itself"))
+    assert 0
+
+def test_marked_and_passes(request):
+    request.node.add_marker(pytest.mark.xfail(reason="by itself"))
+
+def test_marked_strictly(request):
+    request.applymarker(pytest.mark.xfail(reason="by itself", strict=True))
+
+def test_module_is_marked(request):
+    request.node.parent.add_marker(pytest.mark.xfail(reason="by the module"))
+    assert 0
+
+def test_after_the_module_was_marked():
+    assert 0
+
+class TestClass:
+    def setup_class(cls):
+        cls.seen = []
+
+    def setup_method(self, method):
+        self.seen.append(method.__name__)
+
+    def teardown_method(self):
+        assert len(self.seen) < 2
+
+    def test_one(self):
+        pass
+
+    def test_two(self):
+        assert self.seen == []
+
+async def test_coroutine():
+    pass
+
+def test_returns():
+    return 1
+
+def test_generator():
+    yield
+
+def test_property(record_property, record_xml_attribute):
+    record_property("key", "value")
+
+def test_property_and_fails(record_property):
+    record_property("key", "value")
+    assert 0
+
+def test_last_value():
+    assert isinstance(getattr(sys, "last_value", None), (AssertionError, type(None)))
+
+def test_current_test():
+    assert os.environ["PYTEST_CURRENT_TEST"] == "elsewhere"
+
+@pytest.fixture
+def current():
+    before = os.environ["PYTEST_CURRENT_TEST"]
+    yield before
+    assert os.environ["PYTEST_CURRENT_TEST"].endswith("(teardown)")
+
+def test_current_fixture(current):
+    assert current.endswith("test_current_fixture (setup)")
+
+def test_keywords(request):
+    request.node.keywords["added"] = 1
+    request.node.extra_keyword_matches.add("more")
+
+def test_subtests(subtests):
+    with subtests.test("first"):
+        print("within")
+    with subtests.test("second"):
+        assert 0
+
+def test_subtests_by_name(request):
+    subtests = request.getfixturevalue("subtests")
+    with subtests.test("first"):
+        assert 0
+
+class Broken:
+    def __del__(self):
+        raise ValueError("in del")
+
+def test_unraisable():
+    print("before")
+    broken = Broken()
+    del broken
+
+def test_thread():
+    def run():
+        raise KeyError("in a thread")
+    thread = threading.Thread(target=run, name="runs")
+    thread.start()
+    thread.join()
+
+@pytest.mark.parametrize("first, second", [(1, 2), (3, 4)])
+def test_values(first, second, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME", "thing")
+    monkeypatch.chdir(tmp_path)
+    assert first + second == 3
+"#;
+
+#[test]
+fn outcomes_of_each_kind() {
+    Table::new(OUTCOMES)
+        .same(&[
+            "-rA",
+            "-v --tb=long --showlocals",
+            "--tb=native",
+            "--tb=short --full-trace",
+            "--runxfail --tb=line",
+            "-W error --tb=short",
+            "-q --junitxml=junit.xml",
+            "--durations=3 --durations-min=100",
+        ])
+        .check();
+}
+
+const INTERRUPTIONS: &str = r#"
+--- test_a.py
+import pytest
+
+@pytest.fixture(scope="module")
+def wide():
+    yield
+    with open("down", "w"):
+        pass
+
+def test_passes(wide):
+    pass
+
+def test_stops(wide):
+    {statement}
+
+def test_never(wide):
+    pass
+"#;
+
+#[test]
+fn the_session_ends_in_the_middle() {
+    for statement in [
+        "raise KeyboardInterrupt",
+        "pytest.exit('enough')",
+        "pytest.exit('enough', returncode=7)",
+    ] {
+        Table::new(&INTERRUPTIONS.replace("{statement}", statement))
+            .same(&["", "-v --tb=short"])
+            .without_two_workers()
+            .check();
+    }
+    Table::new(&INTERRUPTIONS.replace("{statement}", "assert 0"))
+        .same(&["-x", "--maxfail=1 -v", "-x -s"])
+        .without_two_workers()
+        .check();
+}
+
+const LATE_PLUGIN: &str = r#"
+--- test_a.py
+import pytest
+
+class Late:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        report = yield
+        report.sections.append(("late", f"{item.name} {report.when}"))
+        return report
+
+def test_registers(pytestconfig):
+    pytestconfig.pluginmanager.register(Late(), "late")
+
+def test_is_seen():
+    assert 0
+
+def test_unregisters(pytestconfig):
+    pytestconfig.pluginmanager.unregister(name="late")
+
+def test_is_not_seen():
+    assert 0
+"#;
+
+#[test]
+fn a_plugin_that_comes_in_the_middle() {
+    Table::new(LATE_PLUGIN)
+        .same(&["", "-rA"])
+        .without_two_workers()
+        .check();
+}
+
+/// For a controller that keeps all there is in a report. In a process that runs tests it does nothing,
+/// so that the short protocol is taken there.
+const DUMP: &str = r#"
+--- pytest.ini
+[pytest]
+markers =
+    slow
+    late
+--- conftest.py
+import json
+import pytest
+
+SET_BY_WORKERS = {"worker_id", "testrun_uid", "node", "$report_type"}
+
+class Dump:
+    def pytest_runtest_logreport(self, report):
+        with open("reports", "a") as file:
+            kept = {
+                "nodeid": report.nodeid,
+                "location": report.location,
+                "keywords": sorted(report.keywords),
+                "outcome": report.outcome,
+                "when": report.when,
+                "longrepr": str(report.longrepr),
+                "sections": report.sections,
+                "properties": report.user_properties,
+                "rest": sorted(report.__dict__.keys() - SET_BY_WORKERS),
+            }
+            print(json.dumps(kept, default=str), file=file)
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Dump())
+--- test_a.py
+import logging
+import pytest
+
+pytestmark = pytest.mark.slow
+
+@pytest.fixture(params=["x", "y"], scope="module")
+def wide(request):
+    return request.param
+
+class TestIt:
+    @pytest.mark.parametrize("n", [1, 2])
+    def test_values(self, wide, n, record_property):
+        if n == 2:
+            print("out")
+            record_property("n", n)
+
+def test_fails(wide):
+    logging.error("log")
+    assert wide == "x"
+
+def test_marks(request):
+    request.node.add_marker("late")
+"#;
+
+#[test]
+fn reports_are_equal_in_all() {
+    let reports = |genuine: bool| {
+        let project = Project::new(DUMP);
+        let run = Command::rpytest(main_venv(), &project)
+            .args(&["-n", "1", "--explain"])
+            .env("RPYTEST_GENUINE", if genuine { "1" } else { "" })
+            .run();
+        assert_eq!(run.counts(), "1 failed, 6 passed", "{run}");
+        let expected = match genuine {
+            true => "0 tests were run by the short protocol, 7 by pytest's own: RPYTEST_GENUINE",
+            false => "7 tests were run by the short protocol, 0 by pytest's own",
+        };
+        assert!(run.stderr.contains(expected), "{run}");
+        project.read("reports")
+    };
+    assert_eq!(reports(false), reports(true));
+}
+
+#[test]
+fn the_short_way_is_taken_and_a_foreign_hook_closes_it() {
+    let plain = "--- test_a.py\ndef test_a():\n    pass\n\ndef test_b():\n    assert 0\n";
+    let hook = "--- conftest.py\ndef pytest_runtest_setup(item):\n    pass\n";
+    for way in WAYS {
+        let project = Project::new(plain);
+        let command = Command::rpytest(main_venv(), &project).args(way.arguments());
+        let run = command.args(&["--explain"]).run();
+        assert!(run.stderr.contains("2 tests were run by the short"), "{run}");
+        let project = Project::new(&format!("{plain}{hook}"));
+        let command = Command::rpytest(main_venv(), &project).args(way.arguments());
+        let run = command.args(&["--explain"]).run();
+        let expected = "0 tests were run by the short protocol, 2 by pytest's own: \
+                        conftest.pytest_runtest_setup implements pytest_runtest_setup";
+        assert!(run.stderr.contains(expected), "{run}");
+    }
+}

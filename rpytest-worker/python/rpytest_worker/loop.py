@@ -1,0 +1,136 @@
+"""pytest's loop over the items of a session that runs them itself, with the short protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from . import pytest_compat
+from .recorder import Recorder
+from .short_protocol import Passed, ShortProtocol, Tally
+
+if TYPE_CHECKING:
+    from .in_process import InProcess
+
+# How long an item that has passed may wait to be shown, while others run. Where the terminal is
+# written to, capture has to step aside, which is much for a short test.
+_SHOW_SECONDS: Final = 0.005
+
+
+class Loop:
+    """A plugin. It leaves the loop to pytest, unless `prepare` finds that it may have it."""
+
+    def __init__(self, session_plugin: InProcess, recorder: Recorder) -> None:
+        self._plugin = session_plugin
+        self._recorder = recorder
+        self._short: ShortProtocol | None = None
+        self._refusal = ""
+        self.tally = Tally()
+        self._passed: list[Passed] = []
+        self._shown = 0.0
+
+    def prepare(self, session: pytest.Session) -> None:
+        """Find out whether all that takes part in the session is known."""
+        config = session.config
+        direct = pytest_compat.DirectDelivery.when_equal(config)
+        loop = config.hook.pytest_runtestloop
+        if pytest_compat.others_listen(loop):
+            self._refusal = "a plugin implements pytest_runtestloop"
+            return
+        if direct is None:
+            self._refusal = "others than pytest implement hooks of reporting"
+            return
+        short = ShortProtocol.when_equal(session, self._show)
+        if isinstance(short, str):
+            self._refusal = short
+            return
+        if not short.captures:
+            # Then a test's letter stands between what its call and its teardown write.
+            self._refusal = "--capture=no is given"
+            return
+        self._short, self._direct = short, direct
+        self._recorder.before_report = short.tell_early
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> object:
+        if self._short is None or session.config.option.collectonly:
+            return None
+        if session.testsfailed and not session.config.option.continue_on_collection_errors:
+            return None  # pytest says so
+        try:
+            self._run(session, self._short)
+        finally:
+            self._short.close()
+            self._show()
+        return True
+
+    def _run(self, session: pytest.Session, short: ShortProtocol) -> None:
+        items = session.items
+        protocol: Callable[..., object] = session.config.hook.pytest_runtest_protocol
+        # As in pytest, the list is looked at anew: a test may change it.
+        position = 0
+        while position < len(items):
+            item = items[position]
+            position += 1
+            nextitem = items[position] if position < len(items) else None
+            task = self._plugin.task(item)
+            refusal = short.refusal(item) if task is not None else "it was made by a plugin"
+            if task is not None and refusal is None:
+                self.tally.short += 1
+                self._plugin.replay(session)
+                self._run_item(short, task, item, nextitem)
+            else:
+                self._refusal = refusal or ""
+                short.close()
+                self._show()
+                self._direct.forget_path()
+                protocol(item=item, nextitem=nextitem)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
+
+    def refused(self) -> None:
+        """Called for each item that is run by pytest's own protocol."""
+        self.tally.refused(self._refusal)
+
+    def _run_item(
+        self, short: ShortProtocol, task: int, item: Any, nextitem: pytest.Item | None
+    ) -> None:
+        recorder = self._recorder
+        nodeid = item.nodeid
+        if not self._direct.is_shown(nodeid):
+            short.close()
+            self._show()
+            self._direct.start(nodeid, item.location)
+        recorder.begin(item, task)
+        try:
+            passed = short.run(item, nextitem)
+            if passed is not None and not recorder.has_events:
+                recorder.passed(task, passed)
+                self._passed.append(passed)
+                if self._direct.shows_each or monotonic() - self._shown > _SHOW_SECONDS:
+                    short.close()
+                    self._show()
+                return
+            if passed is not None:
+                # There were warnings, of which is told after all else.
+                with recorder.before_events():
+                    short.tell_passed(passed)
+        except BaseException:
+            recorder.abandon()
+            raise
+        self._direct.forget_path()
+        recorder.end(task)
+
+    def _show(self) -> None:
+        """Deliver the reports of items that have passed with nothing to tell."""
+        passed, self._passed = self._passed, []
+        for one in passed:
+            self._direct.passed(one.item.nodeid, one.reports())
+        if passed:
+            self._direct.flush()
+        self._shown = monotonic()
