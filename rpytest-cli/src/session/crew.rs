@@ -571,6 +571,12 @@ impl Crew {
             return;
         }
         self.done = true;
+        if self.shared
+            && let Some(template) = self.template
+        {
+            // Nobody will be forked from it any more, and it takes a moment to end.
+            processes.send(template, &ToPython::Shutdown {});
+        }
         if self.stopped() {
             self.ledger.stopped();
         }

@@ -343,3 +343,25 @@ def test_pid(number, worker_id):
         }
     });
 }
+
+const SUMMARY: &str = r#"
+--- conftest.py
+import os
+
+def pytest_terminal_summary(terminalreporter):
+    with open("summaries", "a") as file:
+        print(os.environ.get("PYTEST_XDIST_WORKER", "controller"), file=file)
+--- test_a.py
+def test_a():
+    pass
+"#;
+
+#[test]
+fn only_the_controller_is_asked_for_a_summary() {
+    everywhere(|venv| {
+        let project = Project::new(SUMMARY);
+        let run = rpytest(venv, &project, &["-n", "2"]);
+        run.expect(0, "1 passed");
+        assert_eq!(project.words("summaries"), ["controller"], "{run}");
+    });
+}

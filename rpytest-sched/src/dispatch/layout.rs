@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 
+use super::level::level;
 use super::policy::{Grouping, Order, Policy};
 use crate::lpt::Machines;
 use crate::task::{GroupId, Task, nanos};
@@ -215,7 +216,11 @@ pub(super) fn plan(
     if policy.order == Order::Lpt {
         units.sort_by_key(|unit| (Reverse(unit.long), Reverse(unit.cost), unit.span.lo));
     }
-    (layout, deal(units, lanes))
+    let mut dealt = deal(units, lanes);
+    if split && policy.order == Order::Lpt {
+        level(&layout, &mut dealt, prior, nanos(policy.horizon) / 4);
+    }
+    (layout, dealt)
 }
 
 /// Indices of the tasks of each group; groups by their first task, tasks in collection order.

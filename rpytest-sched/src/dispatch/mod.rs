@@ -47,6 +47,7 @@ mod error;
 mod events;
 mod index;
 mod layout;
+mod level;
 mod policy;
 mod pool;
 mod state;

@@ -7,6 +7,7 @@ with the child's own channel; in the host itself it never returns.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -20,20 +21,29 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 
 
+@functools.cache
+def _prctl() -> Any:
+    """The system call of that name; `None` where there is none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+
+
 def _die_with_parent() -> None:
     """Let the kernel end this process when its host ends, and the hosts with the supervisor.
 
     A process that waits for its channel notices for itself; one in the middle of a test does not.
     """
-    if not sys.platform.startswith("linux"):
+    prctl = _prctl()
+    if prctl is None:
         return
     parent = os.getppid()
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    except (ImportError, OSError, AttributeError):
-        return
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -70,6 +80,7 @@ class _Signals:
 
 def serve(process: Process) -> Process:
     """Fork a child for each `fork` message. Returns in the children only."""
+    _prctl()  # found once, and not in each child
     signals = _Signals()
     children: set[int] = set()
     channel = process.channel

@@ -244,10 +244,18 @@ class DirectDelivery:
 
 
 def mute(reporter: Any) -> None:
-    """Let a worker's reporter write to nowhere, and not listen to each test."""
+    """Let a worker's reporter write to nowhere, and not listen to each test.
+
+    xdist's workers have none, so that nobody is asked for a summary, either.
+    """
     reporter._tw._file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     hook = reporter.config.hook
-    for name in ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish"):
+    for name in (
+        "pytest_runtest_logstart",
+        "pytest_runtest_logreport",
+        "pytest_runtest_logfinish",
+        "pytest_sessionfinish",
+    ):
         take_out(getattr(hook, name), reporter)
 
 

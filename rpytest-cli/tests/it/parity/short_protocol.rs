@@ -588,7 +588,10 @@ fn the_short_way_is_taken_and_a_foreign_hook_closes_it() {
         let project = Project::new(plain);
         let command = Command::rpytest(main_venv(), &project).args(way.arguments());
         let run = command.args(&["--explain"]).run();
-        assert!(run.stderr.contains("2 tests were run by the short"), "{run}");
+        assert!(
+            run.stderr.contains("2 tests were run by the short"),
+            "{run}"
+        );
         let project = Project::new(&format!("{plain}{hook}"));
         let command = Command::rpytest(main_venv(), &project).args(way.arguments());
         let run = command.args(&["--explain"]).run();
