@@ -17,7 +17,7 @@ import pytest
 
 from . import afterfork, pytest_compat
 from .dialect import Dialect
-from .distributed import Distributed
+from .distributed import Distributed, EarlyStart
 from .in_process import InProcess
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Controller:
             plugin = Distributed(
                 self.process.channel, config, self.workers, dist, testrunuid, isolate
             )
+            config.pluginmanager.register(EarlyStart(plugin), "rpytest-early-start")
         else:
             plugin = InProcess(self.process, config, self.settled)
         config.pluginmanager.register(plugin, "rpytest-session")

@@ -65,6 +65,23 @@ class Node:
         """Workers are ended by the supervisor."""
 
 
+class EarlyStart:
+    """A plugin that starts a session before pytest has prepared it and written its header.
+
+    The template waits for its input, and what pytest does there takes as long as a small
+    collection. Under xdist, plugins have begun their session by then: where there are any, so they
+    have here.
+    """
+
+    def __init__(self, distributed: Distributed) -> None:
+        self._distributed = distributed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        if not pytest_compat.others_listen(session.config.hook.pytest_sessionstart):
+            self._distributed.start(session)
+
+
 class Distributed:
     """The plugin of such a session."""
 
@@ -82,6 +99,7 @@ class Distributed:
         self._workers = workers
         self._dist = dist
         self._testrunuid = testrunuid
+        self._session: Any = None
         self._nodes: dict[str, Node] = {}
         self._manager = SimpleNamespace(
             config=config, roots=[], specs=["popen"] * workers, testrunuid=testrunuid
@@ -107,6 +125,11 @@ class Distributed:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
+        if self._session is not session:
+            self.start(session)
+
+    def start(self, session: pytest.Session) -> None:
+        """Give each worker its input."""
         self._session = session
         self._base_temp = pytest_compat.base_temp(self._config)
         reporter = pytest_compat.terminal_reporter(self._config)
