@@ -60,7 +60,9 @@ fn start(arguments: &RunArguments) -> Result<(Session, Events), Box<dyn std::err
     let signals = Signals::install()?;
     let directory = std::env::current_dir()?;
     let interpreter = Interpreter::find(&directory, &ThisProcess)?;
-    let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(python_files()?))?;
+    let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(PythonFiles::unpack(
+        &ThisProcess,
+    )?))?;
     let host = supervisor.spawn_host(&interpreter)?;
     let snapshot = Snapshot::from_environment()?;
     let processes = Processes {
@@ -90,14 +92,6 @@ fn start(arguments: &RunArguments) -> Result<(Session, Events), Box<dyn std::err
         session.start_template();
     }
     Ok((session, events))
-}
-
-/// The Python side: the one in this binary or, while it is being worked on, a directory.
-fn python_files() -> Result<PythonFiles, Box<dyn std::error::Error>> {
-    Ok(match std::env::var_os("RPYTEST_PYTHON_SOURCE") {
-        Some(directory) => PythonFiles::at(PathBuf::from(directory)),
-        None => PythonFiles::unpack(&ThisProcess)?,
-    })
 }
 
 /// How far a process may have come that others are forked from: `RPYTEST_SNAPSHOT`.

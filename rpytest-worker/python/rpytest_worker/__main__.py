@@ -10,6 +10,8 @@ import gc
 import os
 import signal
 import sys
+import types
+from importlib.machinery import FileFinder, SourceFileLoader
 
 EXIT_NO_PYTEST = 97
 
@@ -18,11 +20,27 @@ def _argument(name: str) -> int:
     return int(sys.argv[sys.argv.index(name) + 1])
 
 
+class _Loader(SourceFileLoader):
+    """Keeps the bytecode of our own modules even where the user's is not to be written.
+
+    Ours lie in a cache of our own, and compiling them takes longer than many a run.
+    """
+
+    def get_code(self, fullname: str) -> types.CodeType | None:
+        before, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+        try:
+            return super().get_code(fullname)
+        finally:
+            sys.dont_write_bytecode = before
+
+
 def main() -> None:
     fds = [_argument(f"--{name}-fd") for name in ("channel", "crash", "spool")]
     # Until there is a session an interrupt is the supervisor's to handle.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     here = os.path.dirname(os.path.abspath(__file__))
+    for directory in (here, os.path.dirname(here)):
+        sys.path_importer_cache[directory] = FileFinder(directory, (_Loader, [".py"]))
     # Imports allocate much and free nothing: the collector has nothing to find.
     gc.disable()
     safe_path = getattr(sys.flags, "safe_path", False)

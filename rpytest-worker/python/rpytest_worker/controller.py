@@ -110,6 +110,11 @@ def planned_workers(config: pytest.Config) -> int:
         "stepwise_skip",
         "stepwise_reset",
         "trace",
+        # These show something instead of running tests.
+        "showfixtures",
+        "show_fixtures_per_test",
+        "markers",
+        "cacheshow",
     ):
         if getattr(option, name, False):
             return 0

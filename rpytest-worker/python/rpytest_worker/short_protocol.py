@@ -7,9 +7,10 @@ and log handlers stay in place from one phase to the next, and there are no repo
 has something to tell, it goes through pytest's own `call_and_report` after all, in which what has
 been done already is not done again (`_report`), and the rest of the item is pytest's.
 
-It is taken only where every implementation of the hooks that it skips is known (`_KNOWN`), which is
-looked at again for each item. `ShortProtocol.when_equal` says what else must hold for a session, and
-`ShortProtocol.refusal` what must hold for an item.
+It is taken only where every implementation of the hooks that it skips is known (`_KNOWN`), or is one
+that can be called as the plugin manager would, which is looked at again for each item.
+`ShortProtocol.when_equal` says what else must hold for a session, and `ShortProtocol.refusal` what
+must hold for an item.
 
 This module and `pytest_compat` are the two that touch private names of pytest. It was read in, and is
 tested against, pytest 8.0 to 9.2.
@@ -132,6 +133,8 @@ _KNOWN: Final[dict[str, dict[str, str]]] = {
 _MARKS: Final = frozenset({"skip", "skipif", "xfail"})
 
 _PHASES: Final = ("setup", "call", "teardown")
+_OF_PHASES: Final = frozenset(f"pytest_runtest_{when}" for when in _PHASES)
+_ITEM: Final = ("item",)
 
 
 # Hooks of which a caller with a terminal takes care itself (see `pytest_compat.DirectDelivery`).
@@ -220,13 +223,11 @@ class ShortProtocol:
         self._wrappers: list[Callable[[pytest.Item], Generator[None, object, object]]] = [
             implementation.function for implementation in implementations["pytest_runtest_protocol"]
         ]
-        self._calls = {
-            when: [
-                (implementation.function, "nextitem" in implementation.argnames)
-                for implementation in implementations[f"pytest_runtest_{when}"]
-            ]
-            for when in _PHASES
+        self._implementations = {
+            when: implementations[f"pytest_runtest_{when}"] for when in _PHASES
         }
+        # Those of them that are in force for an item, by its hooks.
+        self._calls: dict[Any, dict[str, list[tuple[Callable[..., object], tuple[str, ...]]]]] = {}
         self._capture = capture if capture is not None and capture._method == "fd" else None
         self._logs = logs
         self._root = logging.getLogger()
@@ -320,6 +321,8 @@ class ShortProtocol:
         session = self._session
         watched: list[Any] = self._watched or []
         marks = sum(map(len, watched))
+        hook = item.ihook
+        calls = self._calls.get(hook) or self._calls_of(hook)
         run = self._running = Passed(item)
         phases = run.phases
         storage = item.stash._storage
@@ -332,11 +335,12 @@ class ShortProtocol:
                 error = None
                 begun, started = time(), perf_counter()
                 try:
-                    for function, with_next in self._calls[when]:
-                        if with_next:
-                            function(item, nextitem)
-                        else:
+                    for function, argnames in calls[when]:
+                        if argnames == _ITEM:
                             function(item)
+                        else:
+                            known = {"item": item, "nextitem": nextitem}
+                            function(*[known[name] for name in argnames])
                 except BaseException as raised:
                     # Without this frame.
                     trace = raised.__traceback__ and raised.__traceback__.tb_next
@@ -371,6 +375,24 @@ class ShortProtocol:
             self._running = None
             item._request = False
             item.funcargs = None
+
+    def _calls_of(
+        self, hook: Any
+    ) -> dict[str, list[tuple[Callable[..., object], tuple[str, ...]]]]:
+        """What to call in each phase of the items that have these hooks.
+
+        A conftest is in force below its directory; elsewhere its hooks are left out.
+        """
+        removed = getattr(hook, "remove_mods", ())
+        calls = self._calls[hook] = {
+            when: [
+                (implementation.function, implementation.argnames)
+                for implementation in implementations
+                if implementation.plugin not in removed
+            ]
+            for when, implementations in self._implementations.items()
+        }
+        return calls
 
     def tell_early(self) -> None:
         """Called when somebody else reports while an item runs, as subtests do."""
@@ -435,22 +457,20 @@ class ShortProtocol:
             item.add_report_section(when, "log", text)
             return genuine(item, call)
 
-        steps = {when: done}
+        # All that has been called, and what looks at marks before fixtures may add some.
+        steps = dict.fromkeys(self._implementations[when], _do_nothing)
         if when == "setup":
-            # It looks at marks before fixtures may add some.
-            steps["skipping"] = _do_nothing
-        implementations = [self._own[step] for step in (*steps, "makereport")]
+            steps[self._own["skipping"]] = _do_nothing
         genuine = self._own["makereport"].function
-        functions = [implementation.function for implementation in implementations]
-        for implementation, function in zip(
-            implementations, (*steps.values(), makereport), strict=True
-        ):
+        steps |= {self._own[when]: done, self._own["makereport"]: makereport}
+        functions = [implementation.function for implementation in steps]
+        for implementation, function in steps.items():
             implementation.function = function
         arguments = {"nextitem": nextitem} if when == "teardown" else {}
         try:
             report = _pytest.runner.call_and_report(item, when, True, **arguments)  # type: ignore[arg-type]
         finally:
-            for implementation, function in zip(implementations, functions, strict=True):
+            for implementation, function in zip(steps, functions, strict=True):
                 implementation.function = function
         if when != "teardown" and self._logs is not None:
             item.stash[_pytest.logging.caplog_records_key][when] = records
@@ -639,6 +659,7 @@ def _implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, 
         found[hook] = []
         if hook in apart:
             continue
+        fates = []
         for implementation in reversed(getattr(config.hook, hook).get_hookimpls()):
             plugin, function = implementation.plugin, implementation.function
             if pytest_compat.is_ours(plugin):
@@ -646,8 +667,15 @@ def _implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, 
             name = f"{function.__module__}.{function.__qualname__}"
             fate = known.get(name)
             wraps = implementation.hookwrapper or implementation.wrapper
+            if fate is None and hook in _OF_PHASES and not wraps:
+                # It is called where the plugin manager would call it: within capture and logging, after
+                # marks were looked at, and before what is left in queues is.
+                early = hook == "pytest_runtest_setup" and _COVERED not in fates
+                fate = None if early or _QUEUE in fates else _CALL
             if fate is None or (fate in (_CALL, _QUEUE) and wraps) or (fate == _WRAP and not wraps):
                 return f"{name} implements {hook}"
+            if not wraps:
+                fates.append(fate)
             if fate in (_CALL, _WRAP):
                 found[hook].append(implementation)
     return found

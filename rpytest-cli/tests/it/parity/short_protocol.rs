@@ -503,6 +503,72 @@ fn a_plugin_that_comes_in_the_middle() {
         .check();
 }
 
+const HOOKS: &str = r#"
+--- conftest.py
+import pytest
+
+def pytest_runtest_setup(item):
+    print("setting up", item.name)
+    if item.get_closest_marker("slow"):
+        pytest.skip("slow")
+    if "fails_in_hook" in item.name:
+        raise OSError("in the hook")
+    if "marked_in_hook" in item.name:
+        item.add_marker(pytest.mark.xfail(reason="by the hook"))
+
+def pytest_runtest_teardown(nextitem, item):
+    item.user_properties.append(("next", getattr(nextitem, "name", None)))
+--- a/conftest.py
+def pytest_runtest_call():
+    print("calling below a")
+    assert 1
+
+def pytest_runtest_teardown(item):
+    if "late" in item.name:
+        raise OSError("late")
+--- a/test_in_a.py
+def test_one():
+    pass
+
+def test_late():
+    pass
+--- b/test_in_b.py
+import pytest
+
+def test_two():
+    pass
+
+def test_late():
+    assert 0
+
+@pytest.mark.slow
+def test_slow():
+    pass
+
+def test_fails_in_hook():
+    pass
+
+def test_marked_in_hook():
+    assert 0
+"#;
+
+#[test]
+fn hooks_of_conftests() {
+    Table::new(HOOKS)
+        .same(&[
+            "-rA -o markers=slow",
+            "--tb=native -o markers=slow",
+            "--tb=long -v -o markers=slow",
+            "--junitxml=junit.xml -o markers=slow",
+        ])
+        .without_two_workers()
+        .check();
+    let early = "import pytest\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_setup";
+    let early = HOOKS.replacen("import pytest\n\ndef pytest_runtest_setup", early, 1);
+    assert_ne!(early, HOOKS);
+    Table::new(&early).same(&["-rA -o markers=slow"]).check();
+}
+
 /// For a controller that keeps all there is in a report. In a process that runs tests it does nothing,
 /// so that the short protocol is taken there.
 const DUMP: &str = r#"
@@ -566,7 +632,7 @@ fn reports_are_equal_in_all() {
     let reports = |genuine: bool| {
         let project = Project::new(DUMP);
         let run = Command::rpytest(main_venv(), &project)
-            .args(&["-n", "1", "--explain"])
+            .args(["-n", "1", "--explain"])
             .env("RPYTEST_GENUINE", if genuine { "1" } else { "" })
             .run();
         assert_eq!(run.counts(), "1 failed, 6 passed", "{run}");
@@ -583,20 +649,20 @@ fn reports_are_equal_in_all() {
 #[test]
 fn the_short_way_is_taken_and_a_foreign_hook_closes_it() {
     let plain = "--- test_a.py\ndef test_a():\n    pass\n\ndef test_b():\n    assert 0\n";
-    let hook = "--- conftest.py\ndef pytest_runtest_setup(item):\n    pass\n";
+    let hook = "--- conftest.py\ndef pytest_runtest_makereport(item, call):\n    pass\n";
     for way in WAYS {
         let project = Project::new(plain);
         let command = Command::rpytest(main_venv(), &project).args(way.arguments());
-        let run = command.args(&["--explain"]).run();
+        let run = command.args(["--explain"]).run();
         assert!(
             run.stderr.contains("2 tests were run by the short"),
             "{run}"
         );
         let project = Project::new(&format!("{plain}{hook}"));
         let command = Command::rpytest(main_venv(), &project).args(way.arguments());
-        let run = command.args(&["--explain"]).run();
+        let run = command.args(["--explain"]).run();
         let expected = "0 tests were run by the short protocol, 2 by pytest's own: \
-                        conftest.pytest_runtest_setup implements pytest_runtest_setup";
+                        conftest.pytest_runtest_makereport implements pytest_runtest_makereport";
         assert!(run.stderr.contains(expected), "{run}");
     }
 }
