@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::config::Config;
 use crate::rules::conftest::{Conftest, contains};
 use crate::rules::module::{self, Source};
+use crate::select::{self, NodeArgument, Nodes};
 use crate::syntax::{self, SyntaxProblem};
 use crate::walk::{Kind, Walk};
 use crate::{
@@ -45,7 +46,7 @@ impl Collector {
         }
     }
 
-    /// Files and directories to collect, as given to pytest: relative ones below the directory.
+    /// Files, directories and node ids to collect, as given to pytest: relative ones below the directory.
     pub fn paths<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.paths = paths.into_iter().map(Into::into).collect();
         self
@@ -85,9 +86,28 @@ impl Collector {
         };
         let directory = find(&self.directory)?;
         let mut arguments = Vec::new();
-        for path in &self.paths {
+        let mut nodes = Vec::new();
+        for given in &self.paths {
+            let text = given.to_string_lossy();
+            let refuse = || CollectError::Argument {
+                argument: text.clone().into_owned(),
+            };
+            // Only a path that is no text keeps its bytes; it can have no node.
+            let node = match given.to_str() {
+                Some(text) => Some(NodeArgument::parse(text).ok_or_else(refuse)?),
+                None => None,
+            };
+            let path = node
+                .as_ref()
+                .map_or(given.as_path(), |node| Path::new(&node.path));
             let path = normalized(&directory.join(path));
             find(&path)?;
+            if let Some(node) = node.filter(|node| !node.names.is_empty()) {
+                if path.is_dir() {
+                    return Err(refuse());
+                }
+                nodes.push((path.clone(), node));
+            }
             arguments.push(path);
         }
         let mut config = Config::load(&directory, &arguments, &self.options)?;
@@ -101,13 +121,14 @@ impl Collector {
             config,
             plugins: self.plugins.as_ref(),
             threads: self.threads,
+            nodes: Nodes::new(nodes, &arguments),
         }
         .run(&without_overlaps(arguments))
     }
 }
 
 /// Without `.` and `..`, and with symlinks as they are: as `os.path.abspath` has it.
-fn normalized(path: &Path) -> PathBuf {
+pub(crate) fn normalized(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
@@ -156,6 +177,7 @@ struct Session<'a> {
     config: Config,
     plugins: Option<&'a PluginFacts>,
     threads: Option<usize>,
+    nodes: Nodes,
 }
 
 impl Session<'_> {
@@ -192,24 +214,16 @@ impl Session<'_> {
         let read = parallel(threads, &conftests, |path| self.conftest(path))?;
         let mut session = self.config.reasons.clone();
         let mut by_directory: HashMap<&Path, Conftest> = HashMap::new();
-        for (path, (conftest, text)) in conftests.iter().zip(read) {
+        for (path, conftest) in conftests.iter().zip(read) {
             session.extend(conftest.session.iter().cloned());
-            if self
-                .config
-                .excluded_marks
-                .iter()
-                .any(|mark| contains(&text, mark))
-            {
-                session.push(Reason::Configuration {
-                    name: "-m".to_owned(),
-                });
-            }
             if let Some(dir) = path.parent() {
                 by_directory.insert(dir, conftest);
             }
         }
-        walk.files
-            .retain(|(path, _)| !is_ignored(path, arguments, &by_directory));
+        walk.files.retain(|(path, _)| {
+            !is_ignored(path, arguments, &by_directory)
+                && !self.config.selection.leaves_out(path, arguments)
+        });
         let files = parallel(threads, &walk.files, |(path, kind)| {
             self.file(path, *kind, &session, &by_directory)
         })?;
@@ -218,8 +232,12 @@ impl Session<'_> {
             diagnostics,
             ..Collection::default()
         };
-        for (file, diagnostic) in files {
-            collection.files.extend(file);
+        for ((path, _), (file, diagnostic)) in walk.files.iter().zip(files) {
+            if let Some(mut file) = file {
+                self.nodes.keep(path, &mut file)?;
+                self.config.selection.keep(&mut file)?;
+                collection.files.push(file);
+            }
             collection.diagnostics.extend(diagnostic);
         }
         Ok(collection)
@@ -280,14 +298,13 @@ impl Session<'_> {
         found
     }
 
-    fn conftest(&self, path: &Path) -> (Conftest, Vec<u8>) {
+    fn conftest(&self, path: &Path) -> Conftest {
         let id = self.relative(path);
         let text = std::fs::read(path).unwrap_or_default();
-        let conftest = match syntax::summarize(&text) {
+        match syntax::summarize(&text) {
             Ok(summary) => Conftest::new(&id, &text, &summary),
             Err(_) => Conftest::unreadable(&id),
-        };
-        (conftest, text)
+        }
     }
 
     fn file(
@@ -329,16 +346,6 @@ impl Session<'_> {
         if self.config.doctest_modules && may_have_doctests {
             reasons.push(Reason::DoctestFile);
         }
-        if self
-            .config
-            .excluded_marks
-            .iter()
-            .any(|mark| contains(&text, mark))
-        {
-            reasons.push(Reason::Configuration {
-                name: "-m".to_owned(),
-            });
-        }
         let mut chain: Vec<&Conftest> = path
             .ancestors()
             .skip(1)
@@ -358,7 +365,7 @@ impl Session<'_> {
                 return (partial(reasons), diagnostic);
             }
         };
-        let (items, found) = module::collect(&Source {
+        let (mut items, found) = module::collect(&Source {
             id: &id,
             summary: &summary,
             config: &self.config,
@@ -368,6 +375,10 @@ impl Session<'_> {
             imported: &|level, module, name| self.imported(path, level, module, name),
         });
         reasons.extend(found);
+        if reasons.is_empty() {
+            let marks = chain.iter().any(|conftest| conftest.mentions_marks);
+            select::attach(&mut items, &summary, select::Around { marks });
+        }
         if !reasons.is_empty() {
             return (partial(reasons), None);
         }
@@ -447,7 +458,7 @@ fn parallel<T: Sync, R: Send>(
                 .spawn_scoped(scope, work)
                 .map_err(CollectError::Thread)?;
         }
-        Ok(())
+        Ok::<(), CollectError>(())
     })?;
     let mut done = done
         .into_inner()

@@ -9,6 +9,7 @@ mod item;
 mod plugins;
 mod reason;
 mod rules;
+mod select;
 mod syntax;
 mod walk;
 
@@ -17,3 +18,7 @@ pub use error::CollectError;
 pub use item::{CollectedFile, Collection, Completeness, Diagnostic, Item, NodeId};
 pub use plugins::PluginFacts;
 pub use reason::Reason;
+pub use select::{
+    ExpressionError, ExpressionErrorKind, ItemFacts, KeywordExpression, Mark, MarkExpression,
+    MarkValue, NodeArgument, Verdict,
+};

@@ -14,6 +14,8 @@ pub(crate) struct Conftest {
     pub(crate) fixtures: Fixtures,
     /// `collect_ignore`, where it is a literal list that nothing changes.
     pub(crate) ignored: Option<Vec<String>>,
+    /// Whether parameters of its fixtures may have marks.
+    pub(crate) mentions_marks: bool,
 }
 
 /// Hooks that see a run but not what is collected.
@@ -81,6 +83,7 @@ impl Conftest {
         let names = Names::of_module(summary);
         let mut conftest = Self {
             fixtures: Fixtures::of(&summary.body, &names),
+            mentions_marks: contains(text, "marks"),
             ..Self::default()
         };
         let dynamic = |name: &str| Reason::ConftestDynamic {
