@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::config::Config;
+use crate::graph::{self, ImportGraph};
 use crate::rules::conftest::{Conftest, contains};
 use crate::rules::module::{self, Source};
 use crate::select::{self, NodeArgument, Nodes};
@@ -78,6 +79,41 @@ impl Collector {
     /// When a path does not exist, pytest would refuse the configuration, or no thread can be started.
     /// What is wrong with single files is in [`Collection::diagnostics`] instead.
     pub fn collect(&self) -> Result<Collection, CollectError> {
+        let (session, arguments) = self.session()?;
+        session.run(&arguments)
+    }
+
+    /// Reads the configuration, finds the test files as [`Collector::collect`] does, and reads what
+    /// they and the modules of the project import.
+    ///
+    /// # Errors
+    ///
+    /// As [`Collector::collect`].
+    pub fn import_graph(&self) -> Result<ImportGraph, CollectError> {
+        let (session, arguments) = self.session()?;
+        let mut walk = Walk::default();
+        for argument in &arguments {
+            walk.argument(argument, &session.config);
+        }
+        let tests = walk.files.iter().filter(|(_, kind)| *kind == Kind::Module);
+        let tests = tests.map(|(path, _)| session.relative(path)).collect();
+        let sources = graph::python_files(&session.config);
+        let read = |path: &PathBuf| {
+            let summary = std::fs::read(path)
+                .ok()
+                .map(|text| syntax::summarize(&text));
+            let imports = match summary {
+                Some(Ok(summary)) => Some(summary.imports),
+                _ => None,
+            };
+            (session.relative(path), imports)
+        };
+        let modules = parallel(session.thread_count(), &sources, read)?;
+        Ok(graph::build(&session.config, tests, modules))
+    }
+
+    /// The session of a run, and its arguments.
+    fn session(&self) -> Result<(Session<'_>, Vec<PathBuf>), CollectError> {
         let find = |path: &Path| {
             std::fs::canonicalize(path).map_err(|source| CollectError::NotFound {
                 path: path.to_owned(),
@@ -117,13 +153,13 @@ impl Collector {
         if arguments.is_empty() {
             arguments.push(directory);
         }
-        Session {
+        let session = Session {
             config,
             plugins: self.plugins.as_ref(),
             threads: self.threads,
             nodes: Nodes::new(nodes, &arguments),
-        }
-        .run(&without_overlaps(arguments))
+        };
+        Ok((session, without_overlaps(arguments)))
     }
 }
 
@@ -208,9 +244,7 @@ impl Session<'_> {
                 message,
             });
         }
-        let threads = self.threads.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-        });
+        let threads = self.thread_count();
         let read = parallel(threads, &conftests, |path| self.conftest(path))?;
         let mut session = self.config.reasons.clone();
         let mut by_directory: HashMap<&Path, Conftest> = HashMap::new();
@@ -241,6 +275,12 @@ impl Session<'_> {
             collection.diagnostics.extend(diagnostic);
         }
         Ok(collection)
+    }
+
+    fn thread_count(&self) -> usize {
+        self.threads.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+        })
     }
 
     fn relative(&self, path: &Path) -> String {

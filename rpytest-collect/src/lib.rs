@@ -5,6 +5,7 @@ mod collector;
 mod config;
 mod error;
 mod glob;
+mod graph;
 mod item;
 mod plugins;
 mod reason;
@@ -15,6 +16,7 @@ mod walk;
 
 pub use collector::Collector;
 pub use error::CollectError;
+pub use graph::{Affected, Dependencies, DynamicImport, ImportGraph};
 pub use item::{CollectedFile, Collection, Completeness, Diagnostic, Item, NodeId};
 pub use plugins::PluginFacts;
 pub use reason::Reason;

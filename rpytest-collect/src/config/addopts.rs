@@ -109,7 +109,15 @@ pub(super) fn apply(words: &[String], config: &mut Config) {
                     None => config.unmodelled(name),
                 }
             }
-            _ => config.unmodelled(name),
+            "-p" => {
+                config.plugins.extend(words.next().cloned());
+                config.unmodelled(name);
+            }
+            _ => {
+                let plugin = word.strip_prefix("-p").filter(|_| !word.starts_with("--"));
+                config.plugins.extend(plugin.map(str::to_owned));
+                config.unmodelled(name);
+            }
         }
     }
 }

@@ -28,6 +28,10 @@ pub(crate) struct Config {
     mark: Option<String>,
     /// Where relative paths of options start.
     pub(crate) invocation: PathBuf,
+    /// `-p` of plugins to load.
+    pub(crate) plugins: Vec<String>,
+    /// Directories that are put on Python's search path.
+    pub(crate) pythonpath: Vec<String>,
     /// Whether an unregistered mark is an error, in an expression too.
     pub(crate) strict_marks: bool,
     /// Marks that the configuration registers.
@@ -82,6 +86,8 @@ impl Config {
             keyword: None,
             mark: None,
             invocation: PathBuf::new(),
+            plugins: Vec::new(),
+            pythonpath: Vec::new(),
             strict_marks: false,
             registered_marks: Vec::new(),
             strict_ids: false,
@@ -141,6 +147,7 @@ impl Config {
             "python_classes" => &mut self.python_classes,
             "python_functions" => &mut self.python_functions,
             "norecursedirs" => &mut self.norecursedirs,
+            "pythonpath" => &mut self.pythonpath,
             "usefixtures" => &mut self.usefixtures,
             "addopts" => {
                 match words() {

@@ -9,11 +9,14 @@
     expect(dead_code, reason = "only a parser makes most of the facts")
 )]
 
+mod imports;
 mod nesting;
 mod source;
 
 #[cfg(feature = "ruff")]
 mod ruff;
+
+pub(crate) use imports::Import;
 
 /// Why a file has no [`ModuleSummary`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub(crate) struct ModuleSummary {
     pub(crate) stray_bindings: Vec<(u32, String)>,
     /// Names whose attributes a function assigns to.
     pub(crate) touched: Vec<(u32, String)>,
+    /// What the module and the functions in it import.
+    pub(crate) imports: Vec<Import>,
 }
 
 /// A statement and its 1-based line.

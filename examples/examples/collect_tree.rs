@@ -1,6 +1,6 @@
 //! Prints the ids of the exact files, and why the others are not.
 //!
-//! `cargo run -p rpytest-collect --example collect_tree -- [DIRECTORY [OPTION|PATH..]]`
+//! `cargo run -p rpytest-examples --example collect_tree -- [DIRECTORY [OPTION|PATH..]]`
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
