@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::config::Config;
 use crate::graph::{self, ImportGraph};
-use crate::rules::conftest::{Conftest, contains};
+use crate::rules::conftest::Conftest;
 use crate::rules::module::{self, Source};
 use crate::select::{self, NodeArgument, Nodes};
-use crate::syntax::{self, SyntaxProblem};
+use crate::sources::{FileFacts, Sources};
+use crate::syntax::{self, SyntaxProblem, contains};
 use crate::walk::{Kind, Walk};
 use crate::{
     CollectError, CollectedFile, Collection, Completeness, Diagnostic, PluginFacts, Reason,
@@ -33,6 +34,8 @@ pub struct Collector {
     options: Vec<String>,
     threads: Option<usize>,
     plugins: Option<PluginFacts>,
+    #[cfg(feature = "cache")]
+    cache: Option<PathBuf>,
 }
 
 impl Collector {
@@ -44,6 +47,8 @@ impl Collector {
             options: Vec::new(),
             threads: None,
             plugins: None,
+            #[cfg(feature = "cache")]
+            cache: None,
         }
     }
 
@@ -69,6 +74,15 @@ impl Collector {
     /// Asserts what plugins there are.
     pub fn plugins(mut self, plugins: PluginFacts) -> Self {
         self.plugins = Some(plugins);
+        self
+    }
+
+    /// Keeps what is read of each file in this one, so that the next collection reads only files that have
+    /// changed since. A relative path is below the directory. It is made where it does not exist; what is wrong
+    /// with it is a diagnostic.
+    #[cfg(feature = "cache")]
+    pub fn cache(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cache = Some(path.into());
         self
     }
 
@@ -99,17 +113,15 @@ impl Collector {
         let tests = tests.map(|(path, _)| session.relative(path)).collect();
         let sources = graph::python_files(&session.config);
         let read = |path: &PathBuf| {
-            let summary = std::fs::read(path)
-                .ok()
-                .map(|text| syntax::summarize(&text));
-            let imports = match summary {
-                Some(Ok(summary)) => Some(summary.imports),
-                _ => None,
-            };
+            let facts = session.sources.facts(path);
+            let summary = facts.ok().and_then(|facts| facts.summary.ok());
+            let imports = summary.map(|summary| summary.imports);
             (session.relative(path), imports)
         };
         let modules = parallel(session.thread_count(), &sources, read)?;
-        Ok(graph::build(&session.config, tests, modules))
+        let mut graph = graph::build(&session.config, tests, modules);
+        graph.diagnostics.extend(session.sources.finish());
+        Ok(graph)
     }
 
     /// The session of a run, and its arguments.
@@ -153,10 +165,17 @@ impl Collector {
         if arguments.is_empty() {
             arguments.push(directory);
         }
+        let sources = Sources::new(&config.rootdir);
+        #[cfg(feature = "cache")]
+        let sources = match &self.cache {
+            Some(path) => sources.with_cache(&self.directory.join(path)),
+            None => sources,
+        };
         let session = Session {
             config,
             plugins: self.plugins.as_ref(),
             threads: self.threads,
+            sources,
             nodes: Nodes::new(nodes, &arguments),
         };
         Ok((session, without_overlaps(arguments)))
@@ -213,6 +232,7 @@ struct Session<'a> {
     config: Config,
     plugins: Option<&'a PluginFacts>,
     threads: Option<usize>,
+    sources: Sources,
     nodes: Nodes,
 }
 
@@ -266,6 +286,7 @@ impl Session<'_> {
             diagnostics,
             ..Collection::default()
         };
+        collection.diagnostics.extend(self.sources.finish());
         for ((path, _), (file, diagnostic)) in walk.files.iter().zip(files) {
             if let Some(mut file) = file {
                 self.nodes.keep(path, &mut file)?;
@@ -330,8 +351,8 @@ impl Session<'_> {
                 module.join(name).with_extension("py"),
                 module.join(name).join("__init__.py"),
             ] {
-                if let Ok(text) = std::fs::read(path) {
-                    found.get_or_insert_with(Vec::new).extend(text);
+                if let Some(words) = self.sources.words(&path) {
+                    found.get_or_insert_with(Vec::new).extend(words.bytes());
                 }
             }
         }
@@ -340,9 +361,11 @@ impl Session<'_> {
 
     fn conftest(&self, path: &Path) -> Conftest {
         let id = self.relative(path);
-        let text = std::fs::read(path).unwrap_or_default();
-        match syntax::summarize(&text) {
-            Ok(summary) => Conftest::new(&id, &text, &summary),
+        let Ok(facts) = self.sources.facts(path) else {
+            return Conftest::unreadable(&id);
+        };
+        match &facts.summary {
+            Ok(summary) => Conftest::new(&id, facts.words.as_bytes(), summary),
             Err(_) => Conftest::unreadable(&id),
         }
     }
@@ -363,8 +386,8 @@ impl Session<'_> {
                 completeness,
             })
         };
-        let text = match std::fs::read(path) {
-            Ok(text) if path.to_str().is_some() => text,
+        let FileFacts { summary, words } = match self.sources.facts(path) {
+            Ok(facts) if path.to_str().is_some() => facts,
             Ok(_) => return (partial(vec![Reason::Unreadable]), None),
             Err(error) => {
                 let diagnostic = Diagnostic {
@@ -375,7 +398,8 @@ impl Session<'_> {
                 return (partial(vec![Reason::Unreadable]), Some(diagnostic));
             }
         };
-        let may_have_doctests = contains(&text, ">>>");
+        let text = words.as_bytes();
+        let may_have_doctests = contains(text, ">>>");
         if kind == Kind::Doctest {
             return match may_have_doctests {
                 true => (partial(vec![Reason::DoctestFile]), None),
@@ -397,7 +421,7 @@ impl Session<'_> {
                 .iter()
                 .flat_map(|conftest| conftest.below.iter().cloned()),
         );
-        let summary = match syntax::summarize(&text) {
+        let summary = match summary {
             Ok(summary) => summary,
             Err(problem) => {
                 let (reason, diagnostic) = explain(problem, &id);
@@ -411,7 +435,7 @@ impl Session<'_> {
             config: &self.config,
             plugins: self.plugins,
             conftests: &chain,
-            text: &text,
+            text,
             imported: &|level, module, name| self.imported(path, level, module, name),
         });
         reasons.extend(found);

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+#[cfg(feature = "cache")]
+mod cache;
 mod collector;
 mod config;
 mod error;
@@ -11,6 +13,7 @@ mod plugins;
 mod reason;
 mod rules;
 mod select;
+mod sources;
 mod syntax;
 mod walk;
 

@@ -10,6 +10,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed};
 
+use crate::Diagnostic;
 use crate::collector::normalized;
 use crate::config::Config;
 use crate::syntax::Import;
@@ -82,6 +83,7 @@ pub struct ImportGraph {
     nodes: HashMap<String, NodeIndex>,
     /// In pytest's order.
     tests: Vec<NodeIndex>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,6 +96,12 @@ impl ImportGraph {
     /// The test files, in pytest's order.
     pub fn test_files(&self) -> impl Iterator<Item = &str> {
         self.tests.iter().map(|&node| self.path(node))
+    }
+
+    /// What was wrong with the cache, where one is used.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
     }
 
     /// All files, tests or not.
@@ -337,6 +345,7 @@ pub(crate) fn build(
         graph,
         nodes,
         tests,
+        diagnostics: Vec::new(),
     }
 }
 
@@ -357,7 +366,7 @@ fn everywhere(config: &Config) -> Everywhere {
         .iter()
         .any(|name| {
             std::fs::read(config.rootdir.join(name))
-                .is_ok_and(|text| crate::rules::conftest::contains(&text, "pytest11"))
+                .is_ok_and(|text| memchr::memmem::find(&text, b"pytest11").is_some())
         });
     Everywhere {
         plugins: plugins.cloned().map(Import::Module).collect(),

@@ -3,6 +3,7 @@
 use super::fixtures::Fixtures;
 use super::names::{Bound, Names};
 use crate::Reason;
+pub(crate) use crate::syntax::contains;
 use crate::syntax::{Expr, ModuleSummary};
 
 #[derive(Debug, Clone, Default)]
@@ -144,9 +145,4 @@ fn literal_ignore(names: &Names<'_>) -> Option<Vec<String>> {
         return None;
     };
     super::marks::literal_names(items)
-}
-
-pub(crate) fn contains(text: &[u8], word: &str) -> bool {
-    text.windows(word.len())
-        .any(|window| window == word.as_bytes())
 }
