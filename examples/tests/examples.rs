@@ -87,6 +87,22 @@ fn python() -> PathBuf {
 }
 
 #[test]
+fn a_tree_is_collected_and_a_change_traced() {
+    let text = example("collect_tree", &["examples/suite"], None, 0);
+    assert!(
+        text.contains("test_case.py::ShelfCase::test_each"),
+        "{text}"
+    );
+
+    let changed = ["examples/suite", "tests/unit/test_case.py"];
+    let text = example("affected_tests", &changed, None, 0);
+    assert_eq!(text, "tests/unit/test_case.py: tests/unit/test_case.py\n");
+    let changed = ["examples/suite", "tests/conftest.py"];
+    let text = example("affected_tests", &changed, None, 0);
+    assert_eq!(text.lines().count(), 4, "{text}");
+}
+
+#[test]
 fn shard_plan_loses_nothing() {
     let text = example("shard_plan", &["3"], None, 0);
     assert!(text.contains("120 tests on 3 workers"), "{text}");

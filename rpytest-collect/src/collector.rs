@@ -6,9 +6,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::config::Config;
-use crate::rules::conftest::{Conftest, contains};
+use crate::graph::{self, ImportGraph};
+use crate::rules::conftest::Conftest;
 use crate::rules::module::{self, Source};
-use crate::syntax::{self, SyntaxProblem};
+use crate::select::{self, NodeArgument, Nodes};
+use crate::sources::{FileFacts, Sources};
+use crate::syntax::{self, SyntaxProblem, contains};
 use crate::walk::{Kind, Walk};
 use crate::{
     CollectError, CollectedFile, Collection, Completeness, Diagnostic, PluginFacts, Reason,
@@ -31,6 +34,8 @@ pub struct Collector {
     options: Vec<String>,
     threads: Option<usize>,
     plugins: Option<PluginFacts>,
+    #[cfg(feature = "cache")]
+    cache: Option<PathBuf>,
 }
 
 impl Collector {
@@ -42,10 +47,12 @@ impl Collector {
             options: Vec::new(),
             threads: None,
             plugins: None,
+            #[cfg(feature = "cache")]
+            cache: None,
         }
     }
 
-    /// Files and directories to collect, as given to pytest: relative ones below the directory.
+    /// Files, directories and node ids to collect, as given to pytest: relative ones below the directory.
     pub fn paths<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.paths = paths.into_iter().map(Into::into).collect();
         self
@@ -70,6 +77,15 @@ impl Collector {
         self
     }
 
+    /// Keeps what is read of each file in this one, so that the next collection reads only files that have
+    /// changed since. A relative path is below the directory. It is made where it does not exist; what is wrong
+    /// with it is a diagnostic.
+    #[cfg(feature = "cache")]
+    pub fn cache(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cache = Some(path.into());
+        self
+    }
+
     /// Reads the configuration, walks the tree and collects every file.
     ///
     /// # Errors
@@ -77,6 +93,39 @@ impl Collector {
     /// When a path does not exist, pytest would refuse the configuration, or no thread can be started.
     /// What is wrong with single files is in [`Collection::diagnostics`] instead.
     pub fn collect(&self) -> Result<Collection, CollectError> {
+        let (session, arguments) = self.session()?;
+        session.run(&arguments)
+    }
+
+    /// Reads the configuration, finds the test files as [`Collector::collect`] does, and reads what
+    /// they and the modules of the project import.
+    ///
+    /// # Errors
+    ///
+    /// As [`Collector::collect`].
+    pub fn import_graph(&self) -> Result<ImportGraph, CollectError> {
+        let (session, arguments) = self.session()?;
+        let mut walk = Walk::default();
+        for argument in &arguments {
+            walk.argument(argument, &session.config);
+        }
+        let tests = walk.files.iter().filter(|(_, kind)| *kind == Kind::Module);
+        let tests = tests.map(|(path, _)| session.relative(path)).collect();
+        let sources = graph::python_files(&session.config);
+        let read = |path: &PathBuf| {
+            let facts = session.sources.facts(path);
+            let summary = facts.ok().and_then(|facts| facts.summary.ok());
+            let imports = summary.map(|summary| summary.imports);
+            (session.relative(path), imports)
+        };
+        let modules = parallel(session.thread_count(), &sources, read)?;
+        let mut graph = graph::build(&session.config, tests, modules);
+        graph.diagnostics.extend(session.sources.finish());
+        Ok(graph)
+    }
+
+    /// The session of a run, and its arguments.
+    fn session(&self) -> Result<(Session<'_>, Vec<PathBuf>), CollectError> {
         let find = |path: &Path| {
             std::fs::canonicalize(path).map_err(|source| CollectError::NotFound {
                 path: path.to_owned(),
@@ -85,9 +134,28 @@ impl Collector {
         };
         let directory = find(&self.directory)?;
         let mut arguments = Vec::new();
-        for path in &self.paths {
+        let mut nodes = Vec::new();
+        for given in &self.paths {
+            let text = given.to_string_lossy();
+            let refuse = || CollectError::Argument {
+                argument: text.clone().into_owned(),
+            };
+            // Only a path that is no text keeps its bytes; it can have no node.
+            let node = match given.to_str() {
+                Some(text) => Some(NodeArgument::parse(text).ok_or_else(refuse)?),
+                None => None,
+            };
+            let path = node
+                .as_ref()
+                .map_or(given.as_path(), |node| Path::new(&node.path));
             let path = normalized(&directory.join(path));
             find(&path)?;
+            if let Some(node) = node.filter(|node| !node.names.is_empty()) {
+                if path.is_dir() {
+                    return Err(refuse());
+                }
+                nodes.push((path.clone(), node));
+            }
             arguments.push(path);
         }
         let mut config = Config::load(&directory, &arguments, &self.options)?;
@@ -97,17 +165,25 @@ impl Collector {
         if arguments.is_empty() {
             arguments.push(directory);
         }
-        Session {
+        let sources = Sources::new(&config.rootdir);
+        #[cfg(feature = "cache")]
+        let sources = match &self.cache {
+            Some(path) => sources.with_cache(&self.directory.join(path)),
+            None => sources,
+        };
+        let session = Session {
             config,
             plugins: self.plugins.as_ref(),
             threads: self.threads,
-        }
-        .run(&without_overlaps(arguments))
+            sources,
+            nodes: Nodes::new(nodes, &arguments),
+        };
+        Ok((session, without_overlaps(arguments)))
     }
 }
 
 /// Without `.` and `..`, and with symlinks as they are: as `os.path.abspath` has it.
-fn normalized(path: &Path) -> PathBuf {
+pub(crate) fn normalized(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
@@ -156,6 +232,8 @@ struct Session<'a> {
     config: Config,
     plugins: Option<&'a PluginFacts>,
     threads: Option<usize>,
+    sources: Sources,
+    nodes: Nodes,
 }
 
 impl Session<'_> {
@@ -186,30 +264,20 @@ impl Session<'_> {
                 message,
             });
         }
-        let threads = self.threads.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-        });
+        let threads = self.thread_count();
         let read = parallel(threads, &conftests, |path| self.conftest(path))?;
         let mut session = self.config.reasons.clone();
         let mut by_directory: HashMap<&Path, Conftest> = HashMap::new();
-        for (path, (conftest, text)) in conftests.iter().zip(read) {
+        for (path, conftest) in conftests.iter().zip(read) {
             session.extend(conftest.session.iter().cloned());
-            if self
-                .config
-                .excluded_marks
-                .iter()
-                .any(|mark| contains(&text, mark))
-            {
-                session.push(Reason::Configuration {
-                    name: "-m".to_owned(),
-                });
-            }
             if let Some(dir) = path.parent() {
                 by_directory.insert(dir, conftest);
             }
         }
-        walk.files
-            .retain(|(path, _)| !is_ignored(path, arguments, &by_directory));
+        walk.files.retain(|(path, _)| {
+            !is_ignored(path, arguments, &by_directory)
+                && !self.config.selection.leaves_out(path, arguments)
+        });
         let files = parallel(threads, &walk.files, |(path, kind)| {
             self.file(path, *kind, &session, &by_directory)
         })?;
@@ -218,11 +286,22 @@ impl Session<'_> {
             diagnostics,
             ..Collection::default()
         };
-        for (file, diagnostic) in files {
-            collection.files.extend(file);
+        collection.diagnostics.extend(self.sources.finish());
+        for ((path, _), (file, diagnostic)) in walk.files.iter().zip(files) {
+            if let Some(mut file) = file {
+                self.nodes.keep(path, &mut file)?;
+                self.config.selection.keep(&mut file)?;
+                collection.files.push(file);
+            }
             collection.diagnostics.extend(diagnostic);
         }
         Ok(collection)
+    }
+
+    fn thread_count(&self) -> usize {
+        self.threads.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+        })
     }
 
     fn relative(&self, path: &Path) -> String {
@@ -272,22 +351,23 @@ impl Session<'_> {
                 module.join(name).with_extension("py"),
                 module.join(name).join("__init__.py"),
             ] {
-                if let Ok(text) = std::fs::read(path) {
-                    found.get_or_insert_with(Vec::new).extend(text);
+                if let Some(words) = self.sources.words(&path) {
+                    found.get_or_insert_with(Vec::new).extend(words.bytes());
                 }
             }
         }
         found
     }
 
-    fn conftest(&self, path: &Path) -> (Conftest, Vec<u8>) {
+    fn conftest(&self, path: &Path) -> Conftest {
         let id = self.relative(path);
-        let text = std::fs::read(path).unwrap_or_default();
-        let conftest = match syntax::summarize(&text) {
-            Ok(summary) => Conftest::new(&id, &text, &summary),
-            Err(_) => Conftest::unreadable(&id),
+        let Ok(facts) = self.sources.facts(path) else {
+            return Conftest::unreadable(&id);
         };
-        (conftest, text)
+        match &facts.summary {
+            Ok(summary) => Conftest::new(&id, facts.words.as_bytes(), summary),
+            Err(_) => Conftest::unreadable(&id),
+        }
     }
 
     fn file(
@@ -306,8 +386,8 @@ impl Session<'_> {
                 completeness,
             })
         };
-        let text = match std::fs::read(path) {
-            Ok(text) if path.to_str().is_some() => text,
+        let FileFacts { summary, words } = match self.sources.facts(path) {
+            Ok(facts) if path.to_str().is_some() => facts,
             Ok(_) => return (partial(vec![Reason::Unreadable]), None),
             Err(error) => {
                 let diagnostic = Diagnostic {
@@ -318,7 +398,8 @@ impl Session<'_> {
                 return (partial(vec![Reason::Unreadable]), Some(diagnostic));
             }
         };
-        let may_have_doctests = contains(&text, ">>>");
+        let text = words.as_bytes();
+        let may_have_doctests = contains(text, ">>>");
         if kind == Kind::Doctest {
             return match may_have_doctests {
                 true => (partial(vec![Reason::DoctestFile]), None),
@@ -328,16 +409,6 @@ impl Session<'_> {
         let mut reasons = session.to_vec();
         if self.config.doctest_modules && may_have_doctests {
             reasons.push(Reason::DoctestFile);
-        }
-        if self
-            .config
-            .excluded_marks
-            .iter()
-            .any(|mark| contains(&text, mark))
-        {
-            reasons.push(Reason::Configuration {
-                name: "-m".to_owned(),
-            });
         }
         let mut chain: Vec<&Conftest> = path
             .ancestors()
@@ -350,7 +421,7 @@ impl Session<'_> {
                 .iter()
                 .flat_map(|conftest| conftest.below.iter().cloned()),
         );
-        let summary = match syntax::summarize(&text) {
+        let summary = match summary {
             Ok(summary) => summary,
             Err(problem) => {
                 let (reason, diagnostic) = explain(problem, &id);
@@ -358,16 +429,20 @@ impl Session<'_> {
                 return (partial(reasons), diagnostic);
             }
         };
-        let (items, found) = module::collect(&Source {
+        let (mut items, found) = module::collect(&Source {
             id: &id,
             summary: &summary,
             config: &self.config,
             plugins: self.plugins,
             conftests: &chain,
-            text: &text,
+            text,
             imported: &|level, module, name| self.imported(path, level, module, name),
         });
         reasons.extend(found);
+        if reasons.is_empty() {
+            let marks = chain.iter().any(|conftest| conftest.mentions_marks);
+            select::attach(&mut items, &summary, select::Around { marks });
+        }
         if !reasons.is_empty() {
             return (partial(reasons), None);
         }
@@ -447,7 +522,7 @@ fn parallel<T: Sync, R: Send>(
                 .spawn_scoped(scope, work)
                 .map_err(CollectError::Thread)?;
         }
-        Ok(())
+        Ok::<(), CollectError>(())
     })?;
     let mut done = done
         .into_inner()

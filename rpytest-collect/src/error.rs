@@ -22,6 +22,15 @@ pub enum CollectError {
         /// What is wrong with it.
         message: String,
     },
+    /// An argument that pytest refuses: a directory with a node, or parameters of no test.
+    #[error("read the argument {argument}")]
+    Argument {
+        /// The argument as given.
+        argument: String,
+    },
+    /// A `-k` or `-m` that pytest refuses.
+    #[error("select: {0}")]
+    Expression(#[from] crate::ExpressionError),
     /// A worker thread could not be started.
     #[error("start a thread")]
     Thread(#[source] std::io::Error),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Reason;
+use crate::{ItemFacts, Reason};
 
 /// A pytest node id, such as `tests/test_a.py::TestA::test_b[1-x]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +36,12 @@ impl AsRef<str> for NodeId {
     }
 }
 
+impl From<String> for NodeId {
+    fn from(id: String) -> Self {
+        Self(id)
+    }
+}
+
 impl From<NodeId> for String {
     fn from(id: NodeId) -> Self {
         id.0
@@ -51,13 +57,19 @@ pub struct Item {
     pub id: NodeId,
     /// 1-based line of the function's first decorator, or of its `def` where it has none.
     pub line: u32,
+    /// Its marks, and what else `-k` and `-m` select by.
+    #[cfg_attr(feature = "serde", serde(default = "ItemFacts::unknown"))]
+    pub facts: ItemFacts,
 }
 
 impl Item {
-    pub(crate) fn new(id: String, line: u32) -> Self {
+    /// An item without marks.
+    #[must_use]
+    pub fn new(id: impl Into<NodeId>, line: u32) -> Self {
         Self {
-            id: NodeId(id),
+            id: id.into(),
             line,
+            facts: ItemFacts::default(),
         }
     }
 }

@@ -1,19 +1,29 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+#[cfg(feature = "cache")]
+mod cache;
 mod collector;
 mod config;
 mod error;
 mod glob;
+mod graph;
 mod item;
 mod plugins;
 mod reason;
 mod rules;
+mod select;
+mod sources;
 mod syntax;
 mod walk;
 
 pub use collector::Collector;
 pub use error::CollectError;
+pub use graph::{Affected, Dependencies, DynamicImport, ImportGraph};
 pub use item::{CollectedFile, Collection, Completeness, Diagnostic, Item, NodeId};
 pub use plugins::PluginFacts;
 pub use reason::Reason;
+pub use select::{
+    ExpressionError, ExpressionErrorKind, ItemFacts, KeywordExpression, Mark, MarkExpression,
+    MarkValue, NodeArgument, Verdict,
+};

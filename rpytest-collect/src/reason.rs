@@ -40,6 +40,18 @@ pub enum Reason {
         /// The name concerned.
         name: String,
     },
+    /// Whether `-k` or `-m` selects an item is not known.
+    Selection {
+        /// The option.
+        option: String,
+        /// 1-based line of the first such item.
+        line: u32,
+    },
+    /// A node id that was asked for names no item of the file.
+    NodeNotFound {
+        /// Classes and function.
+        name: String,
+    },
     /// A conftest implements a hook that can change collection.
     ConftestHook {
         /// The file, below the root directory.
@@ -217,6 +229,8 @@ impl Reason {
             Self::Encoding { .. } => "encoding",
             Self::ParserFailed => "parser-failed",
             Self::Configuration { .. } => "configuration",
+            Self::Selection { .. } => "selection",
+            Self::NodeNotFound { .. } => "node-not-found",
             Self::ConftestHook { .. } => "conftest-hook",
             Self::ConftestDynamic { .. } => "conftest-dynamic",
             Self::ConftestUnreadable { .. } => "conftest-unreadable",
@@ -251,6 +265,7 @@ impl Reason {
         match self {
             Self::SyntaxError { line, .. }
             | Self::TooDeep { line, .. }
+            | Self::Selection { line, .. }
             | Self::GenerateTestsHook { line, .. }
             | Self::PytestPlugins { line, .. }
             | Self::ModuleSkip { line, .. }
@@ -288,6 +303,13 @@ impl fmt::Display for Reason {
             Self::Encoding { name } => write!(f, "source encoding {name}"),
             Self::ParserFailed => f.write_str("the parser failed"),
             Self::Configuration { name } => write!(f, "configuration {name}"),
+            Self::Selection { option, line } => {
+                write!(
+                    f,
+                    "whether {option} selects the test at line {line} is not known"
+                )
+            }
+            Self::NodeNotFound { name } => write!(f, "no test {name}"),
             Self::ConftestHook { file, name } => write!(f, "{file} implements {name}"),
             Self::ConftestDynamic { file, name } => write!(f, "{file} has {name}"),
             Self::ConftestUnreadable { file } => write!(f, "{file} cannot be parsed"),

@@ -238,7 +238,6 @@ fn configuration_is_found_and_read() {
         ],
         expect![[r#"
             a/check_x.py::test_x :1
-            b/check_slow.py configuration: configuration -m
         "#]],
     );
     check_project(

@@ -2,9 +2,10 @@
 
 use super::Config;
 use crate::Reason;
+use crate::collector::normalized;
 
 /// Options of pytest and well-known plugins that leave the items and their order alone.
-const INERT_FLAGS: [&str; 27] = [
+const INERT_FLAGS: [&str; 25] = [
     "-q",
     "--quiet",
     "-v",
@@ -17,9 +18,7 @@ const INERT_FLAGS: [&str; 27] = [
     "-l",
     "--showlocals",
     "--no-showlocals",
-    "--strict",
     "--strict-config",
-    "--strict-markers",
     "--no-header",
     "--no-summary",
     "--setup-show",
@@ -82,42 +81,72 @@ pub(super) fn apply(words: &[String], config: &mut Config) {
         if name.starts_with("-W") || (name.starts_with("-n") && name[2..].parse::<u32>().is_ok()) {
             continue;
         }
+        if let Some(option) = ["-k", "-m"]
+            .iter()
+            .find(|option| word.starts_with(**option))
+        {
+            // `-m x`, `-mx` and `-m=x` are the same.
+            let value = match &word[option.len()..] {
+                "" => words.next().map(String::as_str),
+                value => Some(value.strip_prefix('=').unwrap_or(value)),
+            };
+            match value {
+                Some(value) => config.select(option, value),
+                None => config.unmodelled(option),
+            }
+            continue;
+        }
         match name {
+            "--strict-markers" | "--strict" => config.strict_marks = true,
             "--doctest-modules" => config.doctest_modules = true,
             "--doctest-glob" => match inline.or_else(|| words.next().cloned()) {
                 Some(glob) => config.doctest_globs.push(glob),
                 None => config.unmodelled(name),
             },
-            "-m" => {
-                let excluded = inline.or_else(|| words.next().cloned());
-                match excluded.as_deref().and_then(excluded_marks) {
-                    Some(marks) => config.excluded_marks = marks,
+            "--deselect" | "--ignore" | "--ignore-glob" => {
+                match inline.or_else(|| words.next().cloned()) {
+                    Some(value) => config.leave_out(name, value),
                     None => config.unmodelled(name),
                 }
             }
-            _ => config.unmodelled(name),
-        }
-    }
-}
-
-/// The names of `not a and not b`; None for any other expression.
-fn excluded_marks(expression: &str) -> Option<Vec<String>> {
-    let words: Vec<&str> = expression.split_whitespace().collect();
-    let mut marks = Vec::new();
-    for group in words.chunks(3) {
-        match group {
-            ["not", name, "and"] | ["not", name]
-                if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') =>
-            {
-                marks.push((*name).to_owned());
+            "-p" => {
+                config.plugins.extend(words.next().cloned());
+                config.unmodelled(name);
             }
-            _ => return None,
+            _ => {
+                let plugin = word.strip_prefix("-p").filter(|_| !word.starts_with("--"));
+                config.plugins.extend(plugin.map(str::to_owned));
+                config.unmodelled(name);
+            }
         }
     }
-    Some(marks)
 }
 
 impl Config {
+    /// `-k` or `-m`. The last of each holds, and is the only one that is parsed.
+    fn select(&mut self, option: &str, text: &str) {
+        let kept = match option {
+            "-k" => &mut self.keyword,
+            _ => &mut self.mark,
+        };
+        *kept = Some(text.to_owned());
+    }
+
+    fn leave_out(&mut self, option: &str, value: String) {
+        let absolute = |value: &str| normalized(&self.invocation.join(value));
+        match option {
+            "--deselect" => self.selection.deselect.push(value),
+            "--ignore" => {
+                let path = absolute(&value);
+                self.selection.ignore.push(path);
+            }
+            _ => {
+                let glob = absolute(&value).to_string_lossy().into_owned();
+                self.selection.ignore_globs.push(glob);
+            }
+        }
+    }
+
     pub(super) fn unmodelled(&mut self, name: &str) {
         self.reasons.push(Reason::Configuration {
             name: name.to_owned(),

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use discover::Value;
 
-use crate::{CollectError, Reason};
+use crate::select::Selection;
+use crate::{CollectError, KeywordExpression, MarkExpression, Reason};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -21,8 +22,20 @@ pub(crate) struct Config {
     pub(crate) usefixtures: Vec<String>,
     pub(crate) doctest_modules: bool,
     pub(crate) doctest_globs: Vec<String>,
-    /// Marks that an `-m "not a and not b"` takes out.
-    pub(crate) excluded_marks: Vec<String>,
+    /// `-k`, `-m`, `--deselect`, `--ignore` and `--ignore-glob`.
+    pub(crate) selection: Selection,
+    keyword: Option<String>,
+    mark: Option<String>,
+    /// Where relative paths of options start.
+    pub(crate) invocation: PathBuf,
+    /// `-p` of plugins to load.
+    pub(crate) plugins: Vec<String>,
+    /// Directories that are put on Python's search path.
+    pub(crate) pythonpath: Vec<String>,
+    /// Whether an unregistered mark is an error, in an expression too.
+    pub(crate) strict_marks: bool,
+    /// Marks that the configuration registers.
+    pub(crate) registered_marks: Vec<String>,
     /// Whether equal parameter ids are an error.
     pub(crate) strict_ids: bool,
     /// Whether ids keep characters outside of ASCII.
@@ -30,6 +43,18 @@ pub(crate) struct Config {
     /// What keeps every file from being exact.
     pub(crate) reasons: Vec<Reason>,
 }
+
+/// Marks that pytest itself registers.
+const BUILTIN_MARKS: [&str; 8] = [
+    "filterwarnings",
+    "parametrize",
+    "skip",
+    "skipif",
+    "tryfirst",
+    "trylast",
+    "usefixtures",
+    "xfail",
+];
 
 fn strings(items: &[&str]) -> Vec<String> {
     items.iter().map(|&item| item.to_owned()).collect()
@@ -57,7 +82,14 @@ impl Config {
             usefixtures: Vec::new(),
             doctest_modules: false,
             doctest_globs: Vec::new(),
-            excluded_marks: Vec::new(),
+            selection: Selection::default(),
+            keyword: None,
+            mark: None,
+            invocation: PathBuf::new(),
+            plugins: Vec::new(),
+            pythonpath: Vec::new(),
+            strict_marks: false,
+            registered_marks: Vec::new(),
             strict_ids: false,
             raw_ids: false,
             reasons: Vec::new(),
@@ -72,14 +104,35 @@ impl Config {
     ) -> Result<Self, CollectError> {
         let found = discover::determine_setup(invocation, paths)?;
         let mut config = Self::with_defaults(found.rootdir);
+        config.invocation = invocation.to_owned();
         for (key, value) in &found.keys {
             config.set(key, value);
         }
         addopts::apply(options, &mut config);
+        config.parse_expressions()?;
         if config.doctest_globs.is_empty() {
             config.doctest_globs = strings(&["test*.txt"]);
         }
         Ok(config)
+    }
+
+    fn parse_expressions(&mut self) -> Result<(), CollectError> {
+        if let Some(text) = &self.keyword {
+            self.selection.keyword = Some(KeywordExpression::parse(text)?);
+        }
+        if let Some(text) = &self.mark {
+            let mark = MarkExpression::parse(text)?;
+            let registered = |name: &&str| {
+                BUILTIN_MARKS.contains(name)
+                    || self.registered_marks.iter().any(|mark| mark == name)
+            };
+            // A plugin or a conftest may register it, and before 9.1 nothing is refused.
+            if self.strict_marks && !mark.names().iter().all(registered) {
+                self.unmodelled("-m");
+            }
+            self.selection.mark = Some(mark);
+        }
+        Ok(())
     }
 
     fn set(&mut self, key: &str, value: &Value) {
@@ -94,6 +147,7 @@ impl Config {
             "python_classes" => &mut self.python_classes,
             "python_functions" => &mut self.python_functions,
             "norecursedirs" => &mut self.norecursedirs,
+            "pythonpath" => &mut self.pythonpath,
             "usefixtures" => &mut self.usefixtures,
             "addopts" => {
                 match words() {
@@ -102,8 +156,22 @@ impl Config {
                 }
                 return;
             }
-            "strict" | "strict_parametrization_ids" => {
-                self.strict_ids |= !is_false(value);
+            "strict" | "strict_parametrization_ids" | "strict_markers" => {
+                self.strict_ids |= key != "strict_markers" && !is_false(value);
+                self.strict_marks |= key != "strict_parametrization_ids" && !is_false(value);
+                return;
+            }
+            "markers" => {
+                let lines = match value {
+                    Value::List(lines) => lines.clone(),
+                    Value::Text(text) => text.lines().map(str::to_owned).collect(),
+                    Value::Bool(_) | Value::Other => Vec::new(),
+                };
+                self.registered_marks
+                    .extend(lines.iter().filter_map(|line| {
+                        let name = line.split([':', '(']).next()?.trim();
+                        Some(name.to_owned())
+                    }));
                 return;
             }
             "disable_test_id_escaping_and_forfeit_all_rights_to_community_support" => {

@@ -3,6 +3,7 @@
 use super::fixtures::Fixtures;
 use super::names::{Bound, Names};
 use crate::Reason;
+pub(crate) use crate::syntax::contains;
 use crate::syntax::{Expr, ModuleSummary};
 
 #[derive(Debug, Clone, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct Conftest {
     pub(crate) fixtures: Fixtures,
     /// `collect_ignore`, where it is a literal list that nothing changes.
     pub(crate) ignored: Option<Vec<String>>,
+    /// Whether parameters of its fixtures may have marks.
+    pub(crate) mentions_marks: bool,
 }
 
 /// Hooks that see a run but not what is collected.
@@ -81,6 +84,7 @@ impl Conftest {
         let names = Names::of_module(summary);
         let mut conftest = Self {
             fixtures: Fixtures::of(&summary.body, &names),
+            mentions_marks: contains(text, "marks"),
             ..Self::default()
         };
         let dynamic = |name: &str| Reason::ConftestDynamic {
@@ -141,9 +145,4 @@ fn literal_ignore(names: &Names<'_>) -> Option<Vec<String>> {
         return None;
     };
     super::marks::literal_names(items)
-}
-
-pub(crate) fn contains(text: &[u8], word: &str) -> bool {
-    text.windows(word.len())
-        .any(|window| window == word.as_bytes())
 }

@@ -9,18 +9,24 @@
     expect(dead_code, reason = "only a parser makes most of the facts")
 )]
 
+mod imports;
 mod nesting;
 mod source;
+mod words;
 
 #[cfg(feature = "ruff")]
 mod ruff;
 
+pub(crate) use imports::Import;
+pub(crate) use words::{contains, digest};
+
 /// Why a file has no [`ModuleSummary`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum SyntaxProblem {
     /// The crate was built without a parser.
     #[cfg_attr(
-        feature = "ruff",
+        all(feature = "ruff", not(feature = "serde")),
         expect(dead_code, reason = "made without a parser only")
     )]
     NoParser,
@@ -38,6 +44,7 @@ pub(crate) enum SyntaxProblem {
 
 /// What a module says about collection, in source order.
 #[derive(Debug, Default, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct ModuleSummary {
     pub(crate) body: Vec<Stmt>,
     /// The first line that reaches into a namespace by other means than a statement.
@@ -50,16 +57,20 @@ pub(crate) struct ModuleSummary {
     pub(crate) stray_bindings: Vec<(u32, String)>,
     /// Names whose attributes a function assigns to.
     pub(crate) touched: Vec<(u32, String)>,
+    /// What the module and the functions in it import.
+    pub(crate) imports: Vec<Import>,
 }
 
 /// A statement and its 1-based line.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Stmt {
     pub(crate) line: u32,
     pub(crate) kind: StmtKind,
 }
 
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum StmtKind {
     /// `import a.b as c`: dotted path and the name that it binds.
     Import(Vec<(String, String)>),
@@ -86,6 +97,7 @@ pub(crate) enum StmtKind {
 }
 
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Function {
     pub(crate) name: String,
     /// Of the first decorator, or of the `def`: what pytest reports as the item's line.
@@ -97,12 +109,14 @@ pub(crate) struct Function {
 }
 
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Param {
     pub(crate) name: String,
     pub(crate) has_default: bool,
 }
 
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Class {
     pub(crate) name: String,
     pub(crate) line: u32,
@@ -114,6 +128,7 @@ pub(crate) struct Class {
 
 /// An expression, as far as collection asks about it.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Expr {
     Name(String),
     Attr(Box<Expr>, String),
@@ -216,6 +231,19 @@ impl Expr {
         )
     }
 }
+
+/// The code that makes a [`ModuleSummary`]. What one version of it made, no other may use.
+#[cfg(feature = "cache")]
+pub(crate) const CODE: [&str; 8] = [
+    include_str!("mod.rs"),
+    include_str!("imports.rs"),
+    include_str!("nesting.rs"),
+    include_str!("source.rs"),
+    include_str!("words.rs"),
+    include_str!("ruff.rs"),
+    include_str!("ruff/imports.rs"),
+    if cfg!(feature = "ruff") { "ruff" } else { "" },
+];
 
 /// Files above this are left to Python. The largest test module of the corpus has a tenth of it.
 const MAX_BYTES: usize = 32 << 20;

@@ -1,4 +1,6 @@
-//! The default parser backend: the only file that names `ruff_*`.
+//! The default parser backend: with its submodule the only file that names `ruff_*`.
+
+mod imports;
 
 use ruff_python_ast as ast;
 use ruff_python_ast::visitor::{self, Visitor};
@@ -21,6 +23,7 @@ pub(super) fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
     };
     scan.visit_body(&module.body);
     let mut summary = scan.summary;
+    summary.imports = imports::imports(&lines, &module.body);
     summary.body = Lower { lines: &lines }.body(&module.body);
     Ok(summary)
 }

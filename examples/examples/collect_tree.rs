@@ -1,6 +1,6 @@
 //! Prints the ids of the exact files, and why the others are not.
 //!
-//! `cargo run -p rpytest-collect --example collect_tree -- [DIRECTORY [OPTION|PATH..]]`
+//! `cargo run -p rpytest-examples --example collect_tree -- [DIRECTORY [--cache=FILE|OPTION|PATH..]]`
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -10,11 +10,16 @@ use rpytest_collect::{Collector, Completeness};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let directory = arguments.next().unwrap_or_else(|| ".".into());
-    let (options, paths): (Vec<_>, Vec<_>) = arguments.partition(|word| word.starts_with('-'));
-    let collection = Collector::new(directory)
-        .paths(paths)
-        .options(options)
-        .collect()?;
+    let mut collector = Collector::new(directory);
+    let (mut options, paths): (Vec<_>, Vec<_>) = arguments.partition(|word| word.starts_with('-'));
+    options.retain(|word| match word.strip_prefix("--cache=") {
+        Some(file) => {
+            collector = collector.clone().cache(file);
+            false
+        }
+        None => true,
+    });
+    let collection = collector.paths(paths).options(options).collect()?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut items = 0;
     let mut partial = 0;

@@ -1,0 +1,100 @@
+//! What is kept of each file: read and parsed, or taken from the cache.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::Diagnostic;
+use crate::syntax::{self, ModuleSummary, SyntaxProblem};
+
+/// All that rules may know of a file. It is a function of the file's bytes alone.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct FileFacts {
+    pub(crate) summary: Result<ModuleSummary, SyntaxProblem>,
+    /// See [`syntax::digest`].
+    pub(crate) words: String,
+}
+
+impl FileFacts {
+    /// To be called on a thread with [`syntax::STACK_BYTES`] of stack.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self {
+            summary: syntax::summarize(bytes),
+            words: syntax::digest(bytes),
+        }
+    }
+}
+
+pub(crate) struct Sources {
+    #[cfg_attr(
+        not(feature = "cache"),
+        expect(dead_code, reason = "keys of the cache")
+    )]
+    rootdir: PathBuf,
+    /// The words of files that are asked for them alone. None for one that cannot be read.
+    words: Mutex<HashMap<PathBuf, Option<String>>>,
+    #[cfg(feature = "cache")]
+    cache: Option<crate::cache::Cache>,
+}
+
+impl Sources {
+    pub(crate) fn new(rootdir: &Path) -> Self {
+        Self {
+            rootdir: rootdir.to_owned(),
+            words: Mutex::default(),
+            #[cfg(feature = "cache")]
+            cache: None,
+        }
+    }
+
+    /// Reads and parses a file, unless the cache knows it.
+    pub(crate) fn facts(&self, path: &Path) -> io::Result<FileFacts> {
+        #[cfg(feature = "cache")]
+        if let (Some(cache), Some(key)) = (&self.cache, self.key(path)) {
+            return cache.facts(key, path);
+        }
+        Ok(FileFacts::of(&std::fs::read(path)?))
+    }
+
+    /// The words of a file, for which it is not parsed. None where it cannot be read.
+    pub(crate) fn words(&self, path: &Path) -> Option<String> {
+        let lock = || self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(path) {
+            return known.clone();
+        }
+        let words = self.read_words(path);
+        lock().insert(path.to_owned(), words.clone());
+        words
+    }
+
+    fn read_words(&self, path: &Path) -> Option<String> {
+        #[cfg(feature = "cache")]
+        if let (Some(cache), Some(key)) = (&self.cache, self.key(path)) {
+            return cache.words(key, path).ok();
+        }
+        Some(syntax::digest(&std::fs::read(path).ok()?))
+    }
+
+    /// Writes the cache. What is wrong with it, if anything.
+    pub(crate) fn finish(&self) -> Option<Diagnostic> {
+        #[cfg(feature = "cache")]
+        if let Some(cache) = &self.cache {
+            return cache.save(&self.rootdir);
+        }
+        None
+    }
+}
+
+#[cfg(feature = "cache")]
+impl Sources {
+    pub(crate) fn with_cache(mut self, path: &Path) -> Self {
+        self.cache = Some(crate::cache::Cache::load(path));
+        self
+    }
+
+    fn key<'a>(&self, path: &'a Path) -> Option<&'a str> {
+        path.strip_prefix(&self.rootdir).ok()?.to_str()
+    }
+}

@@ -1,0 +1,65 @@
+//! What rules ask of a file's text besides its syntax: whether a word is anywhere in it.
+
+use memchr::memmem;
+
+/// Every word that a rule may ask for, and how often it matters that it is there.
+const WORDS: [(&str, usize); 17] = [
+    (">>>", 1),
+    ("Skip", 1),
+    ("TestCase", 1),
+    ("_inicache", 1),
+    ("_pytest.python", 1),
+    ("autouse", 1),
+    ("collect_ignore", 2),
+    ("inicfg", 1),
+    ("marks", 1),
+    ("markexpr", 1),
+    ("option.keyword", 1),
+    ("params", 1),
+    ("pluginmanager", 1),
+    ("python_classes", 1),
+    ("python_files", 1),
+    ("python_functions", 1),
+    ("skip", 1),
+];
+
+/// The words of a text, one a line. To ask it for a word is to ask the text; it is what a cache keeps of one.
+pub(crate) fn digest(text: &[u8]) -> String {
+    let mut out = String::new();
+    for (word, most) in WORDS {
+        for _ in memmem::find_iter(text, word).take(most) {
+            out.push_str(word);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// Whether a text, or its [`digest`], has a word in it.
+pub(crate) fn contains(text: &[u8], word: &str) -> bool {
+    debug_assert!(
+        WORDS.iter().any(|(listed, _)| *listed == word),
+        "{word} is not kept in a digest"
+    );
+    memmem::find(text, word.as_bytes()).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_answers_for_its_text() {
+        let text =
+            b"collect_ignore collect_ignore collect_ignore x.skip() config.getini('python_files')";
+        let digest = digest(text);
+        for (word, _) in WORDS {
+            assert_eq!(
+                contains(digest.as_bytes(), word),
+                contains(text, word),
+                "{word}"
+            );
+        }
+        assert_eq!(digest.matches("collect_ignore").count(), 2);
+    }
+}
