@@ -228,7 +228,7 @@ class Empty(TestCase): pass
     (
         "hooks/test_hooked.py",
         "def test_n(n): pass\n",
-        Some("conftest-hook"),
+        Some("generate-tests-hook"),
     ),
     (
         "partial/test_p_conditional.py",
@@ -363,6 +363,86 @@ class Empty(TestCase): pass
     ("ignoring/test_left_out.py", "def test_x(): pass\n", None),
     ("ignoring/test_stays.py", "def test_x(): pass\n", None),
     ("ignoring/deep/test_x.py", "def test_x(): pass\n", None),
+    (
+        "ignoring/if/conftest.py",
+        "import sys\ncollect_ignore = ['test_never.py']\nif sys.version_info < (3,):\n    collect_ignore.extend(['test_old.py'])\nif sys.version_info > (3,):\n    collect_ignore.append('test_new.py')\n",
+        None,
+    ),
+    ("ignoring/if/test_never.py", "def test_x(): pass\n", None),
+    (
+        "ignoring/if/test_new.py",
+        "def test_x(): pass\n",
+        Some("conftest-dynamic"),
+    ),
+    (
+        "ignoring/if/test_old.py",
+        "def test_x(): pass\n",
+        Some("conftest-dynamic"),
+    ),
+    ("ignoring/if/test_other.py", "def test_x(): pass\n", None),
+    (
+        "guarded/conftest.py",
+        r#"
+import pytest
+def pytest_generate_tests(metafunc):
+    "Versions."
+    if "version" in metafunc.fixturenames:
+        metafunc.parametrize("version", [1, 2])
+    elif "level" in metafunc.fixturenames:
+        metafunc.parametrize("level", [3, 4])
+@pytest.fixture
+def through(version): return version
+"#,
+        None,
+    ),
+    (
+        "guarded/test_g_free.py",
+        "def test_x(tmp_path, version=1): pass\n",
+        None,
+    ),
+    (
+        "guarded/test_g_direct.py",
+        "def test_x(level): pass\n",
+        Some("generate-tests-hook"),
+    ),
+    (
+        "guarded/test_g_through.py",
+        "def test_x(through): pass\n",
+        Some("generate-tests-hook"),
+    ),
+    (
+        "guarded/test_g_uses.py",
+        "import pytest\n@pytest.mark.usefixtures('through')\ndef test_x(): pass\n",
+        Some("generate-tests-hook"),
+    ),
+    (
+        "guarded/test_g_auto.py",
+        "import pytest\n@pytest.fixture(autouse=True)\ndef auto(through): pass\ndef test_x(): pass\n",
+        Some("generate-tests-hook"),
+    ),
+    (
+        "guarded/open/conftest.py",
+        "def pytest_generate_tests(metafunc):\n    if 'version' in metafunc.fixturenames: pass\n    else: metafunc.fixturenames.append('x')\n",
+        None,
+    ),
+    (
+        "guarded/open/test_g_open.py",
+        "def test_x(): pass\n",
+        Some("conftest-hook"),
+    ),
+    (
+        "test_standard.py",
+        r#"
+import collections, datetime as dt, decimal, pathlib, pytest
+from collections.abc import Set
+class Day(dt.datetime): pass
+class Keys(Set): pass
+class Both(dt.date, collections.UserDict): pass
+@pytest.mark.parametrize("x", [EOFError, UserWarning, UnboundLocalError, slice(None), dt.datetime(1, 1, 1), dt.timedelta(1), decimal.Decimal(1), pathlib.Path("a"), collections.Counter()])
+def test_x(x): pass
+"#,
+        None,
+    ),
     ("partial/test_notes.txt", ">>> 1\n1\n", Some("doctest")),
 ];
 

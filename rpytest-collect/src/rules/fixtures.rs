@@ -24,6 +24,8 @@ pub(crate) struct Fixtures {
     pub(crate) defs: Vec<FixtureDef>,
     /// Names that may be fixtures of which nothing is known.
     pub(crate) opaque: Vec<String>,
+    /// Names that a `pytest_generate_tests` asks for before it does anything.
+    pub(crate) generated: Vec<String>,
 }
 
 /// pytest's own, of which none has parameters and none needs another that a project could give some.
@@ -163,17 +165,25 @@ fn makes_fixture(value: &Expr, names: &Names<'_>) -> bool {
             .any(|(name, _)| name.as_deref() == Some("autouse") && path != "pytest.fixture")
 }
 
+/// Whether pytest itself brings a fixture of this name, which others may then need unseen.
+pub(crate) fn is_builtin(name: &str) -> bool {
+    BUILTIN.contains(&name)
+}
+
 /// The fixtures of a file and of the conftests above it.
 #[derive(Debug, Default)]
 pub(crate) struct Visible<'a> {
     defs: HashMap<&'a str, Vec<&'a FixtureDef>>,
     autouse: Vec<&'a str>,
     opaque: HashSet<&'a str>,
+    generated: HashSet<&'a str>,
 }
 
 pub(crate) enum Found<'a> {
     Parametrized(&'a FixtureDef),
     Unknown(String),
+    /// A `pytest_generate_tests` acts on tests that use this.
+    Generated,
 }
 
 impl<'a> Visible<'a> {
@@ -189,6 +199,9 @@ impl<'a> Visible<'a> {
             visible
                 .opaque
                 .extend(fixtures.opaque.iter().map(String::as_str));
+            visible
+                .generated
+                .extend(fixtures.generated.iter().map(String::as_str));
         }
         visible
     }
@@ -205,6 +218,9 @@ impl<'a> Visible<'a> {
         todo.extend(self.autouse.iter().map(|&name| name.to_owned()));
         let mut seen = HashSet::new();
         while let Some(name) = todo.pop() {
+            if self.generated.contains(name.as_str()) {
+                return Some(Found::Generated);
+            }
             if direct.contains(&name) || !seen.insert(name.clone()) {
                 continue;
             }

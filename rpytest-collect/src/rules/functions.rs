@@ -160,6 +160,10 @@ impl<'a> Rules<'a> {
                     line: def.line,
                 });
             }
+            Some(Found::Generated) => {
+                let line = function.line;
+                return Err(Reason::GenerateTestsHook { line });
+            }
             Some(Found::Unknown(name)) => {
                 let line = function.line;
                 return Err(Reason::UnknownFixture { name, line });
