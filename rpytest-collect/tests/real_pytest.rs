@@ -218,7 +218,7 @@ class Empty(TestCase): pass
     (
         "fixtures/test_fx_uses.py",
         "def test_uses(wraps): pass\n",
-        Some("parametrized-fixture"),
+        None,
     ),
     (
         "hooks/conftest.py",
@@ -442,6 +442,50 @@ class Both(dt.date, collections.UserDict): pass
 def test_x(x): pass
 "#,
         None,
+    ),
+    (
+        "test_fixture_params.py",
+        r#"
+import pytest
+@pytest.fixture(params=["a", "a", 1.5])
+def first(request): return request.param
+@pytest.fixture(name="second", params=(True, False))
+def _second(request): return request.param
+@pytest.fixture
+def third(first): return first
+@pytest.fixture
+def fourth(tmp_path): return 1
+def test_one(first): pass
+def test_order(second, fourth, first): pass
+def test_through(third): pass
+@pytest.mark.usefixtures("second")
+def test_used(): pass
+@pytest.mark.parametrize("x", [1, 2])
+def test_marks(second, x, first): pass
+@pytest.mark.parametrize("first", [7])
+def test_hidden(first, second): pass
+def test_no(tmp_path): pass
+class TestIn:
+    @pytest.mark.parametrize("first", [7])
+    def test_hidden(self, third, first): pass
+    def test_one(self, first, second): pass
+"#,
+        None,
+    ),
+    (
+        "partial/test_fx_two.py",
+        "import pytest\n@pytest.fixture(params=[1, 2])\ndef a(request): pass\n@pytest.fixture(params=[3, 4])\ndef b(request): pass\n@pytest.fixture\ndef c(b): pass\ndef test_x(c, a): pass\n",
+        Some("parametrized-fixture"),
+    ),
+    (
+        "partial/test_fx_scope.py",
+        "import pytest\n@pytest.fixture(params=[1, 2], scope='module')\ndef a(request): pass\ndef test_x(a): pass\ndef test_y(a): pass\n",
+        Some("parametrized-fixture"),
+    ),
+    (
+        "partial/test_fx_over.py",
+        "import pytest\n@pytest.fixture(params=[1, 2])\ndef a(request): pass\nclass TestA:\n    @pytest.fixture\n    def a(self): pass\n    def test_x(self, a): pass\n",
+        Some("parametrized-fixture"),
     ),
     ("partial/test_notes.txt", ">>> 1\n1\n", Some("doctest")),
 ];
