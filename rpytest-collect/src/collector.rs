@@ -275,10 +275,16 @@ impl Session<'_> {
             }
         }
         walk.files.retain(|(path, _)| {
-            !is_ignored(path, arguments, &by_directory)
+            !is_ignored(path, arguments, &by_directory, IgnoredBy::Sure)
                 && !self.config.selection.leaves_out(path, arguments)
         });
         let files = parallel(threads, &walk.files, |(path, kind)| {
+            let unsure = is_ignored(path, arguments, &by_directory, IgnoredBy::Perhaps);
+            let unsure = unsure.then(|| Reason::ConftestDynamic {
+                file: "conftest.py".to_owned(),
+                name: "collect_ignore".to_owned(),
+            });
+            let session: Vec<Reason> = session.iter().cloned().chain(unsure).collect();
             self.file(path, *kind, &session, &by_directory)
         })?;
         let mut collection = Collection {
@@ -455,13 +461,33 @@ impl Session<'_> {
     }
 }
 
+/// Which part of `collect_ignore` is asked.
+#[derive(Debug, Clone, Copy)]
+enum IgnoredBy {
+    Sure,
+    /// What a conftest adds under a condition.
+    Perhaps,
+}
+
 /// Whether the nearest `collect_ignore` above a file, or above a directory that it is in, names it.
-fn is_ignored(path: &Path, arguments: &[PathBuf], conftests: &HashMap<&Path, Conftest>) -> bool {
+fn is_ignored(
+    path: &Path,
+    arguments: &[PathBuf],
+    conftests: &HashMap<&Path, Conftest>,
+    by: IgnoredBy,
+) -> bool {
     path.ancestors()
         .take_while(|path| !arguments.iter().any(|argument| argument.starts_with(path)))
         .any(|path| {
             let mut above = path.ancestors().skip(1);
-            let nearest = above.find_map(|dir| Some((dir, conftests.get(dir)?.ignored.as_ref()?)));
+            let nearest = above.find_map(|dir| {
+                let conftest = conftests.get(dir)?;
+                let ignored = conftest.ignored.as_ref()?;
+                Some(match by {
+                    IgnoredBy::Sure => (dir, ignored),
+                    IgnoredBy::Perhaps => (dir, &conftest.may_ignore),
+                })
+            });
             nearest.is_some_and(|(dir, ignored)| {
                 ignored
                     .iter()

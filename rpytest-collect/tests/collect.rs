@@ -212,10 +212,10 @@ fn fixtures_with_parameters() {
             ("test_unknown.py", "def test_x(mocker): ...\n"),
         ],
         expect![[r#"
-            test_mark.py parametrized-fixture: fixture a of line 2 has parameters
+            test_mark.py::test_x[1] :3
             test_no.py::test_x :1
             test_unknown.py unknown-fixture: unknown fixture mocker at line 1
-            test_yes.py parametrized-fixture: fixture a of line 2 has parameters
+            test_yes.py::test_x[1] :4
         "#]],
     );
 }

@@ -220,7 +220,7 @@ class Empty(TestCase): pass
     (
         "fixtures/test_fx_uses.py",
         "def test_uses(wraps): pass\n",
-        Some("parametrized-fixture"),
+        None,
     ),
     (
         "hooks/conftest.py",
@@ -230,7 +230,7 @@ class Empty(TestCase): pass
     (
         "hooks/test_hooked.py",
         "def test_n(n): pass\n",
-        Some("conftest-hook"),
+        Some("generate-tests-hook"),
     ),
     (
         "partial/test_p_conditional.py",
@@ -365,6 +365,130 @@ class Empty(TestCase): pass
     ("ignoring/test_left_out.py", "def test_x(): pass\n", None),
     ("ignoring/test_stays.py", "def test_x(): pass\n", None),
     ("ignoring/deep/test_x.py", "def test_x(): pass\n", None),
+    (
+        "ignoring/if/conftest.py",
+        "import sys\ncollect_ignore = ['test_never.py']\nif sys.version_info < (3,):\n    collect_ignore.extend(['test_old.py'])\nif sys.version_info > (3,):\n    collect_ignore.append('test_new.py')\n",
+        None,
+    ),
+    ("ignoring/if/test_never.py", "def test_x(): pass\n", None),
+    (
+        "ignoring/if/test_new.py",
+        "def test_x(): pass\n",
+        Some("conftest-dynamic"),
+    ),
+    (
+        "ignoring/if/test_old.py",
+        "def test_x(): pass\n",
+        Some("conftest-dynamic"),
+    ),
+    ("ignoring/if/test_other.py", "def test_x(): pass\n", None),
+    (
+        "guarded/conftest.py",
+        r#"
+import pytest
+def pytest_generate_tests(metafunc):
+    "Versions."
+    if "version" in metafunc.fixturenames:
+        metafunc.parametrize("version", [1, 2])
+    elif "level" in metafunc.fixturenames:
+        metafunc.parametrize("level", [3, 4])
+@pytest.fixture
+def through(version): return version
+"#,
+        None,
+    ),
+    (
+        "guarded/test_g_free.py",
+        "def test_x(tmp_path, version=1): pass\n",
+        None,
+    ),
+    (
+        "guarded/test_g_direct.py",
+        "def test_x(level): pass\n",
+        Some("generate-tests-hook"),
+    ),
+    (
+        "guarded/test_g_through.py",
+        "def test_x(through): pass\n",
+        Some("generate-tests-hook"),
+    ),
+    (
+        "guarded/test_g_uses.py",
+        "import pytest\n@pytest.mark.usefixtures('through')\ndef test_x(): pass\n",
+        Some("generate-tests-hook"),
+    ),
+    (
+        "guarded/test_g_auto.py",
+        "import pytest\n@pytest.fixture(autouse=True)\ndef auto(through): pass\ndef test_x(): pass\n",
+        Some("generate-tests-hook"),
+    ),
+    (
+        "guarded/open/conftest.py",
+        "def pytest_generate_tests(metafunc):\n    if 'version' in metafunc.fixturenames: pass\n    else: metafunc.fixturenames.append('x')\n",
+        None,
+    ),
+    (
+        "guarded/open/test_g_open.py",
+        "def test_x(): pass\n",
+        Some("conftest-hook"),
+    ),
+    (
+        "test_standard.py",
+        r#"
+import collections, datetime as dt, decimal, pathlib, pytest
+from collections.abc import Set
+class Day(dt.datetime): pass
+class Keys(Set): pass
+class Both(dt.date, collections.UserDict): pass
+@pytest.mark.parametrize("x", [EOFError, UserWarning, UnboundLocalError, slice(None), dt.datetime(1, 1, 1), dt.timedelta(1), decimal.Decimal(1), pathlib.Path("a"), collections.Counter()])
+def test_x(x): pass
+"#,
+        None,
+    ),
+    (
+        "test_fixture_params.py",
+        r#"
+import pytest
+@pytest.fixture(params=["a", "a", 1.5])
+def first(request): return request.param
+@pytest.fixture(name="second", params=(True, False))
+def _second(request): return request.param
+@pytest.fixture
+def third(first): return first
+@pytest.fixture
+def fourth(tmp_path): return 1
+def test_one(first): pass
+def test_order(second, fourth, first): pass
+def test_through(third): pass
+@pytest.mark.usefixtures("second")
+def test_used(): pass
+@pytest.mark.parametrize("x", [1, 2])
+def test_marks(second, x, first): pass
+@pytest.mark.parametrize("first", [7])
+def test_hidden(first, second): pass
+def test_no(tmp_path): pass
+class TestIn:
+    @pytest.mark.parametrize("first", [7])
+    def test_hidden(self, third, first): pass
+    def test_one(self, first, second): pass
+"#,
+        None,
+    ),
+    (
+        "partial/test_fx_two.py",
+        "import pytest\n@pytest.fixture(params=[1, 2])\ndef a(request): pass\n@pytest.fixture(params=[3, 4])\ndef b(request): pass\n@pytest.fixture\ndef c(b): pass\ndef test_x(c, a): pass\n",
+        Some("parametrized-fixture"),
+    ),
+    (
+        "partial/test_fx_scope.py",
+        "import pytest\n@pytest.fixture(params=[1, 2], scope='module')\ndef a(request): pass\ndef test_x(a): pass\ndef test_y(a): pass\n",
+        Some("parametrized-fixture"),
+    ),
+    (
+        "partial/test_fx_over.py",
+        "import pytest\n@pytest.fixture(params=[1, 2])\ndef a(request): pass\nclass TestA:\n    @pytest.fixture\n    def a(self): pass\n    def test_x(self, a): pass\n",
+        Some("parametrized-fixture"),
+    ),
     ("partial/test_notes.txt", ">>> 1\n1\n", Some("doctest")),
 ];
 

@@ -73,6 +73,33 @@ const FOREIGN: [&str; 36] = [
     "builtins.Warning",
 ];
 
+/// Modules of the standard library in which no class is a test case or has a `__test__`, and which pytest
+/// has imported before a project could put its own in their place.
+const STANDARD: [&str; 16] = [
+    "abc",
+    "argparse",
+    "ast",
+    "collections",
+    "contextlib",
+    "datetime",
+    "enum",
+    "functools",
+    "importlib",
+    "io",
+    "json",
+    "logging",
+    "pathlib",
+    "string",
+    "threading",
+    "typing",
+];
+
+/// The module of the standard library that a path starts with.
+fn standard(path: &str) -> Option<&'static str> {
+    let (top, _) = path.split_once('.')?;
+    STANDARD.iter().find(|module| **module == top).copied()
+}
+
 const TEST_CASES: [&str; 4] = [
     "unittest.TestCase",
     "unittest.IsolatedAsyncioTestCase",
@@ -143,10 +170,12 @@ fn linearize<'a>(
                 }
                 let found =
                     |list: &'static [&'static str]| list.iter().find(|known| **known == path);
-                let base = match (found(&TEST_CASES), found(&FOREIGN)) {
-                    (Some(path), _) => Base::Foreign(path, true),
-                    (None, Some(path)) => Base::Foreign(path, false),
-                    (None, None) => return Err(label()),
+                let base = match (found(&TEST_CASES), found(&FOREIGN), standard(&path)) {
+                    (Some(path), ..) => Base::Foreign(path, true),
+                    (None, Some(path), _) => Base::Foreign(path, false),
+                    // Two of one module are taken for the same, which at worst leaves no order.
+                    (None, None, Some(module)) => Base::Foreign(module, false),
+                    (None, None, None) => return Err(label()),
                 };
                 direct.push(base);
                 lists.push(vec![base]);

@@ -1,10 +1,10 @@
 //! What a `conftest.py` may do to the collection of the files below it, or of all.
 
-use super::fixtures::Fixtures;
-use super::names::{Bound, Names};
+use super::fixtures::{self, Fixtures};
+use super::names::{Binding, Bound, Names};
 use crate::Reason;
 pub(crate) use crate::syntax::contains;
-use crate::syntax::{Expr, ModuleSummary};
+use crate::syntax::{Expr, ModuleSummary, Stmt, StmtKind};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Conftest {
@@ -17,6 +17,8 @@ pub(crate) struct Conftest {
     pub(crate) ignored: Option<Vec<String>>,
     /// Whether parameters of its fixtures may have marks.
     pub(crate) mentions_marks: bool,
+    /// What it may hold too, by a condition that is not known.
+    pub(crate) may_ignore: Vec<String>,
 }
 
 /// Hooks that see a run but not what is collected.
@@ -96,7 +98,20 @@ impl Conftest {
             .windows(14)
             .filter(|window| *window == b"collect_ignore")
             .count();
-        conftest.ignored = literal_ignore(&names).filter(|_| mentions == 1);
+        let additions = additions(&summary.body);
+        conftest.ignored = literal_ignore(&names).filter(|_| mentions == 1 + additions.len());
+        if conftest.ignored.is_some() {
+            conftest.may_ignore = additions.into_iter().flatten().collect();
+        }
+        if let Some(Binding {
+            bound: Bound::Function(hook),
+            ..
+        }) = names.single("pytest_generate_tests")
+            && let Some(guards) = &hook.guards
+            && !guards.iter().any(|name| fixtures::is_builtin(name))
+        {
+            conftest.fixtures.generated.clone_from(guards);
+        }
         for (name, _) in names.iter() {
             let hook = Reason::ConftestHook {
                 file: path.to_owned(),
@@ -106,6 +121,7 @@ impl Conftest {
                 "pytest_plugins" => conftest.session.push(dynamic(name)),
                 "collect_ignore" if conftest.ignored.is_some() => {}
                 "collect_ignore" | "collect_ignore_glob" => conftest.below.push(dynamic(name)),
+                "pytest_generate_tests" if !conftest.fixtures.generated.is_empty() => {}
                 name if BELOW.contains(&name) => conftest.below.push(hook),
                 name if name.starts_with("pytest_")
                     && !name.starts_with("pytest_runtest_")
@@ -145,4 +161,30 @@ fn literal_ignore(names: &Names<'_>) -> Option<Vec<String>> {
         return None;
     };
     super::marks::literal_names(items)
+}
+
+/// What each `collect_ignore.extend([..])` or `.append(..)` of literals adds, in a branch or not.
+fn additions(body: &[Stmt]) -> Vec<Vec<String>> {
+    let mut out = Vec::new();
+    for stmt in body {
+        match &stmt.kind {
+            StmtKind::Block { body, .. } => out.extend(additions(body)),
+            StmtKind::Expr(Expr::Call {
+                func,
+                args,
+                keywords,
+            }) if keywords.is_empty() => {
+                let added = match (func.dotted().as_deref(), args.as_slice()) {
+                    (Some("collect_ignore.extend"), [Expr::List(items) | Expr::Tuple(items)]) => {
+                        super::marks::literal_names(items)
+                    }
+                    (Some("collect_ignore.append"), [Expr::Str(name)]) => Some(vec![name.clone()]),
+                    _ => None,
+                };
+                out.extend(added);
+            }
+            _ => {}
+        }
+    }
+    out
 }

@@ -7,13 +7,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::marks::{self, Effect};
 use super::names::{Bound, Names};
-use crate::syntax::{Expr, Stmt, StmtKind};
+use crate::syntax::{Expr, Function, Stmt, StmtKind};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FixtureDef {
     pub(crate) name: String,
     pub(crate) line: u32,
     pub(crate) has_params: bool,
+    /// The parameters, where they are constants of a function-scoped fixture that the module has once.
+    pub(crate) params: Option<Vec<Expr>>,
     pub(crate) autouse: bool,
     pub(crate) needs: Vec<String>,
 }
@@ -24,6 +26,8 @@ pub(crate) struct Fixtures {
     pub(crate) defs: Vec<FixtureDef>,
     /// Names that may be fixtures of which nothing is known.
     pub(crate) opaque: Vec<String>,
+    /// Names that a `pytest_generate_tests` asks for before it does anything.
+    pub(crate) generated: Vec<String>,
 }
 
 /// pytest's own, of which none has parameters and none needs another that a project could give some.
@@ -81,6 +85,7 @@ impl Fixtures {
                         name: "?".to_owned(),
                         line: stmt.line,
                         has_params: true,
+                        params: None,
                         autouse: true,
                         needs: Vec::new(),
                     });
@@ -104,6 +109,7 @@ impl Fixtures {
                                         .collect(),
                                     ..FixtureDef::default()
                                 };
+                                def.params = constant_params(function, keywords, names);
                                 for (keyword, value) in keywords {
                                     match (keyword.as_deref(), value) {
                                         (Some("params"), Expr::None)
@@ -127,6 +133,7 @@ impl Fixtures {
                                         name: function.name.clone(),
                                         line: function.line,
                                         has_params: true,
+                                        params: None,
                                         autouse: true,
                                         needs: Vec::new(),
                                     });
@@ -141,6 +148,36 @@ impl Fixtures {
             }
         }
     }
+}
+
+/// The `params` of a fixture, if they are all that its decorator says beside a name.
+fn constant_params(
+    function: &Function,
+    keywords: &[(Option<String>, Expr)],
+    names: &Names<'_>,
+) -> Option<Vec<Expr>> {
+    let alone = function.decorators.len() == 1
+        && matches!(
+            names.single(&function.name)?.bound,
+            Bound::Function(bound) if std::ptr::eq(bound, function)
+        );
+    let mut params = None;
+    for (keyword, value) in keywords {
+        match (keyword.as_deref()?, value) {
+            ("name", Expr::Str(_)) => {}
+            ("params", Expr::Tuple(items) | Expr::List(items)) => params = Some(items),
+            _ => return None,
+        }
+    }
+    let constant = |item: &Expr| {
+        matches!(
+            item,
+            Expr::Str(_) | Expr::Bytes(_) | Expr::Int(_) | Expr::Float(_) | Expr::Bool(_)
+        )
+    };
+    params
+        .filter(|params| alone && !params.is_empty() && params.iter().all(constant))
+        .cloned()
 }
 
 fn makes_fixture(value: &Expr, names: &Names<'_>) -> bool {
@@ -163,17 +200,25 @@ fn makes_fixture(value: &Expr, names: &Names<'_>) -> bool {
             .any(|(name, _)| name.as_deref() == Some("autouse") && path != "pytest.fixture")
 }
 
+/// Whether pytest itself brings a fixture of this name, which others may then need unseen.
+pub(crate) fn is_builtin(name: &str) -> bool {
+    BUILTIN.contains(&name)
+}
+
 /// The fixtures of a file and of the conftests above it.
 #[derive(Debug, Default)]
 pub(crate) struct Visible<'a> {
     defs: HashMap<&'a str, Vec<&'a FixtureDef>>,
     autouse: Vec<&'a str>,
     opaque: HashSet<&'a str>,
+    generated: HashSet<&'a str>,
 }
 
 pub(crate) enum Found<'a> {
     Parametrized(&'a FixtureDef),
     Unknown(String),
+    /// A `pytest_generate_tests` acts on tests that use this.
+    Generated,
 }
 
 impl<'a> Visible<'a> {
@@ -189,39 +234,65 @@ impl<'a> Visible<'a> {
             visible
                 .opaque
                 .extend(fixtures.opaque.iter().map(String::as_str));
+            visible
+                .generated
+                .extend(fixtures.generated.iter().map(String::as_str));
         }
         visible
     }
 
-    /// The first fixture in what `start` needs that may have parameters. `direct` are parametrized
-    /// arguments, which hide fixtures of the same name.
+    /// The fixtures with constant parameters in what `arguments` and `used` need, in pytest's order, or the
+    /// first that may have others. `direct` are parametrized arguments, which hide fixtures of the same name.
     pub(crate) fn parametrized(
         &self,
-        start: impl Iterator<Item = String>,
+        arguments: &[String],
+        used: impl Iterator<Item = String>,
         direct: &HashSet<String>,
         plugins_known: bool,
-    ) -> Option<Found<'a>> {
-        let mut todo: Vec<String> = start.collect();
+    ) -> Result<Vec<&'a FixtureDef>, Found<'a>> {
+        let mut todo: Vec<String> = used.collect();
+        // Reached otherwise than by the test's own arguments, which alone have an order that is plain.
+        let mut indirect: HashSet<String> = todo.iter().cloned().collect();
+        let mut constant: Vec<&'a FixtureDef> = Vec::new();
+        indirect.extend(self.autouse.iter().map(|&name| name.to_owned()));
+        todo.extend(arguments.iter().cloned());
         todo.extend(self.autouse.iter().map(|&name| name.to_owned()));
         let mut seen = HashSet::new();
         while let Some(name) = todo.pop() {
+            if self.generated.contains(name.as_str()) {
+                return Err(Found::Generated);
+            }
             if direct.contains(&name) || !seen.insert(name.clone()) {
                 continue;
             }
             if self.opaque.contains(name.as_str()) {
-                return Some(Found::Unknown(name));
+                return Err(Found::Unknown(name));
             }
             match self.defs.get(name.as_str()) {
                 Some(defs) => {
-                    if let Some(def) = defs.iter().find(|def| def.has_params) {
-                        return Some(Found::Parametrized(def));
+                    match defs.as_slice() {
+                        [def] if def.params.is_some() => constant.push(def),
+                        defs => {
+                            if let Some(def) = defs.iter().find(|def| def.has_params) {
+                                return Err(Found::Parametrized(def));
+                            }
+                        }
                     }
-                    todo.extend(defs.iter().flat_map(|def| def.needs.iter().cloned()));
+                    let needs = defs.iter().flat_map(|def| def.needs.iter().cloned());
+                    indirect.extend(needs.clone());
+                    todo.extend(needs);
                 }
                 None if BUILTIN.contains(&name.as_str()) || plugins_known => {}
-                None => return Some(Found::Unknown(name)),
+                None => return Err(Found::Unknown(name)),
             }
         }
-        None
+        if let ([first, _, ..], true) = (
+            constant.as_slice(),
+            constant.iter().any(|def| indirect.contains(&def.name)),
+        ) {
+            return Err(Found::Parametrized(first));
+        }
+        constant.sort_by_key(|def| arguments.iter().position(|name| *name == def.name));
+        Ok(constant)
     }
 }

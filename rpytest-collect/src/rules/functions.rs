@@ -101,7 +101,7 @@ impl<'a> Rules<'a> {
             return Err(Reason::AsyncTest { name, line });
         }
         let is_method = !scopes.is_empty() && !decorated.is_static;
-        let mut wanted: Vec<String> = function
+        let wanted: Vec<String> = function
             .params
             .iter()
             .skip(usize::from(is_method))
@@ -126,41 +126,39 @@ impl<'a> Rules<'a> {
                     });
                 }
             }
-            suffixes = Some(match suffixes {
-                None => ids,
-                Some(before) => {
-                    if before.len() * ids.len() > MAX_SETS {
-                        let argument = argnames.join(",");
-                        let line = function.line;
-                        return Err(Reason::DynamicParametrize { argument, line });
-                    }
-                    before
-                        .iter()
-                        .flat_map(|before| ids.iter().map(move |id| format!("{before}-{id}")))
-                        .collect()
-                }
-            });
+            suffixes = Some(product(suffixes, ids, &argnames, function.line)?);
         }
-        wanted.extend(decorated.usefixtures);
-        wanted.extend(
-            inherited
-                .usefixtures
-                .iter()
-                .chain(&self.config.usefixtures)
-                .cloned(),
-        );
+        let inherited = inherited.usefixtures.iter();
+        let used = inherited.chain(&self.config.usefixtures).cloned();
+        let used = decorated.usefixtures.into_iter().chain(used);
         match self
             .visible
-            .parametrized(wanted.into_iter(), &direct, self.plugins.is_some())
+            .parametrized(&wanted, used, &direct, self.plugins.is_some())
         {
-            None => {}
-            Some(Found::Parametrized(def)) => {
+            Ok(fixtures) => {
+                // pytest parametrizes by fixtures before it does by marks.
+                let marked = suffixes.take();
+                for def in fixtures {
+                    let params = Expr::List(def.params.clone().unwrap_or_default());
+                    let args = [Expr::Str(def.name.clone()), params];
+                    let ParameterSets { argnames, ids } = maker.sets(&args, &[])?;
+                    suffixes = Some(product(suffixes, ids, &argnames, function.line)?);
+                }
+                if let Some(marked) = marked {
+                    suffixes = Some(product(suffixes, marked, &[], function.line)?);
+                }
+            }
+            Err(Found::Parametrized(def)) => {
                 return Err(Reason::ParametrizedFixture {
                     name: def.name.clone(),
                     line: def.line,
                 });
             }
-            Some(Found::Unknown(name)) => {
+            Err(Found::Generated) => {
+                let line = function.line;
+                return Err(Reason::GenerateTestsHook { line });
+            }
+            Err(Found::Unknown(name)) => {
                 let line = function.line;
                 return Err(Reason::UnknownFixture { name, line });
             }
@@ -177,4 +175,24 @@ impl<'a> Rules<'a> {
             usefixtures: decorated.usefixtures,
         }
     }
+}
+
+/// The ids of all combinations, the sets that came first outermost.
+fn product(
+    before: Option<Vec<String>>,
+    ids: Vec<String>,
+    argnames: &[String],
+    line: u32,
+) -> Result<Vec<String>, Reason> {
+    let Some(before) = before else {
+        return Ok(ids);
+    };
+    if before.len() * ids.len() > MAX_SETS {
+        let argument = argnames.join(",");
+        return Err(Reason::DynamicParametrize { argument, line });
+    }
+    Ok(before
+        .iter()
+        .flat_map(|before| ids.iter().map(move |id| format!("{before}-{id}")))
+        .collect())
 }

@@ -26,6 +26,26 @@ const LONG: usize = 100;
 /// A product of more sets than this is left to Python.
 pub(crate) const MAX_SETS: usize = 100_000;
 
+/// Classes whose instances are no number, text, enum member or pattern and have no `__name__`.
+const NAMELESS: [&str; 16] = [
+    "builtins.slice",
+    "collections.Counter",
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "collections.deque",
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.time",
+    "datetime.timedelta",
+    "datetime.timezone",
+    "decimal.Decimal",
+    "fractions.Fraction",
+    "io.BytesIO",
+    "io.StringIO",
+    "pathlib.Path",
+    "uuid.UUID",
+];
+
 #[derive(Debug, Clone, Copy)]
 enum IdFunction {
     Str,
@@ -339,6 +359,14 @@ impl Parametrize<'_> {
                 None => builtin_class(&self.names.qualified(value)?)
                     .map(|name| Auto::Text(name.to_owned())),
             },
+            Expr::Call { func, .. }
+                if self
+                    .names
+                    .qualified(func)
+                    .is_some_and(|path| NAMELESS.contains(&path.as_str())) =>
+            {
+                Some(Auto::FromArgument)
+            }
             Expr::Call { func, .. } => match &**func {
                 Expr::Name(name) => match self.names.single(name) {
                     Some(Binding {
@@ -464,6 +492,42 @@ fn builtin_class(path: &str) -> Option<&str> {
             | "PermissionError"
             | "TimeoutError"
             | "ConnectionError"
+            | "ConnectionAbortedError"
+            | "ConnectionRefusedError"
+            | "ConnectionResetError"
+            | "BrokenPipeError"
+            | "BlockingIOError"
+            | "BufferError"
+            | "ChildProcessError"
+            | "EOFError"
+            | "FileExistsError"
+            | "FloatingPointError"
+            | "GeneratorExit"
+            | "IndentationError"
+            | "InterruptedError"
+            | "IsADirectoryError"
+            | "MemoryError"
+            | "ModuleNotFoundError"
+            | "NotADirectoryError"
+            | "ProcessLookupError"
+            | "RecursionError"
+            | "ReferenceError"
+            | "StopAsyncIteration"
+            | "SystemError"
+            | "TabError"
+            | "UnboundLocalError"
+            | "UnicodeTranslateError"
+            | "Warning"
+            | "BytesWarning"
+            | "DeprecationWarning"
+            | "FutureWarning"
+            | "ImportWarning"
+            | "PendingDeprecationWarning"
+            | "ResourceWarning"
+            | "RuntimeWarning"
+            | "SyntaxWarning"
+            | "UnicodeWarning"
+            | "UserWarning"
     )
     .then_some(name)
 }

@@ -106,6 +106,8 @@ pub(crate) struct Function {
     pub(crate) is_generator: bool,
     pub(crate) decorators: Vec<Expr>,
     pub(crate) params: Vec<Param>,
+    /// Of a `pytest_generate_tests` that does nothing for tests without one of these fixtures: their names.
+    pub(crate) guards: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone)]

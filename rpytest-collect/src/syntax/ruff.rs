@@ -203,6 +203,9 @@ impl Lower<'_> {
             is_async: def.is_async,
             is_generator: yields.0,
             decorators: decorators(&def.decorator_list),
+            guards: (def.name.as_str() == "pytest_generate_tests" && def.decorator_list.is_empty())
+                .then(|| guards(def))
+                .flatten(),
             params: def
                 .parameters
                 .posonlyargs
@@ -235,6 +238,45 @@ impl Lower<'_> {
             body: self.body(&def.body),
         }
     }
+}
+
+/// The fixtures that a function's whole body asks its one parameter for: `if "name" in metafunc.fixturenames`.
+fn guards(def: &ast::StmtFunctionDef) -> Option<Vec<String>> {
+    let [param] = &*def.parameters.args else {
+        return None;
+    };
+    let guard = |test: &ast::Expr| {
+        let ast::Expr::Compare(compare) = test else {
+            return None;
+        };
+        let ([ast::CmpOp::In], [ast::Expr::Attribute(names)]) =
+            (&*compare.ops, &*compare.comparators)
+        else {
+            return None;
+        };
+        let (ast::Expr::StringLiteral(text), ast::Expr::Name(owner)) =
+            (&*compare.left, &*names.value)
+        else {
+            return None;
+        };
+        (names.attr.as_str() == "fixturenames" && owner.id == param.parameter.name.id)
+            .then(|| text.value.to_str().to_owned())
+    };
+    let mut names = Vec::new();
+    for stmt in &def.body {
+        match stmt {
+            ast::Stmt::If(branch) => {
+                names.push(guard(&branch.test)?);
+                for clause in &branch.elif_else_clauses {
+                    names.push(guard(clause.test.as_ref()?)?);
+                }
+            }
+            ast::Stmt::Pass(_) => {}
+            ast::Stmt::Expr(expr) if matches!(&*expr.value, ast::Expr::StringLiteral(_)) => {}
+            _ => return None,
+        }
+    }
+    Some(names)
 }
 
 fn decorators(list: &[ast::Decorator]) -> Vec<Expr> {

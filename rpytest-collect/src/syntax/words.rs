@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-/// Every word that a rule may ask for, and how often it matters that it is there.
+/// Every word that a rule may ask for, and how many mentions of it are told apart.
 const WORDS: [(&str, usize); 17] = [
     (">>>", 1),
     ("Skip", 1),
@@ -10,7 +10,8 @@ const WORDS: [(&str, usize); 17] = [
     ("_inicache", 1),
     ("_pytest.python", 1),
     ("autouse", 1),
-    ("collect_ignore", 2),
+    // Each that is not understood may change the list.
+    ("collect_ignore", usize::MAX),
     ("inicfg", 1),
     ("marks", 1),
     ("markexpr", 1),
@@ -60,6 +61,6 @@ mod tests {
                 "{word}"
             );
         }
-        assert_eq!(digest.matches("collect_ignore").count(), 2);
+        assert_eq!(digest.matches("collect_ignore").count(), 3);
     }
 }

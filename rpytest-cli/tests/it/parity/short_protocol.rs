@@ -558,7 +558,7 @@ fn hooks_of_conftests() {
         .same(&[
             "-rA -o markers=slow",
             "--tb=native -o markers=slow",
-            "--tb=long -v -o markers=slow",
+            "--tb=short -v -o markers=slow",
             "--junitxml=junit.xml -o markers=slow",
         ])
         .without_two_workers()
