@@ -566,7 +566,10 @@ fn hooks_of_conftests() {
     let early = "import pytest\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_setup";
     let early = HOOKS.replacen("import pytest\n\ndef pytest_runtest_setup", early, 1);
     assert_ne!(early, HOOKS);
-    Table::new(&early).same(&["-rA -o markers=slow"]).check();
+    Table::new(&early)
+        .same(&["-rA -o markers=slow"])
+        .without_two_workers()
+        .check();
 }
 
 /// For a controller that keeps all there is in a report. In a process that runs tests it does nothing,
