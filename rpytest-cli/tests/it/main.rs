@@ -8,6 +8,7 @@
 mod dialect;
 mod isolation;
 mod losses;
+mod native;
 mod parity;
 mod support;
 mod versions;
