@@ -204,7 +204,8 @@ class ShortProtocol:
             return found
         try:
             return cls(session, capture, logs, found, before_telling or _do_nothing)
-        except (AttributeError, LookupError) as error:  # a private name that this pytest lacks
+        except (AttributeError, LookupError, ValueError) as error:
+            # A private name that this pytest lacks, or has in another way.
             return f"pytest {pytest.__version__} is not known: {error}"
 
     def __init__(
@@ -237,7 +238,10 @@ class ShortProtocol:
             when: _implementation(session, f"pytest_runtest_{when}", _pytest.runner)
             for when in (*_PHASES, "makereport")
         }
-        self._own["skipping"] = _implementation(session, "pytest_runtest_setup", _pytest.skipping)
+        if session.config.pluginmanager.hasplugin("skipping"):
+            self._own["skipping"] = _implementation(
+                session, "pytest_runtest_setup", _pytest.skipping
+            )
         self._running: Passed | None = None
         self._open = False
         self._clean: dict[Any, tuple[list[Any], int]] = {}
@@ -459,7 +463,7 @@ class ShortProtocol:
 
         # All that has been called, and what looks at marks before fixtures may add some.
         steps = dict.fromkeys(self._implementations[when], _do_nothing)
-        if when == "setup":
+        if when == "setup" and "skipping" in self._own:
             steps[self._own["skipping"]] = _do_nothing
         genuine = self._own["makereport"].function
         steps |= {self._own[when]: done, self._own["makereport"]: makereport}

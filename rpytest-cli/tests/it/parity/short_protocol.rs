@@ -426,6 +426,8 @@ fn outcomes_of_each_kind() {
             "--tb=native",
             "--tb=short --full-trace",
             "--runxfail --tb=line",
+            "-p no:skipping -rA --tb=short",
+            "-p no:threadexception -p no:unraisableexception -p no:tmpdir --tb=line",
             "-W error --tb=short",
             "-q --junitxml=junit.xml",
             "--durations=3 --durations-min=100",
