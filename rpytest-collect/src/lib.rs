@@ -21,7 +21,7 @@ pub use collector::Collector;
 pub use error::CollectError;
 pub use graph::{Affected, Dependencies, DynamicImport, ImportGraph};
 pub use item::{CollectedFile, Collection, Completeness, Diagnostic, Item, NodeId};
-pub use plugins::PluginFacts;
+pub use plugins::{PluginFacts, PluginFixture, PluginHook};
 pub use reason::Reason;
 pub use select::{
     ExpressionError, ExpressionErrorKind, ItemFacts, KeywordExpression, Mark, MarkExpression,
