@@ -8,13 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::config::Config;
 use crate::graph::{self, ImportGraph};
 use crate::rules::conftest::Conftest;
+use crate::rules::fixtures::Reader;
 use crate::rules::module::{self, Source};
+use crate::rules::program::{Files, Parsed, Program};
+use crate::rules::resolve::World;
+use crate::rules::scope::Scope;
 use crate::select::{self, NodeArgument, Nodes};
 use crate::sources::{FileFacts, Sources};
 use crate::syntax::{self, SyntaxProblem, contains};
 use crate::walk::{Kind, Walk};
 use crate::{
-    CollectError, CollectedFile, Collection, Completeness, Diagnostic, PluginFacts, Reason,
+    CollectError, CollectedFile, Collection, Completeness, Diagnostic, Item, PluginFacts, Reason,
 };
 
 /// Collects what pytest would collect, were it started in a directory.
@@ -265,9 +269,11 @@ impl Session<'_> {
             });
         }
         let threads = self.thread_count();
-        let read = parallel(threads, &conftests, |path| self.conftest(path))?;
+        let kept = Files::default();
+        let program = Program::new(&kept, &self.sources, &self.config, self.plugins);
+        let read = parallel(threads, &conftests, |path| self.conftest(path, &program))?;
         let mut session = self.config.reasons.clone();
-        let mut by_directory: HashMap<&Path, Conftest> = HashMap::new();
+        let mut by_directory: HashMap<&Path, Conftest<'_>> = HashMap::new();
         for (path, conftest) in conftests.iter().zip(read) {
             session.extend(conftest.session.iter().cloned());
             if let Some(dir) = path.parent() {
@@ -285,7 +291,7 @@ impl Session<'_> {
                 name: "collect_ignore".to_owned(),
             });
             let session: Vec<Reason> = session.iter().cloned().chain(unsure).collect();
-            self.file(path, *kind, &session, &by_directory)
+            self.file(path, *kind, &session, &by_directory, &program)
         })?;
         let mut collection = Collection {
             rootdir: self.config.rootdir.clone(),
@@ -293,14 +299,17 @@ impl Session<'_> {
             ..Collection::default()
         };
         collection.diagnostics.extend(self.sources.finish());
+        let mut wide = Vec::new();
         for ((path, _), (file, diagnostic)) in walk.files.iter().zip(files) {
-            if let Some(mut file) = file {
+            if let Some((mut file, keys)) = file {
                 self.nodes.keep(path, &mut file)?;
                 self.config.selection.keep(&mut file)?;
                 collection.files.push(file);
+                wide.push(keys);
             }
             collection.diagnostics.extend(diagnostic);
         }
+        without_shared(&mut collection.files, &wide);
         Ok(collection)
     }
 
@@ -332,48 +341,14 @@ impl Session<'_> {
         }
     }
 
-    /// The text of a module of the project, looked for where it can be imported from: beside the
-    /// importing file, in the directories above it up to the root, and in `src`.
-    fn imported(&self, from: &Path, level: u32, module: &str, name: &str) -> Option<Vec<u8>> {
-        let below = module.replace('.', "/");
-        let root = &self.config.rootdir;
-        let up: Vec<&Path> = from.ancestors().skip(1).collect();
-        let src = root.join("src");
-        let bases: Vec<&Path> = match level {
-            0 => up
-                .iter()
-                .copied()
-                .take_while(|dir| dir.starts_with(root))
-                .chain([src.as_path()])
-                .collect(),
-            dots => up.get(dots as usize - 1).copied().into_iter().collect(),
-        };
-        let mut found = None;
-        for base in bases {
-            let module = base.join(&below);
-            for path in [
-                module.with_extension("py"),
-                module.join("__init__.py"),
-                module.join(name).with_extension("py"),
-                module.join(name).join("__init__.py"),
-            ] {
-                if let Some(words) = self.sources.words(&path) {
-                    found.get_or_insert_with(Vec::new).extend(words.bytes());
-                }
-            }
-        }
-        found
-    }
-
-    fn conftest(&self, path: &Path) -> Conftest {
+    fn conftest<'a>(&'a self, path: &Path, program: &'a Program<'a>) -> Conftest<'a> {
         let id = self.relative(path);
-        let Ok(facts) = self.sources.facts(path) else {
+        let Some(module) = program.module(path) else {
             return Conftest::unreadable(&id);
         };
-        match &facts.summary {
-            Ok(summary) => Conftest::new(&id, facts.words.as_bytes(), summary),
-            Err(_) => Conftest::unreadable(&id),
-        }
+        let world = World { modules: program };
+        let config = &self.config;
+        Conftest::new(&id, module, Reader { world, config })
     }
 
     fn file(
@@ -381,16 +356,18 @@ impl Session<'_> {
         path: &Path,
         kind: Kind,
         session: &[Reason],
-        conftests: &HashMap<&Path, Conftest>,
-    ) -> (Option<CollectedFile>, Option<Diagnostic>) {
+        conftests: &HashMap<&Path, Conftest<'_>>,
+        program: &Program<'_>,
+    ) -> (Option<(CollectedFile, Wide)>, Option<Diagnostic>) {
         let id = self.relative(path);
         let partial = |reasons: Vec<Reason>| {
             let completeness = Completeness::from_reasons(reasons);
-            Some(CollectedFile {
+            let file = CollectedFile {
                 path: id.clone(),
                 items: Vec::new(),
                 completeness,
-            })
+            };
+            Some((file, Wide::new()))
         };
         let FileFacts { summary, words } = match self.sources.facts(path) {
             Ok(facts) if path.to_str().is_some() => facts,
@@ -416,7 +393,7 @@ impl Session<'_> {
         if self.config.doctest_modules && may_have_doctests {
             reasons.push(Reason::DoctestFile);
         }
-        let mut chain: Vec<&Conftest> = path
+        let mut chain: Vec<&Conftest<'_>> = path
             .ancestors()
             .skip(1)
             .filter_map(|dir| conftests.get(dir))
@@ -435,29 +412,66 @@ impl Session<'_> {
                 return (partial(reasons), diagnostic);
             }
         };
-        let (mut items, found) = module::collect(&Source {
+        let parsed = Parsed::new(path, &summary, &words);
+        let collected = module::collect(&Source {
             id: &id,
-            summary: &summary,
+            module: &parsed,
+            world: World { modules: program },
             config: &self.config,
             plugins: self.plugins,
             conftests: &chain,
-            text,
-            imported: &|level, module, name| self.imported(path, level, module, name),
         });
-        reasons.extend(found);
-        if reasons.is_empty() {
-            let marks = chain.iter().any(|conftest| conftest.mentions_marks);
-            select::attach(&mut items, &summary, select::Around { marks });
-        }
+        reasons.extend(collected.reasons);
         if !reasons.is_empty() {
             return (partial(reasons), None);
         }
+        let mut items = collected.items;
+        select::attach(&mut items, &parsed, World { modules: program });
         let file = CollectedFile {
             path: id,
-            items,
+            items: in_order(items, &collected.order),
             completeness: Completeness::Exact,
         };
-        (Some(file), None)
+        (Some((file, collected.wide)), None)
+    }
+}
+
+/// Arguments of a file by which pytest orders the items of several files.
+type Wide = Vec<(Scope, String)>;
+
+fn in_order(items: Vec<Item>, order: &[usize]) -> Vec<Item> {
+    let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
+    order
+        .iter()
+        .filter_map(|&at| items.get_mut(at).and_then(Option::take))
+        .collect()
+}
+
+/// Makes files partial whose items pytest may put between those of another file: those that have parameters
+/// of a package's or the session's scope that another has too, or one of which nothing is known.
+fn without_shared(files: &mut [CollectedFile], wide: &[Wide]) {
+    let unknown = files.iter().any(|file| !file.completeness.is_exact());
+    let shared: Vec<Option<String>> = wide
+        .iter()
+        .enumerate()
+        .map(|(at, keys)| {
+            let (_, argument) = keys.iter().find(|key| {
+                let others = wide.iter().enumerate();
+                unknown || others.clone().any(|(other, keys)| other != at && keys.contains(key))
+            })?;
+            Some(argument.clone())
+        })
+        .collect();
+    for (file, argument) in files.iter_mut().zip(shared) {
+        let (Some(argument), Some(first)) = (argument, file.items.first()) else {
+            continue;
+        };
+        let reason = Reason::ParameterOrder {
+            argument,
+            line: first.line,
+        };
+        file.items.clear();
+        file.completeness = Completeness::Partial(vec![reason]);
     }
 }
 
@@ -473,7 +487,7 @@ enum IgnoredBy {
 fn is_ignored(
     path: &Path,
     arguments: &[PathBuf],
-    conftests: &HashMap<&Path, Conftest>,
+    conftests: &HashMap<&Path, Conftest<'_>>,
     by: IgnoredBy,
 ) -> bool {
     path.ancestors()

@@ -200,7 +200,15 @@ pub enum Reason {
         /// 1-based line.
         line: u32,
     },
-    /// A test uses a fixture that has parameters.
+    /// The order of the tests that share a parameter of a wider scope is not known, or not the same in all
+    /// versions of pytest.
+    ParameterOrder {
+        /// One of the arguments.
+        argument: String,
+        /// 1-based line.
+        line: u32,
+    },
+    /// A test uses a fixture whose parameters are not known.
     ParametrizedFixture {
         /// The name concerned.
         name: String,
@@ -254,6 +262,7 @@ impl Reason {
             Self::ParametrizeOption { .. } => "parametrize-option",
             Self::ParametrizeMismatch { .. } => "parametrize-mismatch",
             Self::LongParameter { .. } => "long-parameter",
+            Self::ParameterOrder { .. } => "parameter-order",
             Self::ParametrizedFixture { .. } => "parametrized-fixture",
             Self::UnknownFixture { .. } => "unknown-fixture",
         }
@@ -285,6 +294,7 @@ impl Reason {
             | Self::ParametrizeOption { line, .. }
             | Self::ParametrizeMismatch { line, .. }
             | Self::LongParameter { line, .. }
+            | Self::ParameterOrder { line, .. }
             | Self::ParametrizedFixture { line, .. }
             | Self::UnknownFixture { line, .. } => Some(*line),
             _ => None,
@@ -355,8 +365,11 @@ impl fmt::Display for Reason {
             Self::LongParameter { argument, line } => {
                 write!(f, "long parameter {argument} at line {line}")
             }
+            Self::ParameterOrder { argument, line } => {
+                write!(f, "the order by parameter {argument} at line {line} is not known")
+            }
             Self::ParametrizedFixture { name, line } => {
-                write!(f, "fixture {name} of line {line} has parameters")
+                write!(f, "parameters of fixture {name} at line {line} are not known")
             }
             Self::UnknownFixture { name, line } => {
                 write!(f, "unknown fixture {name} at line {line}")

@@ -1,9 +1,7 @@
 //! What is kept of each file: read and parsed, or taken from the cache.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use crate::Diagnostic;
 use crate::syntax::{self, ModuleSummary, SyntaxProblem};
@@ -33,8 +31,6 @@ pub(crate) struct Sources {
         expect(dead_code, reason = "keys of the cache")
     )]
     rootdir: PathBuf,
-    /// The words of files that are asked for them alone. None for one that cannot be read.
-    words: Mutex<HashMap<PathBuf, Option<String>>>,
     #[cfg(feature = "cache")]
     cache: Option<crate::cache::Cache>,
 }
@@ -43,7 +39,6 @@ impl Sources {
     pub(crate) fn new(rootdir: &Path) -> Self {
         Self {
             rootdir: rootdir.to_owned(),
-            words: Mutex::default(),
             #[cfg(feature = "cache")]
             cache: None,
         }
@@ -56,25 +51,6 @@ impl Sources {
             return cache.facts(key, path);
         }
         Ok(FileFacts::of(&std::fs::read(path)?))
-    }
-
-    /// The words of a file, for which it is not parsed. None where it cannot be read.
-    pub(crate) fn words(&self, path: &Path) -> Option<String> {
-        let lock = || self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(path) {
-            return known.clone();
-        }
-        let words = self.read_words(path);
-        lock().insert(path.to_owned(), words.clone());
-        words
-    }
-
-    fn read_words(&self, path: &Path) -> Option<String> {
-        #[cfg(feature = "cache")]
-        if let (Some(cache), Some(key)) = (&self.cache, self.key(path)) {
-            return cache.words(key, path).ok();
-        }
-        Some(syntax::digest(&std::fs::read(path).ok()?))
     }
 
     /// Writes the cache. What is wrong with it, if anything.

@@ -1,13 +1,15 @@
 //! Classes: what their bases are, and the order in which they are searched.
 
-use super::names::{Binding, Bound, Names};
+use super::names::Names;
+use super::program::Module;
+use super::resolve::{Thing, World};
 use crate::syntax::{Class, Expr};
 
 /// Where a class stands.
 #[derive(Debug)]
 pub(crate) struct Lineage<'a> {
-    /// The classes of this module in method resolution order, itself first.
-    pub(crate) mro: Vec<&'a Class>,
+    /// The classes that can be read, in method resolution order and with their modules, itself first.
+    pub(crate) mro: Vec<(Module<'a>, &'a Class)>,
     /// Derived from `unittest.TestCase`.
     pub(crate) is_testcase: bool,
     /// Some base is a known class of the standard library that is no test case.
@@ -18,7 +20,7 @@ pub(crate) struct Lineage<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum Base<'a> {
-    Local(&'a Class),
+    Read(Module<'a>, &'a Class),
     /// By path; `true` for a test case.
     Foreign(&'static str, bool),
 }
@@ -26,7 +28,10 @@ enum Base<'a> {
 impl PartialEq for Base<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Local(a), Self::Local(b)) => std::ptr::eq(*a, *b),
+            // A module may be read twice: as a test module, and as one that is imported.
+            (Self::Read(module, a), Self::Read(other, b)) => {
+                module.path == other.path && (a.line, &a.name) == (b.line, &b.name)
+            }
             (Self::Foreign(a, _), Self::Foreign(b, _)) => a == b,
             _ => false,
         }
@@ -109,11 +114,12 @@ const TEST_CASES: [&str; 4] = [
 
 /// The lineage of a class, or the base that is not known. `scopes` are the bodies of the classes around it.
 pub(crate) fn lineage<'a>(
-    names: &Names<'a>,
+    world: World<'a>,
     scopes: &[&Names<'a>],
+    module: Module<'a>,
     class: &'a Class,
 ) -> Result<Lineage<'a>, String> {
-    let linear = linearize(names, scopes, class, 16)?;
+    let linear = linearize(world, scopes, module, class, 16)?;
     let mut lineage = Lineage {
         mro: Vec::new(),
         is_testcase: false,
@@ -122,9 +128,9 @@ pub(crate) fn lineage<'a>(
     };
     for base in linear {
         match base {
-            Base::Local(class) => {
+            Base::Read(module, class) => {
                 lineage.has_keywords |= class.has_keywords;
-                lineage.mro.push(class);
+                lineage.mro.push((module, class));
             }
             Base::Foreign(_, true) => lineage.is_testcase = true,
             Base::Foreign(..) => lineage.has_foreign = true,
@@ -134,56 +140,53 @@ pub(crate) fn lineage<'a>(
 }
 
 fn linearize<'a>(
-    names: &Names<'a>,
+    world: World<'a>,
     scopes: &[&Names<'a>],
+    module: Module<'a>,
     class: &'a Class,
     depth: u32,
 ) -> Result<Vec<Base<'a>>, String> {
     let mut direct = Vec::new();
     let mut lists = Vec::new();
     for expr in &class.bases {
+        // `Generic[T]`, or a class of the project that is one.
+        let expr = match expr {
+            Expr::Subscript(value, _) => value,
+            other => other,
+        };
         let label = || expr.dotted().unwrap_or_else(|| "expression".to_owned());
         let mut shadowed = false;
         expr.names(&mut |name| shadowed |= scopes.iter().any(|scope| !scope.get(name).is_empty()));
         if shadowed || depth == 0 {
             return Err(label());
         }
-        let base = match expr {
-            Expr::Name(name) => match names.single(name) {
-                Some(Binding {
-                    bound: Bound::Class(base),
-                    ..
-                }) if !std::ptr::eq(base, class) => Some(Base::Local(base)),
-                _ => None,
-            },
-            _ => None,
+        let path = match world.thing(module, expr) {
+            Thing::Class(of, base) if !std::ptr::eq(base, class) => {
+                direct.push(Base::Read(of, base));
+                lists.push(linearize(world, &[], of, base, depth - 1)?);
+                continue;
+            }
+            Thing::Outside(path) => path,
+            _ => return Err(label()),
         };
-        match base {
-            Some(Base::Local(base)) => {
-                direct.push(Base::Local(base));
-                lists.push(linearize(names, &[], base, depth - 1)?);
-            }
-            _ => {
-                let path = names.qualified(expr).ok_or_else(label)?;
-                if path == "builtins.object" {
-                    continue;
-                }
-                let found =
-                    |list: &'static [&'static str]| list.iter().find(|known| **known == path);
-                let base = match (found(&TEST_CASES), found(&FOREIGN), standard(&path)) {
-                    (Some(path), ..) => Base::Foreign(path, true),
-                    (None, Some(path), _) => Base::Foreign(path, false),
-                    // Two of one module are taken for the same, which at worst leaves no order.
-                    (None, None, Some(module)) => Base::Foreign(module, false),
-                    (None, None, None) => return Err(label()),
-                };
-                direct.push(base);
-                lists.push(vec![base]);
-            }
+        if path == "builtins.object" {
+            continue;
         }
+        let found = |list: &'static [&'static str]| list.iter().find(|known| **known == path);
+        let builtin = path.starts_with("builtins.").then_some("builtins");
+        let standard = builtin.or_else(|| standard(&path));
+        let base = match (found(&TEST_CASES), found(&FOREIGN), standard) {
+            (Some(path), ..) => Base::Foreign(path, true),
+            (None, Some(path), _) => Base::Foreign(path, false),
+            // Two of one module are taken for the same, which at worst leaves no order.
+            (None, None, Some(module)) => Base::Foreign(module, false),
+            (None, None, None) => return Err(label()),
+        };
+        direct.push(base);
+        lists.push(vec![base]);
     }
     lists.push(direct);
-    let mut out = vec![Base::Local(class)];
+    let mut out = vec![Base::Read(module, class)];
     out.extend(merge(lists).ok_or_else(|| class.name.clone())?);
     Ok(out)
 }

@@ -1,22 +1,22 @@
 //! What a `conftest.py` may do to the collection of the files below it, or of all.
 
-use super::fixtures::{self, Fixtures};
-use super::names::{Binding, Bound, Names};
-use crate::Reason;
-pub(crate) use crate::syntax::contains;
-use crate::syntax::{Expr, ModuleSummary, Stmt, StmtKind};
+use std::sync::Arc;
 
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Conftest {
+use super::fixtures::{self, Fixtures, Reader};
+use super::names::{Binding, Bound, Names};
+use super::program::Module;
+use crate::Reason;
+use crate::syntax::{Expr, Stmt, StmtKind, contains};
+
+#[derive(Debug, Default)]
+pub(crate) struct Conftest<'a> {
     /// Reasons for the files below it.
     pub(crate) below: Vec<Reason>,
     /// Reasons for every file of the session.
     pub(crate) session: Vec<Reason>,
-    pub(crate) fixtures: Fixtures,
+    pub(crate) fixtures: Arc<Fixtures<'a>>,
     /// `collect_ignore`, where it is a literal list that nothing changes.
     pub(crate) ignored: Option<Vec<String>>,
-    /// Whether parameters of its fixtures may have marks.
-    pub(crate) mentions_marks: bool,
     /// What it may hold too, by a condition that is not known.
     pub(crate) may_ignore: Vec<String>,
 }
@@ -81,12 +81,12 @@ const SUSPICIOUS: [&str; 9] = [
     "_pytest.python",
 ];
 
-impl Conftest {
-    pub(crate) fn new(path: &str, text: &[u8], summary: &ModuleSummary) -> Self {
-        let names = Names::of_module(summary);
+impl<'a> Conftest<'a> {
+    pub(crate) fn new(path: &str, module: Module<'a>, reader: Reader<'a>) -> Self {
+        let (summary, names) = (module.summary, &module.names);
+        let text = module.words.as_bytes();
+        let mut fixtures = reader.of_module(module);
         let mut conftest = Self {
-            fixtures: Fixtures::of(&summary.body, &names),
-            mentions_marks: contains(text, "marks"),
             ..Self::default()
         };
         let dynamic = |name: &str| Reason::ConftestDynamic {
@@ -99,7 +99,7 @@ impl Conftest {
             .filter(|window| *window == b"collect_ignore")
             .count();
         let additions = additions(&summary.body);
-        conftest.ignored = literal_ignore(&names).filter(|_| mentions == 1 + additions.len());
+        conftest.ignored = literal_ignore(names).filter(|_| mentions == 1 + additions.len());
         if conftest.ignored.is_some() {
             conftest.may_ignore = additions.into_iter().flatten().collect();
         }
@@ -110,7 +110,7 @@ impl Conftest {
             && let Some(guards) = &hook.guards
             && !guards.iter().any(|name| fixtures::is_builtin(name))
         {
-            conftest.fixtures.generated.clone_from(guards);
+            fixtures.generated.clone_from(guards);
         }
         for (name, _) in names.iter() {
             let hook = Reason::ConftestHook {
@@ -121,7 +121,7 @@ impl Conftest {
                 "pytest_plugins" => conftest.session.push(dynamic(name)),
                 "collect_ignore" if conftest.ignored.is_some() => {}
                 "collect_ignore" | "collect_ignore_glob" => conftest.below.push(dynamic(name)),
-                "pytest_generate_tests" if !conftest.fixtures.generated.is_empty() => {}
+                "pytest_generate_tests" if !fixtures.generated.is_empty() => {}
                 name if BELOW.contains(&name) => conftest.below.push(hook),
                 name if name.starts_with("pytest_")
                     && !name.starts_with("pytest_runtest_")
@@ -132,10 +132,15 @@ impl Conftest {
                 _ => {}
             }
         }
-        if let Some((_, star)) = names.stars.first() {
-            conftest
-                .session
-                .push(dynamic(&format!("import * from {star}")));
+        for star in &names.stars {
+            // Hooks may come in by it.
+            let known = reader.star(module, star);
+            if known.is_none_or(|names| names.iter().any(|name| name.starts_with("pytest_"))) {
+                let module = star.module;
+                conftest
+                    .session
+                    .push(dynamic(&format!("import * from {module}")));
+            }
         }
         if let Some((_, name)) = &summary.dynamic {
             conftest.session.push(dynamic(name));
@@ -143,6 +148,7 @@ impl Conftest {
         if let Some(word) = SUSPICIOUS.iter().find(|word| contains(text, word)) {
             conftest.session.push(dynamic(word));
         }
+        conftest.fixtures = fixtures.into();
         conftest
     }
 

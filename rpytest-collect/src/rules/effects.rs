@@ -1,79 +1,91 @@
 //! Code that runs while a module is imported, and what it may do to the tests in it.
 
-use super::conftest::contains;
+use super::classes;
 use super::marks;
 use super::module::ModuleCollector;
 use super::names::Bound;
+use super::program::Module;
+use super::resolve::Thing;
 use crate::Reason;
-use crate::syntax::{Expr, Stmt, StmtKind};
+use crate::syntax::{Called, Expr, Stmt, StmtKind, contains};
 
 impl<'a> ModuleCollector<'a> {
     /// Whether a value may be a class that was made on the spot.
-    pub(super) fn may_make_class(&self, value: &Expr) -> bool {
+    pub(super) fn may_make_class(&self, at: Module<'a>, value: &'a Expr) -> bool {
         match value {
             Expr::Opaque(_) => true,
-            Expr::Call { func, .. } => !self.rules.names.qualified(func).is_some_and(|path| {
-                path.starts_with("typing.")
-                    || matches!(
-                        path.as_str(),
-                        "collections.namedtuple"
-                            | "enum.Enum"
-                            | "enum.IntEnum"
-                            | "dataclasses.make_dataclass"
-                    )
-            }),
+            Expr::Call { func, .. } => match self.rules.world.thing(at, func) {
+                Thing::Outside(path) => {
+                    !(path.starts_with("typing.")
+                        || matches!(
+                            path.as_str(),
+                            "collections.namedtuple"
+                                | "enum.Enum"
+                                | "enum.IntEnum"
+                                | "dataclasses.make_dataclass"
+                        ))
+                }
+                // An instance of a class without a metaclass is no class.
+                Thing::Class(module, class) => {
+                    classes::lineage(self.rules.world, &[], module, class)
+                        .map_or(true, |lineage| lineage.has_keywords || lineage.has_foreign)
+                }
+                _ => true,
+            },
             _ => false,
         }
     }
 
     /// Whether a function that is called on import may leave the module by a skip.
-    pub(super) fn may_skip(&self, function: &Expr) -> bool {
-        let mut root = function;
-        while let Expr::Attr(value, _) = root {
-            root = value;
-        }
-        let Expr::Name(root) = root else { return false };
-        self.rules.names.get(root).iter().any(|binding| {
-            let text = match binding.bound {
-                Bound::Function(_) | Bound::Class(_) => Some(self.text.to_vec()),
-                Bound::From {
-                    level,
-                    module,
-                    name,
-                } => (self.imported)(level, module, name),
-                Bound::Module(path) => {
-                    let dotted = function.dotted().unwrap_or_default();
-                    let (module, name) = dotted.rsplit_once('.').unwrap_or((path, ""));
-                    (self.imported)(0, &module.replacen(root.as_str(), path, 1), name)
+    pub(super) fn may_skip(&self, called: Called<'a>) -> bool {
+        let root = match called {
+            Called::Name(name) => name,
+            Called::Expr(function) => {
+                let mut root = function;
+                while let Expr::Attr(value, _) = root {
+                    root = value;
                 }
-                Bound::Value(_) | Bound::Unknown | Bound::Deleted => return false,
-            };
-            match (text, binding.bound) {
-                (Some(text), _) => contains(&text, "skip") || contains(&text, "Skip"),
-                (
-                    None,
-                    Bound::From {
-                        level,
-                        module,
-                        name,
-                    },
-                ) => {
-                    level > 0
-                        || (!module.starts_with("unittest")
-                            && [module, name].iter().any(|part| {
-                                ["test", "support", "helper"]
-                                    .iter()
-                                    .any(|word| part.contains(word))
-                            }))
-                }
-                (None, Bound::Module(path)) => {
-                    path != "unittest"
-                        && path != "pytest"
-                        && (path.contains("test") || path.contains("support"))
-                }
-                _ => false,
+                let Expr::Name(root) = root else { return false };
+                root
             }
-        })
+        };
+        if self.own.names.get(root).is_empty() {
+            return false;
+        }
+        let skips = |module: Module<'a>| {
+            let words = module.words.as_bytes();
+            contains(words, "skip") || contains(words, "Skip")
+        };
+        let helper = |path: &str| {
+            ["test", "support", "helper"]
+                .iter()
+                .any(|word| path.contains(word))
+        };
+        let global = || self.rules.world.global(self.own, root);
+        let thing = match called {
+            Called::Name(_) => global(),
+            Called::Expr(function) => match self.rules.world.thing(self.own, function) {
+                Thing::Unknown => global(),
+                thing => thing,
+            },
+        };
+        match thing {
+            Thing::Function(module, _) | Thing::Class(module, _) | Thing::Module(module) => {
+                skips(module)
+            }
+            Thing::Outside(path) => {
+                let known = ["unittest", "pytest", "builtins"];
+                let top = path.split('.').next().unwrap_or_default();
+                !known.contains(&top) && helper(&path)
+            }
+            Thing::Value(..) => false,
+            Thing::Unknown => self.own.names.get(root).iter().any(|binding| match binding.bound {
+                Bound::From { level, module, name } => level > 0 || helper(module) || helper(name),
+                Bound::Module(path) => helper(path),
+                Bound::Function(_) | Bound::Class(_) => skips(self.own),
+                _ => false,
+            }),
+        }
     }
 
     /// Whether an expression has a test case class in it, by its import or its own name.
@@ -114,7 +126,7 @@ impl<'a> ModuleCollector<'a> {
     /// Code that runs on import and has a test in its hands may do anything with it.
     pub(super) fn effects(&mut self, body: &'a [Stmt]) {
         for stmt in body {
-            let mut touch = |expr: &Expr| {
+            let mut touch = |expr: &'a Expr| {
                 expr.names(&mut |name| self.touch(stmt.line, name));
                 let mut skips = false;
                 expr.calls(&mut |function| skips |= self.may_skip(function));
@@ -138,7 +150,7 @@ impl<'a> ModuleCollector<'a> {
                     self.effects(body);
                 }
                 StmtKind::Function(function) => function.decorators.iter().for_each(|decorator| {
-                    if let marks::Effect::Unknown(_) = marks::effect(self.rules.names, decorator) {
+                    if let marks::Effect::Unknown(_) = marks::effect(self.rules.world, self.own, decorator) {
                         decorator.names(&mut |name| self.touch(stmt.line, name));
                     }
                 }),

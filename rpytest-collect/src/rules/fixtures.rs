@@ -1,38 +1,55 @@
-//! Fixtures that a test can see, and whether one that it uses has parameters.
-//!
-//! All definitions of a name in the file and its conftests count together, wherever in them they are.
-//! That sees too many at times, which costs a reason and never a wrong id.
+//! Fixtures: what a module, a class or a conftest defines, and which of them a test uses.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::marks::{self, Effect};
-use super::names::{Bound, Names};
-use crate::syntax::{Expr, Function, Stmt, StmtKind};
+use super::names::{Bound, Names, Star};
+use super::parametrize::{ParameterSets, Parametrize};
+use super::program::{Found, Module};
+use super::resolve::{Thing, World};
+use super::scope::Scope;
+use super::value::Value;
+use super::eval::Evaluator;
+use crate::config::Config;
+use crate::syntax::{Expr, Function};
+use crate::{PluginFacts, Reason};
 
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FixtureDef {
+/// A fixture function.
+#[derive(Debug, Clone)]
+pub(crate) struct FixtureDef<'a> {
     pub(crate) name: String,
     pub(crate) line: u32,
-    pub(crate) has_params: bool,
-    /// The parameters, where they are constants of a function-scoped fixture that the module has once.
-    pub(crate) params: Option<Vec<Expr>>,
+    /// None where it is chosen when the tests are collected.
+    pub(crate) scope: Option<Scope>,
+    pub(crate) params: Params<'a>,
     pub(crate) autouse: bool,
+    /// The fixtures that it requests.
     pub(crate) needs: Vec<String>,
 }
 
-/// What a module or conftest brings.
+#[derive(Debug, Clone)]
+pub(crate) enum Params<'a> {
+    None,
+    Known(Arc<ParameterSets<'a>>),
+    Unknown,
+}
+
+/// What one holder (a conftest, a module or a class) brings.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fixtures {
-    pub(crate) defs: Vec<FixtureDef>,
+pub(crate) struct Fixtures<'a> {
+    /// In the order in which pytest finds them: by the names of the attributes.
+    pub(crate) defs: Vec<FixtureDef<'a>>,
     /// Names that may be fixtures of which nothing is known.
     pub(crate) opaque: Vec<String>,
+    /// A fixture whose very name is not known.
+    pub(crate) nameless: Option<u32>,
     /// Names that a `pytest_generate_tests` asks for before it does anything.
     pub(crate) generated: Vec<String>,
 }
 
-/// pytest's own, of which none has parameters and none needs another that a project could give some.
-const BUILTIN: [&str; 20] = [
-    "request",
+/// pytest's own, of which none has parameters.
+const BUILTIN: [&str; 24] = [
     "cache",
     "capfd",
     "capfdbinary",
@@ -41,163 +58,35 @@ const BUILTIN: [&str; 20] = [
     "capsysbinary",
     "capteesys",
     "doctest_namespace",
+    "linecomp",
+    "LineMatcher",
     "monkeypatch",
     "pytestconfig",
+    "pytester",
     "record_property",
     "record_testsuite_property",
     "record_xml_attribute",
     "recwarn",
+    "request",
+    "subtests",
+    "testdir",
     "tmp_path",
     "tmp_path_factory",
-    "subtests",
     "tmpdir",
     "tmpdir_factory",
 ];
 
-impl Fixtures {
-    pub(crate) fn of(body: &[Stmt], names: &Names<'_>) -> Self {
-        let mut fixtures = Self::default();
-        fixtures.add(body, names);
-        for (name, bindings) in names.iter() {
-            let opaque = bindings.iter().any(|binding| {
-                matches!(
-                    binding.bound,
-                    Bound::From { .. }
-                        | Bound::Unknown
-                        | Bound::Value(Expr::Call { .. } | Expr::Opaque(_))
-                )
-            });
-            if opaque {
-                fixtures.opaque.push(name.to_owned());
-            }
-        }
-        fixtures
+/// What fixtures of pytest's own request, which a project may have under the same name.
+fn needs_of_builtin(name: &str) -> &'static [&'static str] {
+    match name {
+        "tmp_path" => &["request", "tmp_path_factory"],
+        "tmpdir" => &["tmp_path"],
+        "tmpdir_factory" => &["tmp_path_factory"],
+        "pytester" => &["request", "tmp_path_factory", "monkeypatch"],
+        "testdir" => &["pytester"],
+        "record_xml_attribute" | "record_property" | "capsys" | "caplog" | "cache" => &["request"],
+        _ => &[],
     }
-
-    fn add(&mut self, body: &[Stmt], names: &Names<'_>) {
-        for stmt in body {
-            match &stmt.kind {
-                StmtKind::Class(class) => self.add(&class.body, names),
-                StmtKind::Block { body, .. } => self.add(body, names),
-                // `x = pytest.fixture(..)(f)`, or a factory's: a fixture of any kind.
-                StmtKind::Assign { value, .. } if makes_fixture(value, names) => {
-                    self.defs.push(FixtureDef {
-                        name: "?".to_owned(),
-                        line: stmt.line,
-                        has_params: true,
-                        params: None,
-                        autouse: true,
-                        needs: Vec::new(),
-                    });
-                }
-                StmtKind::Function(function) => {
-                    for decorator in &function.decorators {
-                        match marks::effect(names, decorator) {
-                            Effect::Fixture(keywords) => {
-                                let mut def = FixtureDef {
-                                    name: function.name.clone(),
-                                    line: function.line,
-                                    needs: function
-                                        .params
-                                        .iter()
-                                        .filter(|param| {
-                                            !param.has_default
-                                                && param.name != "self"
-                                                && param.name != "cls"
-                                        })
-                                        .map(|param| param.name.clone())
-                                        .collect(),
-                                    ..FixtureDef::default()
-                                };
-                                def.params = constant_params(function, keywords, names);
-                                for (keyword, value) in keywords {
-                                    match (keyword.as_deref(), value) {
-                                        (Some("params"), Expr::None)
-                                        | (Some("autouse"), Expr::Bool(false))
-                                        | (Some("scope" | "ids"), _) => {}
-                                        (Some("params"), _) => def.has_params = true,
-                                        (Some("autouse"), _) => def.autouse = true,
-                                        (Some("name"), Expr::Str(name)) => {
-                                            def.name.clone_from(name)
-                                        }
-                                        _ => (def.has_params, def.autouse) = (true, true),
-                                    }
-                                }
-                                self.defs.push(def);
-                            }
-                            Effect::Unknown(name) => {
-                                // Another's idea of a fixture.
-                                let fixture = name.to_ascii_lowercase().contains("fixture");
-                                if fixture {
-                                    self.defs.push(FixtureDef {
-                                        name: function.name.clone(),
-                                        line: function.line,
-                                        has_params: true,
-                                        params: None,
-                                        autouse: true,
-                                        needs: Vec::new(),
-                                    });
-                                }
-                                self.opaque.push(function.name.clone());
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// The `params` of a fixture, if they are all that its decorator says beside a name.
-fn constant_params(
-    function: &Function,
-    keywords: &[(Option<String>, Expr)],
-    names: &Names<'_>,
-) -> Option<Vec<Expr>> {
-    let alone = function.decorators.len() == 1
-        && matches!(
-            names.single(&function.name)?.bound,
-            Bound::Function(bound) if std::ptr::eq(bound, function)
-        );
-    let mut params = None;
-    for (keyword, value) in keywords {
-        match (keyword.as_deref()?, value) {
-            ("name", Expr::Str(_)) => {}
-            ("params", Expr::Tuple(items) | Expr::List(items)) => params = Some(items),
-            _ => return None,
-        }
-    }
-    let constant = |item: &Expr| {
-        matches!(
-            item,
-            Expr::Str(_) | Expr::Bytes(_) | Expr::Int(_) | Expr::Float(_) | Expr::Bool(_)
-        )
-    };
-    params
-        .filter(|params| alone && !params.is_empty() && params.iter().all(constant))
-        .cloned()
-}
-
-fn makes_fixture(value: &Expr, names: &Names<'_>) -> bool {
-    let Expr::Call { func, keywords, .. } = value else {
-        return false;
-    };
-    let path = names
-        .qualified(func)
-        .or_else(|| func.dotted())
-        .unwrap_or_default();
-    // A bare `pytest.fixture(..)` is a decorator that waits for its function.
-    let named = path.to_ascii_lowercase().contains("fixture")
-        && path != "pytest.fixture"
-        && !path.starts_with("pytest.mark.");
-    named
-        || makes_fixture(func, names)
-        || matches!(&**func, Expr::Call { func, .. } if names.qualified(func).as_deref() == Some("pytest.fixture"))
-        || keywords
-            .iter()
-            .any(|(name, _)| name.as_deref() == Some("autouse") && path != "pytest.fixture")
 }
 
 /// Whether pytest itself brings a fixture of this name, which others may then need unseen.
@@ -205,94 +94,533 @@ pub(crate) fn is_builtin(name: &str) -> bool {
     BUILTIN.contains(&name)
 }
 
-/// The fixtures of a file and of the conftests above it.
-#[derive(Debug, Default)]
-pub(crate) struct Visible<'a> {
-    defs: HashMap<&'a str, Vec<&'a FixtureDef>>,
-    autouse: Vec<&'a str>,
-    opaque: HashSet<&'a str>,
-    generated: HashSet<&'a str>,
+/// Reads the fixtures of holders.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) world: World<'a>,
+    pub(crate) config: &'a Config,
 }
 
-pub(crate) enum Found<'a> {
-    Parametrized(&'a FixtureDef),
-    Unknown(String),
-    /// A `pytest_generate_tests` acts on tests that use this.
-    Generated,
-}
-
-impl<'a> Visible<'a> {
-    pub(crate) fn new(all: impl Iterator<Item = &'a Fixtures>) -> Self {
-        let mut visible = Self::default();
-        for fixtures in all {
-            for def in &fixtures.defs {
-                visible.defs.entry(&def.name).or_default().push(def);
-                if def.autouse {
-                    visible.autouse.push(&def.name);
+impl<'a> Reader<'a> {
+    /// The fixtures of a module or conftest, those of its classes apart.
+    pub(crate) fn of_module(&self, module: Module<'a>) -> Fixtures<'a> {
+        let mut fixtures = self.of_bodies(&[(module, &module.names)]);
+        for star in &module.names.stars {
+            // What a star brings is found by name; what it brings unseen may be a fixture for every test.
+            for name in self.star(module, star).into_iter().flatten() {
+                if module.names.get(&name).is_empty() {
+                    let thing = self.world.global(module, &name);
+                    self.add(&mut fixtures, &name, thing, None);
                 }
             }
-            visible
-                .opaque
-                .extend(fixtures.opaque.iter().map(String::as_str));
-            visible
-                .generated
-                .extend(fixtures.generated.iter().map(String::as_str));
         }
-        visible
+        if !module.names.stars.is_empty() {
+            fixtures.defs.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        let mut seen = HashSet::new();
+        for def in &fixtures.defs {
+            // Which of two in one holder is the nearer is not the same in all versions of pytest.
+            if !seen.insert(&def.name) {
+                fixtures.opaque.push(def.name.clone());
+            }
+        }
+        fixtures
     }
 
-    /// The fixtures with constant parameters in what `arguments` and `used` need, in pytest's order, or the
-    /// first that may have others. `direct` are parametrized arguments, which hide fixtures of the same name.
-    pub(crate) fn parametrized(
-        &self,
-        arguments: &[String],
-        used: impl Iterator<Item = String>,
-        direct: &HashSet<String>,
-        plugins_known: bool,
-    ) -> Result<Vec<&'a FixtureDef>, Found<'a>> {
-        let mut todo: Vec<String> = used.collect();
-        // Reached otherwise than by the test's own arguments, which alone have an order that is plain.
-        let mut indirect: HashSet<String> = todo.iter().cloned().collect();
-        let mut constant: Vec<&'a FixtureDef> = Vec::new();
-        indirect.extend(self.autouse.iter().map(|&name| name.to_owned()));
-        todo.extend(arguments.iter().cloned());
-        todo.extend(self.autouse.iter().map(|&name| name.to_owned()));
-        let mut seen = HashSet::new();
-        while let Some(name) = todo.pop() {
-            if self.generated.contains(name.as_str()) {
-                return Err(Found::Generated);
+    /// The names that a star import brings, if they are known.
+    pub(crate) fn star(&self, module: Module<'a>, star: &Star<'a>) -> Option<Vec<String>> {
+        match self.world.modules.find(module.path, star.level, star.module) {
+            Found::Module(inner) if !star.conditional => self.world.exports(inner, 8),
+            _ => None,
+        }
+    }
+
+    /// The fixtures of a class, by the bodies of its bases in method resolution order.
+    pub(crate) fn of_bodies(&self, bodies: &[(Module<'a>, &Names<'a>)]) -> Fixtures<'a> {
+        let mut fixtures = Fixtures::default();
+        let mut found: BTreeMap<&'a str, (Module<'a>, &Names<'a>)> = BTreeMap::new();
+        for (module, body) in bodies {
+            for (name, _) in body.iter() {
+                found.entry(name).or_insert((module, body));
             }
-            if direct.contains(&name) || !seen.insert(name.clone()) {
+        }
+        for (name, (module, body)) in found {
+            let bindings = body.get(name);
+            let [one] = bindings else {
+                // Any of them may be what stays.
+                let fixture = bindings.iter().any(|binding| {
+                    match self.world.bound(module, binding) {
+                        Thing::Function(at, function) => self.is_fixture(at, function),
+                        Thing::Unknown | Thing::Value(_, Expr::Call { .. } | Expr::Opaque(_), _) => true,
+                        _ => false,
+                    }
+                });
+                if fixture {
+                    fixtures.opaque.push(name.to_owned());
+                }
+                continue;
+            };
+            let thing = match one.bound {
+                Bound::Value(expr @ (Expr::Name(_) | Expr::Attr(..))) => {
+                    self.world.thing(module, expr)
+                }
+                _ => self.world.bound(module, one),
+            };
+            if one.conditional && !matches!(&thing, Thing::Outside(path) if super::outside::is_standard(path)) {
+                if self.may_be(&thing) {
+                    fixtures.opaque.push(name.to_owned());
+                }
                 continue;
             }
-            if self.opaque.contains(name.as_str()) {
-                return Err(Found::Unknown(name));
+            self.add(&mut fixtures, name, thing, Some(body));
+        }
+        fixtures
+    }
+
+    fn may_be(&self, thing: &Thing<'a>) -> bool {
+        match thing {
+            Thing::Function(at, function) => !function.decorators.is_empty() && self.is_fixture(at, function),
+            Thing::Unknown | Thing::Outside(_) => true,
+            Thing::Value(_, value, _) => matches!(value, Expr::Call { .. } | Expr::Opaque(_)),
+            Thing::Class(..) | Thing::Module(_) => false,
+        }
+    }
+
+    /// Whether a function may become a fixture.
+    fn is_fixture(&self, at: Module<'a>, function: &'a Function) -> bool {
+        function.decorators.iter().any(|decorator| {
+            matches!(
+                marks::effect(self.world, at, decorator),
+                Effect::Fixture(_) | Effect::Unknown(_)
+            )
+        })
+    }
+
+    /// Adds what a name of a holder stands for, if it is a fixture.
+    fn add(
+        &self,
+        fixtures: &mut Fixtures<'a>,
+        name: &str,
+        thing: Thing<'a>,
+        scope: Option<&Names<'a>>,
+    ) {
+        match thing {
+            Thing::Function(at, function) => self.function(fixtures, name, at, function, scope),
+            // `x = pytest.fixture(..)(f)`, or a factory's: a fixture of any kind.
+            Thing::Value(at, value @ Expr::Call { .. }, _) => {
+                if self.makes_fixture(at, value) {
+                    fixtures.nameless.get_or_insert(0);
+                }
+                fixtures.opaque.push(name.to_owned());
             }
-            match self.defs.get(name.as_str()) {
-                Some(defs) => {
-                    match defs.as_slice() {
-                        [def] if def.params.is_some() => constant.push(def),
-                        defs => {
-                            if let Some(def) = defs.iter().find(|def| def.has_params) {
-                                return Err(Found::Parametrized(def));
-                            }
+            Thing::Value(_, Expr::Opaque(_), _) | Thing::Unknown => {
+                fixtures.opaque.push(name.to_owned());
+            }
+            Thing::Outside(path) if !super::outside::is_standard(&path) => {
+                fixtures.opaque.push(name.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    fn function(
+        &self,
+        fixtures: &mut Fixtures<'a>,
+        name: &str,
+        at: Module<'a>,
+        function: &'a Function,
+        scope: Option<&Names<'a>>,
+    ) {
+        for (index, decorator) in function.decorators.iter().enumerate() {
+            match marks::effect(self.world, at, decorator) {
+                // What stands above makes something else of it.
+                Effect::Fixture(arguments) if index == 0 => {
+                    let is_static = function.decorators.iter().any(|decorator| {
+                        matches!(marks::effect(self.world, at, decorator), Effect::Static)
+                    });
+                    let def = self.fixture(name, at, function, arguments, scope, is_static);
+                    fixtures.defs.push(def);
+                    return;
+                }
+                Effect::Fixture(_) => fixtures.opaque.push(name.to_owned()),
+                Effect::Unknown(path) => {
+                    // Another's idea of a fixture.
+                    if path.to_ascii_lowercase().contains("fixture") {
+                        fixtures.nameless.get_or_insert(function.line);
+                    }
+                    fixtures.opaque.push(name.to_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn fixture(
+        &self,
+        name: &str,
+        at: Module<'a>,
+        function: &'a Function,
+        arguments: marks::Arguments<'a>,
+        scope: Option<&Names<'a>>,
+        is_static: bool,
+    ) -> FixtureDef<'a> {
+        // A fixture that another module defines, or a base class, sees no names of this body.
+        let mut def = FixtureDef {
+            name: name.to_owned(),
+            line: function.line,
+            scope: Some(Scope::Function),
+            params: Params::None,
+            autouse: false,
+            needs: Vec::new(),
+        };
+        let is_method = scope.is_some_and(|scope| !std::ptr::eq(scope, &at.names)) && !is_static;
+        def.needs = function
+            .params
+            .iter()
+            .skip(usize::from(is_method))
+            .filter(|param| !param.has_default)
+            .map(|param| param.name.clone())
+            .collect();
+        let mut evaluator = Evaluator::new(self.world, scope.filter(|_| arguments.here));
+        let (mut params, mut ids) = (None, None);
+        let mut positional = arguments.args.iter();
+        if let Some(value) = positional.next() {
+            def.scope = Scope::of(&evaluator.value(arguments.at, value));
+        }
+        let mut unknown = positional.next().is_some();
+        for (keyword, value) in arguments.keywords {
+            match keyword.as_deref() {
+                Some("params") => params = Some(value),
+                Some("ids") => ids = Some(value),
+                Some("scope" | "loop_scope") => {
+                    let value = evaluator.value(arguments.at, value);
+                    if keyword.as_deref() == Some("scope") {
+                        def.scope = Scope::of(&value);
+                    }
+                }
+                Some("autouse") => match evaluator.value(arguments.at, value).truth() {
+                    Some(autouse) => def.autouse = autouse,
+                    None => unknown = true,
+                },
+                Some("name") => match evaluator.value(arguments.at, value) {
+                    Value::Str(name) => def.name = name.to_string(),
+                    Value::None => {}
+                    _ => unknown = true,
+                },
+                _ => unknown = true,
+            }
+        }
+        let maker = Parametrize {
+            world: self.world,
+            config: self.config,
+            line: function.line,
+            scope: scope.filter(|_| arguments.here),
+        };
+        def.params = match (params, def.scope) {
+            _ if unknown => Params::Unknown,
+            (None | Some(Expr::None), _) => Params::None,
+            (Some(_), None) => Params::Unknown,
+            (Some(params), Some(wide)) => {
+                match maker.params(arguments.at, &def.name, params, ids, wide) {
+                    Ok(sets) => Params::Known(sets.into()),
+                    Err(_) => Params::Unknown,
+                }
+            }
+        };
+        def.autouse |= unknown;
+        def
+    }
+
+    fn makes_fixture(&self, at: Module<'a>, value: &'a Expr) -> bool {
+        let Expr::Call { func, keywords, .. } = value else {
+            return false;
+        };
+        let path = self
+            .world
+            .path(at, func)
+            .or_else(|| func.dotted())
+            .unwrap_or_default();
+        // A bare `pytest.fixture(..)` is a decorator that waits for its function.
+        let named = path.to_ascii_lowercase().contains("fixture")
+            && path != "pytest.fixture"
+            && !path.starts_with("pytest.mark.");
+        named
+            || self.makes_fixture(at, func)
+            || matches!(&**func, Expr::Call { func, .. } if self.world.path(at, func).as_deref() == Some("pytest.fixture"))
+            || keywords
+                .iter()
+                .any(|(name, _)| name.as_deref() == Some("autouse") && path != "pytest.fixture")
+    }
+}
+
+/// What a test asks for.
+#[derive(Debug)]
+pub(crate) struct Request<'r> {
+    /// Names in the order in which pytest puts them in front: autouse fixtures are added to these.
+    pub(crate) used: &'r [String],
+    /// The function's own arguments.
+    pub(crate) arguments: &'r [String],
+    /// Arguments that a `parametrize` gives a value to, which hide fixtures of the same name.
+    pub(crate) direct: &'r HashSet<String>,
+    /// All that a `parametrize` names.
+    pub(crate) parametrized: &'r HashSet<String>,
+    /// Of the function, for reasons.
+    pub(crate) line: u32,
+}
+
+/// The fixtures that a test uses.
+#[derive(Debug)]
+pub(crate) struct Closure<'a> {
+    pub(crate) names: Vec<String>,
+    /// The parametrized ones, in the order in which pytest parametrizes by them.
+    pub(crate) parametrized: Vec<Arc<ParameterSets<'a>>>,
+    scopes: Vec<(String, Scope)>,
+}
+
+impl Closure<'_> {
+    /// The scope of a fixture of the closure.
+    pub(crate) fn scope(&self, name: &str) -> Option<Scope> {
+        let found = self.scopes.iter().find(|(other, _)| other == name);
+        found.map(|(_, scope)| *scope)
+    }
+}
+
+/// What holders around a test bring, the outermost first.
+pub(crate) struct Visible<'v, 'a> {
+    pub(crate) holders: Vec<&'v Fixtures<'a>>,
+    pub(crate) plugins: Option<&'a PluginFacts>,
+    pub(crate) usefixtures: &'a [String],
+}
+
+/// The order in which the needs of fixtures are followed.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// Level by level, until pytest 8.
+    Breadth,
+    /// Into each before the next, since pytest 9.
+    Depth,
+}
+
+impl<'a> Visible<'_, 'a> {
+    /// The definitions of a name, the nearest last.
+    fn defs(&self, name: &str) -> Vec<&FixtureDef<'a>> {
+        let holders = self.holders.iter();
+        holders
+            .flat_map(|holder| holder.defs.iter().filter(|def| def.name == name))
+            .collect()
+    }
+
+    fn is_opaque(&self, name: &str) -> bool {
+        self.holders
+            .iter()
+            .any(|holder| holder.opaque.iter().any(|other| other == name))
+    }
+
+    fn is_generated(&self, name: &str) -> bool {
+        self.holders
+            .iter()
+            .any(|holder| holder.generated.iter().any(|other| other == name))
+    }
+
+    /// What the nearest definition of a name requests.
+    fn needs(&self, name: &str, index: usize) -> Vec<String> {
+        let defs = self.defs(name);
+        match defs.len().checked_sub(1 + index) {
+            Some(at) => defs[at].needs.clone(),
+            None if defs.len() == index => {
+                let of_plugin = self.plugins.and_then(|facts| {
+                    facts.fixtures.iter().find(|fixture| fixture.name == name)
+                });
+                match of_plugin {
+                    Some(fixture) => fixture.needs.clone(),
+                    None => needs_of_builtin(name).iter().map(|&name| name.to_owned()).collect(),
+                }
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn closure(&self, initial: &[String], request: &Request<'_>, order: Order) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        match order {
+            Order::Breadth => {
+                names.extend(initial.iter().cloned());
+                let mut at = 0;
+                while at < names.len() {
+                    let name = names[at].clone();
+                    at += 1;
+                    if request.direct.contains(&name) {
+                        continue;
+                    }
+                    for need in self.needs(&name, 0) {
+                        if !names.contains(&need) {
+                            names.push(need);
                         }
                     }
-                    let needs = defs.iter().flat_map(|def| def.needs.iter().cloned());
-                    indirect.extend(needs.clone());
-                    todo.extend(needs);
                 }
-                None if BUILTIN.contains(&name.as_str()) || plugins_known => {}
-                None => return Err(Found::Unknown(name)),
+            }
+            Order::Depth => {
+                let mut indices: Vec<(String, usize)> = Vec::new();
+                for name in initial {
+                    self.visit(name, request, &mut indices, &mut names);
+                }
             }
         }
-        if let ([first, _, ..], true) = (
-            constant.as_slice(),
-            constant.iter().any(|def| indirect.contains(&def.name)),
-        ) {
-            return Err(Found::Parametrized(first));
+        let scope = |name: &String| match self.defs(name).last() {
+            Some(_) if request.direct.contains(name) => Scope::Function,
+            Some(def) => def.scope.unwrap_or(Scope::Function),
+            None => Scope::Function,
+        };
+        // The sort is stable, as Python's is.
+        names.sort_by_key(|name| std::cmp::Reverse(scope(name)));
+        names
+    }
+
+    fn visit(
+        &self,
+        name: &str,
+        request: &Request<'_>,
+        depths: &mut Vec<(String, usize)>,
+        names: &mut Vec<String>,
+    ) {
+        let known = depths.iter().position(|(other, _)| other == name);
+        // How many definitions of the name are being followed; one that was is not again.
+        let depth = match known {
+            Some(at) if depths[at].1 == 0 => return,
+            Some(at) => depths[at].1,
+            None => 0,
+        };
+        if !names.iter().any(|other| other == name) {
+            names.push(name.to_owned());
         }
-        constant.sort_by_key(|def| arguments.iter().position(|name| *name == def.name));
-        Ok(constant)
+        if request.direct.contains(name) {
+            if known.is_none() {
+                depths.push((name.to_owned(), 0));
+            }
+            return;
+        }
+        let at = match known {
+            Some(at) => at,
+            None => {
+                depths.push((name.to_owned(), 0));
+                depths.len() - 1
+            }
+        };
+        if depth > self.defs(name).len() {
+            return;
+        }
+        depths[at].1 = depth + 1;
+        for need in self.needs(name, depth) {
+            self.visit(&need, request, depths, names);
+        }
+        depths[at].1 = depth;
+    }
+
+    /// The closure of what a test requests.
+    pub(crate) fn request(&self, request: &Request<'_>) -> Result<Closure<'a>, Reason> {
+        let line = request.line;
+        let unknown = |name: &str| Reason::UnknownFixture {
+            name: name.to_owned(),
+            line,
+        };
+        if self.holders.iter().any(|holder| holder.nameless.is_some()) {
+            return Err(unknown("?"));
+        }
+        let mut initial: Vec<String> = Vec::new();
+        let mut put = |name: &String| {
+            if !initial.contains(name) {
+                initial.push(name.clone());
+            }
+        };
+        self.usefixtures.iter().for_each(&mut put);
+        let plugins = self.plugins.into_iter().flat_map(|facts| &facts.fixtures);
+        plugins
+            .filter(|fixture| fixture.autouse)
+            .for_each(|fixture| put(&fixture.name));
+        for holder in &self.holders {
+            let autouse = holder.defs.iter().filter(|def| def.autouse);
+            autouse.for_each(|def| put(&def.name));
+        }
+        request.used.iter().for_each(&mut put);
+        request.arguments.iter().for_each(&mut put);
+
+        let names = self.closure(&initial, request, Order::Depth);
+        let mut scopes = Vec::new();
+        for name in &names {
+            if self.is_generated(name) {
+                return Err(Reason::GenerateTestsHook { line });
+            }
+            if request.direct.contains(name) {
+                continue;
+            }
+            if self.is_opaque(name) {
+                return Err(unknown(name));
+            }
+            match self.defs(name).as_slice() {
+                [] => {}
+                [.., def] => {
+                    scopes.push((name.clone(), def.scope.unwrap_or(Scope::Function)));
+                    continue;
+                }
+            }
+            let of_plugin = self
+                .plugins
+                .and_then(|facts| facts.fixtures.iter().find(|fixture| fixture.name == *name));
+            match of_plugin {
+                Some(fixture) if fixture.has_params => return Err(unknown(name)),
+                Some(_) => {}
+                None if is_builtin(name) || self.plugins.is_some() => {}
+                None => return Err(unknown(name)),
+            }
+        }
+        let parametrized = self.parametrized(&names, request)?;
+        let before = self.parametrized(&self.closure(&initial, request, Order::Breadth), request)?;
+        let same = parametrized.len() == before.len()
+            && parametrized.iter().zip(&before).all(|(a, b)| Arc::ptr_eq(a, b));
+        match (same, parametrized.first()) {
+            // The order of fixtures is not the same in all versions of pytest.
+            (false, Some(sets)) => Err(Reason::ParametrizedFixture {
+                name: sets.argnames.join(","),
+                line,
+            }),
+            (false, None) => Err(unknown("?")),
+            (true, _) => Ok(Closure {
+                names,
+                parametrized,
+                scopes,
+            }),
+        }
+    }
+
+    /// The parameters of the fixtures of a closure: `FixtureManager.pytest_generate_tests`.
+    fn parametrized(
+        &self,
+        names: &[String],
+        request: &Request<'_>,
+    ) -> Result<Vec<Arc<ParameterSets<'a>>>, Reason> {
+        let mut out = Vec::new();
+        for name in names {
+            if request.parametrized.contains(name) {
+                continue;
+            }
+            // One that requests the fixture of the same name above it leaves its parameters to that.
+            for def in self.defs(name).into_iter().rev() {
+                match &def.params {
+                    Params::Known(sets) => {
+                        out.push(Arc::clone(sets));
+                        break;
+                    }
+                    Params::Unknown => {
+                        return Err(Reason::ParametrizedFixture {
+                            name: def.name.clone(),
+                            line: def.line,
+                        });
+                    }
+                    Params::None if def.needs.contains(name) => {}
+                    Params::None => break,
+                }
+            }
+        }
+        Ok(out)
     }
 }

@@ -1,11 +1,17 @@
 //! One test function: its decorators, parameters and fixtures, to the names of its items.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::fixtures::{Found, Visible};
-use super::marks::{self, Effect};
+use super::eval::MAX_ITEMS;
+use super::fixtures::{Request, Visible};
+use super::marks::{self, Arguments, Effect};
 use super::names::Names;
-use super::parametrize::{MAX_SETS, ParameterSets, Parametrize};
+use super::parametrize::{ParameterSets, Parametrize};
+use super::program::Module;
+use super::reorder::Key;
+use super::resolve::World;
+use super::scope::Scope;
 use crate::config::Config;
 use crate::syntax::{Expr, Function};
 use crate::{PluginFacts, Reason};
@@ -14,17 +20,13 @@ use crate::{PluginFacts, Reason};
 pub(crate) struct Rules<'a> {
     pub(crate) config: &'a Config,
     pub(crate) plugins: Option<&'a PluginFacts>,
-    pub(crate) names: &'a Names<'a>,
-    pub(crate) visible: Visible<'a>,
+    pub(crate) world: World<'a>,
 }
-
-/// The positional and keyword arguments of a `parametrize`.
-pub(crate) type Arguments<'a> = (&'a [Expr], &'a [(Option<String>, Expr)]);
 
 /// What classes and the module around a function add to it, innermost first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inherited<'a> {
-    pub(crate) parametrize: Vec<Arguments<'a>>,
+    pub(crate) parametrize: Vec<Arc<ParameterSets<'a>>>,
     pub(crate) usefixtures: Vec<String>,
 }
 
@@ -32,18 +34,30 @@ pub(crate) struct Inherited<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Decorated<'a> {
     pub(crate) is_fixture: bool,
-    is_static: bool,
+    pub(crate) is_static: bool,
     /// Arguments that `mock.patch` passes.
     pub(crate) mocks: usize,
-    parametrize: Vec<Arguments<'a>>,
-    usefixtures: Vec<String>,
+    pub(crate) parametrize: Vec<Arc<ParameterSets<'a>>>,
+    pub(crate) usefixtures: Vec<String>,
+    /// What `hypothesis.given` passes.
+    given: Vec<Arguments<'a>>,
     anyio: bool,
 }
 
+/// One item of a function: what stands behind its name, and its parameters of wide scopes.
+#[derive(Debug, Default)]
+pub(crate) struct Call<'a> {
+    pub(crate) suffix: String,
+    pub(crate) keys: Vec<Key<'a>>,
+    /// Whether the parameter of a fixture may have marks.
+    pub(crate) more_marks: bool,
+}
+
 impl<'a> Rules<'a> {
-    /// Reads decorators. `scopes` are the bodies of the classes around them.
+    /// Reads decorators of something in a module. `scopes` are the bodies of the classes around them.
     pub(crate) fn decorated(
         &self,
+        at: Module<'a>,
         decorators: &'a [Expr],
         line: u32,
         scopes: &[&Names<'a>],
@@ -52,56 +66,87 @@ impl<'a> Rules<'a> {
         // The decorator nearest to the function applies first.
         for decorator in decorators.iter().rev() {
             let unknown = |name: String| Reason::UnknownDecorator { name, line };
+            let func = match decorator {
+                Expr::Call { func, .. } => func,
+                other => other,
+            };
             let mut shadow = None;
-            decorator.names(&mut |name| {
+            func.names(&mut |name| {
                 if scopes.iter().any(|scope| !scope.get(name).is_empty()) {
                     shadow = Some(name.to_owned());
                 }
             });
-            let effect = marks::effect(self.names, decorator);
+            let effect = marks::effect(self.world, at, decorator);
             if let (Some(name), false) = (shadow, matches!(effect, Effect::Fixture(_))) {
                 return Err(unknown(name));
             }
-            match effect {
-                Effect::Keep => {}
-                Effect::Patch(mocks) => out.mocks += mocks,
-                Effect::Static => out.is_static = true,
-                Effect::ClassMethod => {}
-                Effect::Fixture(_) => out.is_fixture = true,
-                Effect::Parametrize(args, keywords) => out.parametrize.push((args, keywords)),
-                Effect::UseFixtures(args) => match marks::literal_names(args) {
-                    Some(names) => out.usefixtures.extend(names),
-                    None => return Err(unknown("pytest.mark.usefixtures".to_owned())),
-                },
-                Effect::AnyIo => out.anyio = true,
-                Effect::Unknown(name) => return Err(unknown(name)),
-            }
+            self.apply(effect, line, scopes, &mut out)?;
         }
         Ok(out)
     }
 
-    /// The suffixes of a function's items, empty for one without parameters. None for a fixture.
+    /// Adds the effect of a decorator or mark.
+    pub(crate) fn apply(
+        &self,
+        effect: Effect<'a>,
+        line: u32,
+        scopes: &[&Names<'a>],
+        out: &mut Decorated<'a>,
+    ) -> Result<(), Reason> {
+        let unknown = |name: String| Reason::UnknownDecorator { name, line };
+        match effect {
+            Effect::Keep | Effect::ClassMethod => {}
+            Effect::Patch(mocks) => out.mocks += mocks,
+            Effect::Given(arguments) => out.given.push(arguments),
+            Effect::Static => out.is_static = true,
+            Effect::Fixture(_) => out.is_fixture = true,
+            Effect::Parametrize(arguments) => {
+                let maker = Parametrize {
+                    world: self.world,
+                    config: self.config,
+                    line,
+                    scope: scopes.last().copied(),
+                };
+                out.parametrize.push(maker.sets(arguments)?.into());
+            }
+            Effect::UseFixtures(arguments) => match marks::literal_names(arguments.args) {
+                Some(names) => out.usefixtures.extend(names),
+                None => return Err(unknown("pytest.mark.usefixtures".to_owned())),
+            },
+            Effect::AnyIo => out.anyio = true,
+            Effect::Unknown(name) => return Err(unknown(name)),
+        }
+        Ok(())
+    }
+
+    /// The items of a function. None for a fixture.
     pub(crate) fn items(
         &self,
+        at: Module<'a>,
         function: &'a Function,
         scopes: &[&Names<'a>],
         inherited: &Inherited<'a>,
-    ) -> Result<Option<Vec<String>>, Reason> {
-        let decorated = self.decorated(&function.decorators, function.line, scopes)?;
+        visible: &Visible<'_, 'a>,
+    ) -> Result<Option<Vec<Call<'a>>>, Reason> {
+        let line = function.line;
+        let decorated = self.decorated(at, &function.decorators, line, scopes)?;
         if decorated.is_fixture {
             return Ok(None);
         }
-        let at = |name: &str| (name.to_owned(), function.line);
+        let name = || function.name.clone();
         if function.is_generator {
-            let (name, line) = at(&function.name);
-            return Err(Reason::YieldTest { name, line });
+            return Err(Reason::YieldTest { name: name(), line });
         }
-        if self.plugins.is_none() && (function.is_async || decorated.anyio) {
-            let (name, line) = at(&function.name);
-            return Err(Reason::AsyncTest { name, line });
+        // The plugin of anyio gives its tests a fixture that has parameters.
+        let anyio = decorated.anyio
+            && self.plugins.is_some_and(|facts| {
+                facts.hooks.iter().any(|hook| hook.module.starts_with("anyio"))
+            });
+        if anyio || (self.plugins.is_none() && (function.is_async || decorated.anyio)) {
+            return Err(Reason::AsyncTest { name: name(), line });
         }
         let is_method = !scopes.is_empty() && !decorated.is_static;
-        let wanted: Vec<String> = function
+        let mut wanted: Vec<String> = function
             .params
             .iter()
             .skip(usize::from(is_method))
@@ -109,90 +154,132 @@ impl<'a> Rules<'a> {
             .skip(decorated.mocks)
             .map(|param| param.name.clone())
             .collect();
+        for given in &decorated.given {
+            without_given(given, &mut wanted).ok_or_else(|| Reason::UnknownDecorator {
+                name: "hypothesis.given".to_owned(),
+                line,
+            })?;
+        }
+        let marks: Vec<&Arc<ParameterSets<'a>>> = decorated
+            .parametrize
+            .iter()
+            .chain(&inherited.parametrize)
+            .collect();
+        let mut parametrized = HashSet::new();
         let mut direct = HashSet::new();
-        let mut suffixes: Option<Vec<String>> = None;
-        let maker = Parametrize {
-            names: self.names,
-            config: self.config,
-            line: function.line,
-        };
-        for (args, keywords) in decorated.parametrize.iter().chain(&inherited.parametrize) {
-            let ParameterSets { argnames, ids } = maker.sets(args, keywords)?;
-            for name in &argnames {
-                if !wanted.contains(name) || !direct.insert(name.clone()) {
-                    return Err(Reason::ParametrizeMismatch {
-                        argument: name.clone(),
-                        line: function.line,
-                    });
+        for sets in &marks {
+            for name in &sets.argnames {
+                if !sets.indirect.contains(name) {
+                    direct.insert(name.clone());
+                }
+                if name == "request" || !parametrized.insert(name.clone()) {
+                    return Err(mismatch(name, line));
                 }
             }
-            suffixes = Some(product(suffixes, ids, &argnames, function.line)?);
         }
-        let inherited = inherited.usefixtures.iter();
-        let used = inherited.chain(&self.config.usefixtures).cloned();
-        let used = decorated.usefixtures.into_iter().chain(used);
-        match self
-            .visible
-            .parametrized(&wanted, used, &direct, self.plugins.is_some())
-        {
-            Ok(fixtures) => {
-                // pytest parametrizes by fixtures before it does by marks.
-                let marked = suffixes.take();
-                for def in fixtures {
-                    let params = Expr::List(def.params.clone().unwrap_or_default());
-                    let args = [Expr::Str(def.name.clone()), params];
-                    let ParameterSets { argnames, ids } = maker.sets(&args, &[])?;
-                    suffixes = Some(product(suffixes, ids, &argnames, function.line)?);
-                }
-                if let Some(marked) = marked {
-                    suffixes = Some(product(suffixes, marked, &[], function.line)?);
-                }
-            }
-            Err(Found::Parametrized(def)) => {
-                return Err(Reason::ParametrizedFixture {
-                    name: def.name.clone(),
-                    line: def.line,
-                });
-            }
-            Err(Found::Generated) => {
-                let line = function.line;
-                return Err(Reason::GenerateTestsHook { line });
-            }
-            Err(Found::Unknown(name)) => {
-                let line = function.line;
-                return Err(Reason::UnknownFixture { name, line });
-            }
+        let mut used = decorated.usefixtures;
+        used.extend(inherited.usefixtures.iter().cloned());
+        let closure = visible.request(&Request {
+            used: &used,
+            arguments: &wanted,
+            direct: &direct,
+            parametrized: &parametrized,
+            line,
+        })?;
+        if let Some(name) = parametrized.iter().find(|name| !closure.names.contains(name)) {
+            return Err(mismatch(name, line));
         }
-        Ok(Some(match suffixes {
-            None => vec![String::new()],
-            Some(ids) => ids.iter().map(|id| format!("[{id}]")).collect(),
-        }))
-    }
-
-    pub(crate) fn inherited(&self, decorated: Decorated<'a>) -> Inherited<'a> {
-        Inherited {
-            parametrize: decorated.parametrize,
-            usefixtures: decorated.usefixtures,
+        let mut calls: Vec<Call<'a>> = Vec::new();
+        // pytest parametrizes by fixtures before it does by marks.
+        for sets in &closure.parametrized {
+            calls = product(calls, sets, sets.scope.unwrap_or(Scope::Function), line)?;
         }
+        for sets in marks {
+            let scope = match sets.scope {
+                Some(scope) => scope,
+                // The narrowest of the fixtures, if all arguments go to fixtures.
+                None if sets.indirect.len() == sets.argnames.len() => sets
+                    .argnames
+                    .iter()
+                    .filter_map(|name| closure.scope(name))
+                    .min()
+                    .unwrap_or(Scope::Function),
+                None => Scope::Function,
+            };
+            calls = product(calls, sets, scope, line)?;
+        }
+        let more_marks = closure.parametrized.iter().any(|sets| sets.marked);
+        for call in &mut calls {
+            call.suffix = format!("[{}]", call.suffix);
+            call.more_marks = more_marks;
+        }
+        if calls.is_empty() {
+            calls.push(Call::default());
+        }
+        Ok(Some(calls))
     }
 }
 
-/// The ids of all combinations, the sets that came first outermost.
-fn product(
-    before: Option<Vec<String>>,
-    ids: Vec<String>,
-    argnames: &[String],
+fn mismatch(argument: &str, line: u32) -> Reason {
+    Reason::ParametrizeMismatch {
+        argument: argument.to_owned(),
+        line,
+    }
+}
+
+/// Takes the arguments that `hypothesis.given` passes out of those that a test wants: by position from the
+/// right, or by name.
+fn without_given(given: &Arguments<'_>, wanted: &mut Vec<String>) -> Option<()> {
+    if given.args.iter().any(|arg| matches!(arg, Expr::Starred(_) | Expr::Ellipsis)) {
+        return None;
+    }
+    for (name, _) in given.keywords {
+        let name = name.as_deref()?;
+        wanted.retain(|wanted| wanted != name);
+    }
+    let left = wanted.len().checked_sub(given.args.len())?;
+    wanted.truncate(left);
+    Some(())
+}
+
+/// All combinations, the sets that came first outermost.
+fn product<'a>(
+    before: Vec<Call<'a>>,
+    sets: &ParameterSets<'a>,
+    scope: Scope,
     line: u32,
-) -> Result<Vec<String>, Reason> {
-    let Some(before) = before else {
-        return Ok(ids);
-    };
-    if before.len() * ids.len() > MAX_SETS {
-        let argument = argnames.join(",");
+) -> Result<Vec<Call<'a>>, Reason> {
+    let first = before.is_empty();
+    let before = if first { vec![Call::default()] } else { before };
+    if before.len() * sets.sets.len() > MAX_ITEMS {
+        let argument = sets.argnames.join(",");
         return Err(Reason::DynamicParametrize { argument, line });
     }
-    Ok(before
-        .iter()
-        .flat_map(|before| ids.iter().map(move |id| format!("{before}-{id}")))
-        .collect())
+    let mut out = Vec::with_capacity(before.len() * sets.sets.len());
+    for call in &before {
+        for (index, set) in sets.sets.iter().enumerate() {
+            let suffix = match first {
+                true => set.id.clone(),
+                false => format!("{}-{}", call.suffix, set.id),
+            };
+            let mut keys = call.keys.clone();
+            if scope > Scope::Function {
+                for (argument, value) in sets.argnames.iter().zip(&set.values) {
+                    keys.push(Key {
+                        argument: argument.clone(),
+                        scope,
+                        index,
+                        direct: !sets.indirect.contains(argument),
+                        value: value.clone(),
+                    });
+                }
+            }
+            out.push(Call {
+                suffix,
+                keys,
+                more_marks: false,
+            });
+        }
+    }
+    Ok(out)
 }

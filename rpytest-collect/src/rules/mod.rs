@@ -1,13 +1,21 @@
 //! pytest's rules for what a module's source means, one module each.
 
+mod calls;
 pub(crate) mod classes;
 pub(crate) mod conftest;
 pub(crate) mod effects;
+mod eval;
 pub(crate) mod fixtures;
 pub(crate) mod functions;
 pub(crate) mod ids;
 pub(crate) mod marks;
 pub(crate) mod module;
 pub(crate) mod names;
+mod outside;
 pub(crate) mod parametrize;
+pub(crate) mod program;
+mod reorder;
+pub(crate) mod resolve;
+pub(crate) mod scope;
 pub(crate) mod test_classes;
+mod value;

@@ -1,80 +1,162 @@
 //! One module's items: pytest's `PyCollector.collect` over names instead of objects.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::classes;
-use super::conftest::{Conftest, contains};
-use super::fixtures::{Fixtures, Visible};
-use super::functions::{Inherited, Rules};
+use super::conftest::Conftest;
+use super::fixtures::{Fixtures, Reader, Visible};
+use super::functions::{Decorated, Inherited, Rules};
 use super::marks;
-use super::names::{Binding, Bound, Names};
+use super::names::{Binding, Bound, Names, Star};
+use super::program::{Found, Module};
+use super::reorder::{self, Key, Keyed};
+use super::resolve::{Thing, World};
+use super::scope::Scope;
 use crate::config::Config;
 use crate::glob::prefix_or_glob;
-use crate::syntax::{Expr, ModuleSummary, StmtKind};
+use crate::syntax::{Class, Expr, Function, StmtKind, contains};
 use crate::{Item, PluginFacts, Reason};
 
 pub(crate) struct Source<'a> {
     /// The node id of the file.
     pub(crate) id: &'a str,
-    pub(crate) summary: &'a ModuleSummary,
+    pub(crate) module: Module<'a>,
+    pub(crate) world: World<'a>,
     pub(crate) config: &'a Config,
     pub(crate) plugins: Option<&'a PluginFacts>,
     /// The conftests above the file, outermost first.
-    pub(crate) conftests: &'a [&'a Conftest],
-    pub(crate) text: &'a [u8],
-    /// The text of the module of the project that a `from` import names.
-    pub(crate) imported: Imported<'a>,
+    pub(crate) conftests: &'a [&'a Conftest<'a>],
 }
 
-/// By leading dots, module and name.
-pub(crate) type Imported<'a> = &'a dyn Fn(u32, &str, &str) -> Option<Vec<u8>>;
+/// What a module gives.
+#[derive(Debug)]
+pub(crate) struct Collected {
+    /// In the order in which they are defined.
+    pub(crate) items: Vec<Item>,
+    /// Positions of the items in the order in which pytest runs them.
+    pub(crate) order: Vec<usize>,
+    pub(crate) reasons: Vec<Reason>,
+    /// Arguments by whose parameters pytest orders the items of several files, each with its scope.
+    pub(crate) wide: Vec<(Scope, String)>,
+}
 
 /// The items of a module and what is not proved about them.
-pub(crate) fn collect<'a>(source: &'a Source<'a>) -> (Vec<Item>, Vec<Reason>) {
-    let names = Names::of_module(source.summary);
-    let own = Fixtures::of(&source.summary.body, &names);
-    let above = source.conftests.iter().map(|conftest| &conftest.fixtures);
+pub(crate) fn collect<'a>(source: &'a Source<'a>) -> Collected {
+    let reader = Reader {
+        world: source.world,
+        config: source.config,
+    };
+    let mut holders: Vec<Arc<Fixtures<'a>>> = source
+        .conftests
+        .iter()
+        .map(|conftest| Arc::clone(&conftest.fixtures))
+        .collect();
+    holders.push(Arc::new(reader.of_module(source.module)));
     let mut collector = ModuleCollector {
         rules: Rules {
             config: source.config,
             plugins: source.plugins,
-            names: &names,
-            visible: Visible::new(above.chain([&own])),
+            world: source.world,
         },
-        summary: source.summary,
+        own: source.module,
+        holders,
         items: Vec::new(),
         reasons: Vec::new(),
         of_interest: HashSet::new(),
-        imported: source.imported,
-        text: source.text,
     };
     collector.module(source.id);
-    (collector.items, collector.reasons)
+    collector.finish()
 }
 
 pub(super) struct ModuleCollector<'a> {
     pub(super) rules: Rules<'a>,
-    pub(super) summary: &'a ModuleSummary,
-    pub(super) items: Vec<Item>,
+    pub(super) own: Module<'a>,
+    /// Who brings fixtures, the outermost first.
+    pub(super) holders: Vec<Arc<Fixtures<'a>>>,
+    pub(super) items: Vec<Collecting<'a>>,
     pub(super) reasons: Vec<Reason>,
     /// Classes and functions that items come from.
     pub(super) of_interest: HashSet<&'a str>,
-    pub(super) imported: Imported<'a>,
-    pub(super) text: &'a [u8],
+}
+
+/// An item before it has its place.
+pub(super) struct Collecting<'a> {
+    pub(super) item: Item,
+    keys: Vec<Key<'a>>,
+    /// The id of the class or module that it is in.
+    parent: String,
+    call: usize,
+}
+
+impl Collecting<'_> {
+    pub(super) fn new(item: Item) -> Self {
+        Self {
+            item,
+            keys: Vec::new(),
+            parent: String::new(),
+            call: 0,
+        }
+    }
 }
 
 impl<'a> ModuleCollector<'a> {
+    fn finish(mut self) -> Collected {
+        let keyed: Vec<Keyed<'_, 'a>> = self
+            .items
+            .iter()
+            .map(|item| Keyed {
+                keys: &item.keys,
+                class: &item.parent,
+                call: item.call,
+            })
+            .collect();
+        let order = reorder::order(&keyed);
+        if order.is_none() {
+            let wide = self.items.iter().find_map(|item| Some((item, item.keys.first()?)));
+            if let Some((item, key)) = wide {
+                self.reasons.push(Reason::ParameterOrder {
+                    argument: key.argument.clone(),
+                    line: item.item.line,
+                });
+            }
+        }
+        let mut wide: Vec<(Scope, String)> = self
+            .items
+            .iter()
+            .flat_map(|item| &item.keys)
+            .filter(|key| key.scope > Scope::Module)
+            .map(|key| (key.scope, key.argument.clone()))
+            .collect();
+        wide.sort();
+        wide.dedup();
+        Collected {
+            items: self.items.into_iter().map(|item| item.item).collect(),
+            order: order.unwrap_or_default(),
+            reasons: self.reasons,
+            wide,
+        }
+    }
+
     fn module(&mut self, id: &str) {
         if !self.whole_module() {
             return;
         }
-        let names = self.rules.names;
+        let names = &self.own.names;
         let mut inherited = Inherited::default();
-        if let Some(fixtures) = self.body_marks(names) {
-            inherited.usefixtures = fixtures;
+        if let Some(marks) = self.body_marks(self.own, names, &[]) {
+            inherited.usefixtures = marks.usefixtures;
+            inherited.parametrize = marks.parametrize;
         }
-        for (name, bindings) in names.iter() {
-            self.name(id, name, bindings, &[], &inherited);
+        let mut stars = names.stars.iter().peekable();
+        let own: Vec<(&'a str, &[Binding<'a>])> = names.iter().collect();
+        for position in 0..=own.len() {
+            while let Some(star) = stars.next_if(|star| star.position <= position) {
+                self.star(id, star, &inherited);
+            }
+            if let Some((name, bindings)) = own.get(position) {
+                self.name(id, name, self.own, bindings, &[], &inherited);
+            }
         }
         for (name, bindings) in names.iter() {
             let has_tests = |binding: &Binding<'_>| match binding.bound {
@@ -90,8 +172,8 @@ impl<'a> ModuleCollector<'a> {
                 self.of_interest.insert(name);
             }
         }
-        self.effects(&self.summary.body);
-        let touched = self.summary.touched.iter();
+        self.effects(&self.own.summary.body);
+        let touched = self.own.summary.touched.iter();
         for (line, name) in touched {
             self.touch(*line, name);
         }
@@ -99,28 +181,23 @@ impl<'a> ModuleCollector<'a> {
 
     /// What concerns the module as a whole. False where it has no items.
     fn whole_module(&mut self) -> bool {
-        let names = self.rules.names;
-        if let Some((line, name)) = &self.summary.dynamic {
+        let (summary, names) = (self.own.summary, &self.own.names);
+        if let Some((line, name)) = &summary.dynamic {
             self.reasons.push(Reason::DynamicNamespace {
                 name: name.clone(),
                 line: *line,
             });
         }
-        let skips = self.summary.skips.iter().filter(|(_, function)| {
-            names
-                .qualified(function)
+        let world = self.rules.world;
+        let skips = summary.skips.iter().filter(|(_, function)| {
+            world
+                .path(self.own, function)
                 .is_none_or(|path| path.starts_with("pytest.") && !path.starts_with("pytest.mark."))
         });
-        let leaves = self.summary.leaves.into_iter();
+        let leaves = summary.leaves.into_iter();
         let leaves = leaves.chain(skips.map(|(line, _)| *line)).min();
         self.reasons
             .extend(leaves.map(|line| Reason::ModuleSkip { line }));
-        for (line, module) in &names.stars {
-            self.reasons.push(Reason::StarImport {
-                name: (*module).to_owned(),
-                line: *line,
-            });
-        }
         if let Some(binding) = names.get("pytest_generate_tests").first() {
             self.reasons
                 .push(Reason::GenerateTestsHook { line: binding.line });
@@ -148,26 +225,38 @@ impl<'a> ModuleCollector<'a> {
         true
     }
 
-    /// The fixtures that a body's `pytestmark` uses.
-    pub(super) fn body_marks(&mut self, names: &Names<'a>) -> Option<Vec<String>> {
-        let known = match names.get("pytestmark") {
-            [] => return Some(Vec::new()),
-            [
-                Binding {
-                    conditional: false,
-                    bound: Bound::Value(value),
-                    ..
-                },
-            ] => marks::pytestmark(self.rules.names, value),
+    /// What the `pytestmark` of a body adds.
+    pub(super) fn body_marks(
+        &mut self,
+        at: Module<'a>,
+        names: &Names<'a>,
+        scopes: &[&Names<'a>],
+    ) -> Option<Decorated<'a>> {
+        let mut marks = Decorated::default();
+        let binding = match names.get("pytestmark") {
+            [] => return Some(marks),
+            [one, ..] => one,
+        };
+        let known = match (names.get("pytestmark"), binding.bound) {
+            ([_], Bound::Value(value)) if !binding.conditional && !at.is_exposed("pytestmark") => {
+                marks::pytestmark(self.rules.world, at, value)
+            }
             _ => None,
         };
-        if known.is_none() {
+        let Some(effects) = known else {
             self.reasons.push(Reason::TestMark {
                 name: "pytestmark".to_owned(),
-                line: names.get("pytestmark")[0].line,
+                line: binding.line,
             });
+            return None;
+        };
+        for effect in effects {
+            if let Err(reason) = self.rules.apply(effect, binding.line, scopes, &mut marks) {
+                self.reasons.push(reason);
+                return None;
+            }
         }
-        known
+        Some(marks)
     }
 
     pub(super) fn is_function_name(&self, name: &str) -> bool {
@@ -178,11 +267,60 @@ impl<'a> ModuleCollector<'a> {
         prefix_or_glob(&self.rules.config.python_classes, name)
     }
 
-    /// Everything that one name of a module or class body gives. `scopes` are the class bodies around it.
+    /// Whether a module that is imported from may have test cases.
+    fn knows_test_cases(&self, at: Module<'a>, level: u32, module: &str) -> bool {
+        match self.rules.world.modules.find(at.path, level, module) {
+            Found::Module(module) => mentions_test_cases(module),
+            Found::Outside | Found::Unknown => true,
+        }
+    }
+
+    /// What a star import brings.
+    fn star(&mut self, id: &str, star: &Star<'a>, inherited: &Inherited<'a>) {
+        let world = self.rules.world;
+        let unknown = Reason::StarImport {
+            name: star.module.to_owned(),
+            line: star.line,
+        };
+        let exports = match world.modules.find(self.own.path, star.level, star.module) {
+            Found::Outside if super::outside::is_standard(star.module) => return,
+            Found::Module(module) if !star.conditional => world.exports(module, 8),
+            _ => None,
+        };
+        let Some(exports) = exports else {
+            self.reasons.push(unknown);
+            return;
+        };
+        for name in exports {
+            if is_ignored(&name) {
+                continue;
+            }
+            // Which of two is meant hangs on their order.
+            if !self.own.names.get(&name).is_empty() {
+                if self.is_test_like(&name) {
+                    self.reasons.push(Reason::ConditionalDefinition {
+                        name: name.clone(),
+                        line: star.line,
+                    });
+                }
+                continue;
+            }
+            let thing = world.global(self.own, &name);
+            self.thing(id, &name, star.line, thing, &[], inherited);
+        }
+    }
+
+    fn is_test_like(&self, name: &str) -> bool {
+        self.is_function_name(name) || self.is_class_name(name)
+    }
+
+    /// Everything that one name of a module or class body gives. `at` is the module of the body, `scopes`
+    /// are the class bodies around the name.
     pub(super) fn name(
         &mut self,
         id: &str,
         name: &'a str,
+        at: Module<'a>,
         bindings: &[Binding<'a>],
         scopes: &[&Names<'a>],
         inherited: &Inherited<'a>,
@@ -192,12 +330,8 @@ impl<'a> ModuleCollector<'a> {
             return;
         }
         let line = last.line;
-        let test_like = self.is_function_name(name) || self.is_class_name(name);
-        let owned = || name.to_owned();
-        let unclear = bindings
-            .iter()
-            .any(|binding| binding.conditional || matches!(binding.bound, Bound::Deleted));
-        if unclear && test_like {
+        let conditional = bindings.iter().any(|binding| binding.conditional);
+        if conditional && self.is_test_like(name) {
             let harmless = bindings.iter().all(|binding| match binding.bound {
                 Bound::Value(value) => value.is_plain_data(),
                 Bound::Module(_) => true,
@@ -205,128 +339,167 @@ impl<'a> ModuleCollector<'a> {
             });
             if !harmless {
                 self.reasons.push(Reason::ConditionalDefinition {
-                    name: owned(),
+                    name: name.to_owned(),
                     line,
                 });
             }
             return;
         }
-        if unclear {
+        if conditional {
             // Any of them may be what stays.
             for binding in bindings {
-                self.unlikely(name, binding, scopes);
+                let thing = self.rules.world.bound(at, binding);
+                self.unlikely(name, binding.line, &thing, scopes);
             }
             return;
         }
-        match last.bound {
-            Bound::Function(function) if self.is_function_name(name) => {
-                match self.rules.items(function, scopes, inherited) {
-                    Ok(None) => {}
-                    Ok(Some(suffixes)) => {
-                        self.interest(scopes, name);
-                        self.items.extend(suffixes.iter().map(|suffix| {
-                            Item::new(format!("{id}::{name}{suffix}"), function.line)
-                        }));
+        if matches!(last.bound, Bound::Deleted) {
+            return;
+        }
+        let thing = match last.bound {
+            // A class body knows its own names, which come before those of the module.
+            Bound::Value(value @ (Expr::Name(_) | Expr::Attr(..))) if !scopes.is_empty() => {
+                let mut own = None;
+                value.names(&mut |name| {
+                    let scope = scopes.last().map(|scope| scope.get(name));
+                    own = own.or(scope.and_then(<[_]>::last).copied());
+                });
+                match own {
+                    Some(binding) if matches!(value, Expr::Name(_)) => {
+                        self.rules.world.bound(at, &binding)
                     }
-                    Err(reason) => self.reasons.push(reason),
+                    Some(_) => Thing::Unknown,
+                    None => self.rules.world.bound(at, &last),
                 }
             }
-            Bound::Function(function) => {
-                let unknown = self
-                    .rules
-                    .decorated(&function.decorators, function.line, scopes);
-                if self.is_class_name(name) && unknown.is_err() {
-                    self.reasons.push(Reason::DynamicName {
-                        name: owned(),
+            _ => self.rules.world.bound(at, &last),
+        };
+        let before = self.items.len();
+        match (&thing, last.bound) {
+            // What an import brings cannot be a test case if its module knows of none.
+            (Thing::Unknown, Bound::From { level, module, .. })
+                if !self.is_test_like(name) && !self.knows_test_cases(at, level, module) => {}
+            _ => self.thing(id, name, line, thing, scopes, inherited),
+        }
+        if self.items.len() > before {
+            self.interest(scopes, name);
+        }
+    }
+
+    /// What a thing gives under a name.
+    fn thing(
+        &mut self,
+        id: &str,
+        name: &str,
+        line: u32,
+        thing: Thing<'a>,
+        scopes: &[&Names<'a>],
+        inherited: &Inherited<'a>,
+    ) {
+        let dynamic = || Reason::DynamicName {
+            name: name.to_owned(),
+            line,
+        };
+        let test_like = self.is_test_like(name);
+        match thing {
+            Thing::Function(at, function) if self.is_function_name(name) => {
+                self.function(id, name, at, function, scopes, inherited);
+            }
+            Thing::Function(at, function) => {
+                let decorated =
+                    self.rules
+                        .decorated(at, &function.decorators, function.line, scopes);
+                if self.is_class_name(name) && decorated.is_err() {
+                    self.reasons.push(dynamic());
+                }
+            }
+            Thing::Class(at, class) => self.class(id, name, at, class, scopes, inherited),
+            Thing::Value(_, value, _) if test_like && !value.is_plain_data() => {
+                self.reasons.push(dynamic());
+            }
+            Thing::Unknown if test_like => self.reasons.push(dynamic()),
+            thing => self.unlikely(name, line, &thing, scopes),
+        }
+    }
+
+    fn function(
+        &mut self,
+        id: &str,
+        name: &str,
+        at: Module<'a>,
+        function: &'a Function,
+        scopes: &[&Names<'a>],
+        inherited: &Inherited<'a>,
+    ) {
+        let visible = Visible {
+            holders: self.holders.iter().map(|holder| &**holder).collect(),
+            plugins: self.rules.plugins,
+            usefixtures: &self.rules.config.usefixtures,
+        };
+        match self.rules.items(at, function, scopes, inherited, &visible) {
+            Ok(None) => {}
+            Ok(Some(calls)) => {
+                let items = calls.into_iter().enumerate().map(|(index, call)| {
+                    let mut item = Item::new(format!("{id}::{name}{}", call.suffix), function.line);
+                    item.facts.more_marks = call.more_marks;
+                    Collecting {
+                        item,
+                        keys: call.keys,
+                        parent: id.to_owned(),
+                        call: index,
+                    }
+                });
+                self.items.extend(items);
+            }
+            Err(reason) => self.reasons.push(reason),
+        }
+    }
+
+    /// A thing that is no test unless it is a test case under some other name.
+    pub(super) fn unlikely(&mut self, name: &str, line: u32, thing: &Thing<'a>, scopes: &[&Names<'a>]) {
+        let dynamic = || Reason::DynamicName {
+            name: name.to_owned(),
+            line,
+        };
+        match thing {
+            Thing::Outside(path) => {
+                let (module, imported) = path.rsplit_once('.').unwrap_or(("", path));
+                let test_like = self.is_test_like(name) || is_case_name(imported);
+                let known = matches!(
+                    module,
+                    "unittest" | "unittest.case" | "unittest.mock" | "typing" | "builtins"
+                );
+                if test_like && !known && !module.is_empty() {
+                    self.reasons.push(Reason::ImportedTest {
+                        name: name.to_owned(),
                         line,
                     });
                 }
             }
-            Bound::Class(class) => self.class(id, name, class, scopes, inherited),
-            Bound::Value(value) if test_like && !value.is_plain_data() => {
-                self.reasons.push(Reason::DynamicName {
-                    name: owned(),
-                    line,
-                });
-            }
-            Bound::Unknown if test_like => {
-                self.reasons.push(Reason::DynamicName {
-                    name: owned(),
-                    line,
-                });
-            }
-            _ => self.unlikely(name, &last, scopes),
-        }
-    }
-
-    /// A binding that is no test unless it is a test case under some other name.
-    fn unlikely(&mut self, name: &'a str, binding: &Binding<'a>, scopes: &[&Names<'a>]) {
-        let line = binding.line;
-        match binding.bound {
-            Bound::From {
-                level,
-                module,
-                name: imported,
-            } => {
-                let test_like = self.is_function_name(name)
-                    || self.is_class_name(name)
-                    || imported.contains("TestCase")
-                    || (imported.ends_with("Case")
-                        || imported.ends_with("Tests")
-                        || imported.ends_with("Test"));
-                let std = level == 0
-                    && matches!(
-                        module,
-                        "unittest" | "unittest.case" | "unittest.mock" | "typing"
-                    );
-                let text = if std {
-                    None
-                } else {
-                    (self.imported)(level, module, imported)
-                };
-                let has = |word: &str| text.as_ref().is_some_and(|text| contains(text, word));
-                if (test_like && !std) || (has("TestCase") && starts_upper(imported)) {
-                    let name = name.to_owned();
-                    self.reasons.push(Reason::ImportedTest { name, line });
-                } else if has("autouse") && has("params") {
-                    let name = name.to_owned();
-                    self.reasons.push(Reason::UnknownFixture { name, line });
-                }
-            }
-            Bound::Class(class) => {
-                let lineage = classes::lineage(self.rules.names, scopes, class);
-                match lineage {
-                    Err(base) => self
+            Thing::Class(at, class) => {
+                match classes::lineage(self.rules.world, scopes, at, class) {
+                    // Something of another's is a test case if its name says so.
+                    Err(base) if mentions_test_cases(at) || is_case_name(&base) => self
                         .reasons
                         .push(Reason::UnresolvedBase { name: base, line }),
+                    Err(_) => {}
                     Ok(lineage) if lineage.is_testcase => {
-                        let name = name.to_owned();
-                        self.reasons
-                            .push(Reason::ConditionalDefinition { name, line });
+                        self.reasons.push(Reason::ConditionalDefinition {
+                            name: name.to_owned(),
+                            line,
+                        });
                     }
                     Ok(_) => {}
                 }
             }
-            Bound::Value(value) => {
-                let mut mentions = self.mentions_test_case(value);
-                if let Some(path) = self.rules.names.qualified(value) {
-                    // `from unittest import TestCase as Base` and the like give no items by themselves.
-                    mentions &= !path.starts_with("unittest.");
-                    mentions |= path.rsplit('.').next().is_some_and(|last| {
-                        !path.starts_with("unittest.")
-                            && (last.contains("TestCase") || last.ends_with("Test"))
-                    });
-                }
-                if mentions || (is_camel(name) && self.may_make_class(value)) {
-                    let name = name.to_owned();
-                    self.reasons.push(Reason::DynamicName { name, line });
+            Thing::Value(at, value, _) => {
+                let mentions = self.mentions_test_case(value);
+                if mentions || (is_camel(name) && self.may_make_class(at, value)) {
+                    self.reasons.push(dynamic());
                 }
             }
-            Bound::Unknown if is_camel(name) => {
-                let name = name.to_owned();
-                self.reasons.push(Reason::DynamicName { name, line });
-            }
-            Bound::Module(_) | Bound::Function(_) | Bound::Unknown | Bound::Deleted => {}
+            Thing::Unknown if is_camel(name) => self.reasons.push(dynamic()),
+            Thing::Module(_) | Thing::Function(..) | Thing::Unknown => {}
         }
     }
 
@@ -335,15 +508,35 @@ impl<'a> ModuleCollector<'a> {
             self.of_interest.insert(name);
         }
     }
+
+    /// The fixtures of a class, while its members are collected.
+    pub(super) fn class_fixtures(&self, bodies: &[(Module<'a>, &Names<'a>)]) -> Fixtures<'a> {
+        Reader {
+            world: self.rules.world,
+            config: self.rules.config,
+        }
+        .of_bodies(bodies)
+    }
+
+    /// For reasons: a class by its first base.
+    pub(super) fn first_base(class: &Class) -> String {
+        class.bases.first().and_then(Expr::dotted).unwrap_or_default()
+    }
 }
 
-fn starts_upper(name: &str) -> bool {
-    name.trim_start_matches('_').starts_with(char::is_uppercase)
+/// Whether a module has the word in it; one that makes test cases of others' classes must name them.
+fn mentions_test_cases(module: Module<'_>) -> bool {
+    contains(module.words.as_bytes(), "TestCase")
+}
+
+/// Whether a class of this name may be a test case.
+fn is_case_name(name: &str) -> bool {
+    name.contains("TestCase") || ["Case", "Test", "Tests"].iter().any(|end| name.ends_with(end))
 }
 
 /// A name in the style of a class, which `CONSTANTS` and `functions` are not.
 fn is_camel(name: &str) -> bool {
-    starts_upper(name) && name.contains(char::is_lowercase)
+    name.trim_start_matches('_').starts_with(char::is_uppercase) && name.contains(char::is_lowercase)
 }
 
 /// `_pytest.python.IGNORED_ATTRIBUTES`: no dunder is a test.

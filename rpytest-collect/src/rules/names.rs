@@ -34,7 +34,18 @@ pub(crate) struct Binding<'a> {
 pub(crate) struct Names<'a> {
     order: Vec<&'a str>,
     bindings: HashMap<&'a str, Vec<Binding<'a>>>,
-    pub(crate) stars: Vec<(u32, &'a str)>,
+    pub(crate) stars: Vec<Star<'a>>,
+}
+
+/// A star import.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Star<'a> {
+    pub(crate) line: u32,
+    pub(crate) level: u32,
+    pub(crate) module: &'a str,
+    pub(crate) conditional: bool,
+    /// How many names were bound before it.
+    pub(crate) position: usize,
 }
 
 impl<'a> Names<'a> {
@@ -121,7 +132,13 @@ impl<'a> Names<'a> {
                 } => {
                     for (name, bound) in names {
                         if name == "*" {
-                            self.stars.push((line, module));
+                            self.stars.push(Star {
+                                line,
+                                level: *level,
+                                module,
+                                conditional,
+                                position: self.order.len(),
+                            });
                             continue;
                         }
                         let from = Bound::From {
@@ -159,57 +176,5 @@ impl<'a> Names<'a> {
                 StmtKind::Expr(_) => {}
             }
         }
-    }
-
-    /// The absolute dotted path that an expression stands for: through imports, aliases and builtins.
-    pub(crate) fn qualified(&self, expr: &Expr) -> Option<String> {
-        self.qualify(expr, 8)
-    }
-
-    fn qualify(&self, expr: &Expr, depth: u32) -> Option<String> {
-        match expr {
-            Expr::Attr(value, attr) => Some(format!("{}.{attr}", self.qualify(value, depth)?)),
-            Expr::Name(name) => {
-                let bindings = self.get(name);
-                if bindings.is_empty() {
-                    return self.stars.is_empty().then(|| format!("builtins.{name}"));
-                }
-                let mut paths = bindings.iter().map(|binding| match binding.bound {
-                    Bound::Module(path) => Some(path.to_owned()),
-                    Bound::From {
-                        level: 0,
-                        module,
-                        name,
-                    } => Some(format!("{module}.{name}")),
-                    Bound::Value(value @ (Expr::Name(_) | Expr::Attr(..)))
-                        if depth > 0 && bindings.len() == 1 =>
-                    {
-                        self.qualify(value, depth - 1)
-                    }
-                    _ => None,
-                });
-                let first = paths.next()??;
-                paths
-                    .all(|path| path.as_ref() == Some(&first))
-                    .then_some(first)
-            }
-            _ => None,
-        }
-    }
-
-    /// Follows names that are bound once, to a value.
-    pub(crate) fn resolve<'e>(&'e self, expr: &'e Expr) -> &'e Expr {
-        let mut expr = expr;
-        for _ in 0..8 {
-            let Expr::Name(name) = expr else { break };
-            match self.single(name) {
-                Some(Binding {
-                    bound: Bound::Value(value),
-                    ..
-                }) => expr = value,
-                _ => break,
-            }
-        }
-        expr
     }
 }

@@ -1,123 +1,227 @@
-//! `pytest.mark.parametrize` with values that are known.
+//! `pytest.mark.parametrize`, and `params` of a fixture, with values that are known.
 
+use super::calls;
+use super::eval::{Evaluator, MAX_ITEMS};
 use super::ids;
-use super::names::{Binding, Bound, Names};
+use super::marks::Arguments;
+use super::names::Names;
+use super::program::Module;
+use super::resolve::World;
+use super::scope::Scope;
+use super::value::Value;
 use crate::Reason;
 use crate::config::Config;
-use crate::syntax::{Class, Expr, StmtKind};
+use crate::syntax::Expr;
 
-/// One `parametrize`: its arguments' names and the id of each set.
+/// One `parametrize`: its arguments' names, and for each set its id and its values.
 #[derive(Debug)]
-pub(crate) struct ParameterSets {
+pub(crate) struct ParameterSets<'a> {
     pub(crate) argnames: Vec<String>,
-    pub(crate) ids: Vec<String>,
+    pub(crate) sets: Vec<Set<'a>>,
+    /// Arguments whose values go to fixtures of these names.
+    pub(crate) indirect: Vec<String>,
+    /// As asked for.
+    pub(crate) scope: Option<Scope>,
+    /// Whether a set has marks.
+    pub(crate) marked: bool,
 }
 
-pub(crate) struct Parametrize<'a> {
-    pub(crate) names: &'a Names<'a>,
+#[derive(Debug)]
+pub(crate) struct Set<'a> {
+    pub(crate) id: String,
+    /// One for each argument.
+    pub(crate) values: Vec<Value<'a>>,
+}
+
+pub(crate) struct Parametrize<'s, 'a> {
+    pub(crate) world: World<'a>,
     pub(crate) config: &'a Config,
-    /// Of the test, for reasons.
+    /// Of the test or fixture, for reasons.
     pub(crate) line: u32,
+    /// The body of the class around the call.
+    pub(crate) scope: Option<&'s Names<'a>>,
 }
 
 /// Strings above this get ids that differ between versions of pytest.
 const LONG: usize = 100;
 
-/// A product of more sets than this is left to Python.
-pub(crate) const MAX_SETS: usize = 100_000;
-
-/// Classes whose instances are no number, text, enum member or pattern and have no `__name__`.
-const NAMELESS: [&str; 16] = [
-    "builtins.slice",
-    "collections.Counter",
-    "collections.OrderedDict",
-    "collections.defaultdict",
-    "collections.deque",
-    "datetime.date",
-    "datetime.datetime",
-    "datetime.time",
-    "datetime.timedelta",
-    "datetime.timezone",
-    "decimal.Decimal",
-    "fractions.Fraction",
-    "io.BytesIO",
-    "io.StringIO",
-    "pathlib.Path",
-    "uuid.UUID",
-];
-
-#[derive(Debug, Clone, Copy)]
-enum IdFunction {
-    Str,
-    Repr,
+/// How ids are made of values.
+enum Naming<'a> {
+    Auto,
+    /// By a function, and as without one where that gives None.
+    Function(Value<'a>),
+    /// One for each set, None for one that has none.
+    Listed(Vec<Value<'a>>),
 }
 
-enum Auto {
+enum Id {
     Text(String),
     /// `argname` and the index of the set.
     FromArgument,
 }
 
-impl Parametrize<'_> {
-    pub(crate) fn sets(
-        &self,
-        args: &[Expr],
-        keywords: &[(Option<String>, Expr)],
-    ) -> Result<ParameterSets, Reason> {
-        let (mut argnames, mut argvalues, mut ids) = (args.first(), args.get(1), None);
+impl<'a> Parametrize<'_, 'a> {
+    /// The sets of a mark's arguments.
+    pub(crate) fn sets(&self, arguments: Arguments<'a>) -> Result<ParameterSets<'a>, Reason> {
+        let Arguments {
+            at,
+            here,
+            args,
+            keywords,
+        } = arguments;
+        let mut evaluator = Evaluator::new(self.world, self.scope.filter(|_| here));
         let option = |name: &str| Reason::ParametrizeOption {
             name: name.to_owned(),
             line: self.line,
         };
-        if args.len() > 2 || args.iter().any(|arg| matches!(arg, Expr::Starred(_))) {
+        if args.iter().any(|arg| matches!(arg, Expr::Starred(_))) {
+            return Err(option("*"));
+        }
+        // Those after the second are by keyword only since pytest 9.1, and warned about before.
+        if args.len() > 2 {
             return Err(option("positional"));
         }
+        let (mut argnames, mut argvalues) = (args.first(), args.get(1));
+        let (mut ids, mut indirect, mut scope) = (None, Value::Bool(false), None);
         for (name, value) in keywords {
-            match (name.as_deref(), value) {
-                (Some("argnames"), value) => argnames = Some(value),
-                (Some("argvalues"), value) => argvalues = Some(value),
-                (Some("ids" | "scope"), Expr::None) | (Some("indirect"), Expr::Bool(false)) => {}
-                (Some("ids"), value) => ids = Some(self.names.resolve(value)),
-                (name, _) => return Err(option(name.unwrap_or("**"))),
+            match name.as_deref() {
+                Some("argnames") => argnames = Some(value),
+                Some("argvalues") => argvalues = Some(value),
+                Some("ids") => ids = Some(value),
+                Some("indirect") => indirect = evaluator.value(at, value),
+                Some("scope") => match evaluator.value(at, value) {
+                    Value::None => {}
+                    value => scope = Some(Scope::of(&value).ok_or_else(|| option("scope"))?),
+                },
+                name => return Err(option(name.unwrap_or("**"))),
             }
         }
         let (Some(argnames), Some(argvalues)) = (argnames, argvalues) else {
             return Err(self.unknown("?"));
         };
-        let (argnames, single) = self.argnames(argnames)?;
+        let (argnames, single) = self.argnames(&evaluator.value(at, argnames))?;
+        let indirect = match indirect {
+            Value::Bool(false) => Vec::new(),
+            Value::Bool(true) => argnames.clone(),
+            other => {
+                let names = other.items().and_then(|names| texts(&names));
+                let names = names.ok_or_else(|| option("indirect"))?;
+                if names.iter().any(|name| !argnames.contains(name)) {
+                    return Err(option("indirect"));
+                }
+                names
+            }
+        };
+        let (sets, marked) =
+            self.named(&mut evaluator, at, &argnames, single, argvalues, ids)?;
+        Ok(ParameterSets {
+            marked,
+            argnames,
+            sets,
+            indirect,
+            scope,
+        })
+    }
+
+    /// The sets of a fixture's `params`.
+    pub(crate) fn params(
+        &self,
+        at: Module<'a>,
+        name: &str,
+        params: &'a Expr,
+        ids: Option<&'a Expr>,
+        scope: Scope,
+    ) -> Result<ParameterSets<'a>, Reason> {
+        let mut evaluator = Evaluator::new(self.world, self.scope);
+        let argnames = vec![name.to_owned()];
+        let (sets, marked) = self.named(&mut evaluator, at, &argnames, true, params, ids)?;
+        Ok(ParameterSets {
+            marked,
+            indirect: argnames.clone(),
+            argnames,
+            sets,
+            scope: Some(scope),
+        })
+    }
+
+    fn named(
+        &self,
+        evaluator: &mut Evaluator<'_, 'a>,
+        at: Module<'a>,
+        argnames: &[String],
+        single: bool,
+        values: &'a Expr,
+        ids: Option<&'a Expr>,
+    ) -> Result<(Vec<Set<'a>>, bool), Reason> {
         let label = argnames.join(",");
-        let sets = self.list(argvalues).ok_or_else(|| self.unknown(&label))?;
-        if sets.is_empty() || sets.len() > MAX_SETS {
-            return Err(self.unknown(&label));
+        let unknown = || self.unknown(&label);
+        let elements = evaluator.iterate(at, values).ok_or_else(unknown)?;
+        if elements.is_empty() || elements.len() > MAX_ITEMS {
+            return Err(unknown());
         }
-        let (explicit, function) = self.explicit_ids(ids, &label)?;
-        if explicit
-            .as_ref()
-            .is_some_and(|ids| !ids.is_empty() && ids.len() != sets.len())
-        {
-            return Err(self.mismatch(&label));
-        }
-        let mut out = Vec::with_capacity(sets.len());
-        for (index, set) in sets.iter().enumerate() {
-            let (id, values) = self.set(set, single, &label)?;
+        let naming = match ids.map(|ids| evaluator.value(at, ids)) {
+            None | Some(Value::None) => Naming::Auto,
+            Some(
+                function @ (Value::Function(..) | Value::Lambda(..) | Value::Outside(_)
+                | Value::Class(..)),
+            ) => Naming::Function(function),
+            Some(listed) => {
+                let listed = listed.items().ok_or_else(unknown)?;
+                if !listed.is_empty() && listed.len() != elements.len() {
+                    return Err(self.mismatch(&label));
+                }
+                match listed.is_empty() {
+                    true => Naming::Auto,
+                    false => Naming::Listed(listed),
+                }
+            }
+        };
+        let mut sets = Vec::with_capacity(elements.len());
+        let mut marked = false;
+        for (index, element) in elements.into_iter().enumerate() {
+            let (own, values) = match element {
+                Value::Param(param) => {
+                    marked |= param.marked;
+                    (param.id.clone(), param.values.clone())
+                }
+                // It may be a `pytest.param`.
+                Value::Unknown => return Err(unknown()),
+                Value::Outside(path) if !super::outside::is_standard(&path) => {
+                    return Err(unknown());
+                }
+                element if single => (Value::None, vec![element]),
+                element => (Value::None, element.items().ok_or_else(unknown)?),
+            };
             if values.len() != argnames.len() {
                 return Err(self.mismatch(&label));
             }
-            let listed = explicit
-                .as_ref()
-                .and_then(|ids| ids.get(index).cloned().flatten());
-            out.push(match id.or(listed) {
-                Some(id) => id,
-                None => self.auto_id(&values, &argnames, index, function)?,
-            });
+            let listed = match &naming {
+                Naming::Listed(listed) => listed.get(index).cloned().unwrap_or(Value::None),
+                _ => Value::None,
+            };
+            let id = match (own, listed) {
+                (Value::None, Value::None) => {
+                    self.of_values(evaluator, &values, argnames, index, &naming)?
+                }
+                (Value::None, listed) => explicit(&listed).ok_or_else(unknown)?,
+                (Value::Str(own), _) => ids::escape_str(&own),
+                _ => return Err(unknown()),
+            };
+            sets.push(Set { id, values });
         }
+        let mut out: Vec<String> = sets.iter().map(|set| set.id.clone()).collect();
         if self.config.raw_ids && out.iter().any(|id| id.contains('\\')) {
-            return Err(self.unknown(&label));
+            return Err(unknown());
         }
-        if ids::make_unique(&mut out) && self.config.strict_ids {
-            return Err(self.mismatch(&label));
+        if ids::make_unique(&mut out) {
+            if self.config.strict_ids {
+                return Err(self.mismatch(&label));
+            }
+            for (set, id) in sets.iter_mut().zip(out) {
+                set.id = id;
+            }
         }
-        Ok(ParameterSets { argnames, ids: out })
+        Ok((sets, marked))
     }
 
     fn unknown(&self, argument: &str) -> Reason {
@@ -135,19 +239,23 @@ impl Parametrize<'_> {
     }
 
     /// The names, and whether a set is one bare value.
-    fn argnames(&self, expr: &Expr) -> Result<(Vec<String>, bool), Reason> {
-        let names: Option<Vec<String>> = match self.names.resolve(expr) {
-            Expr::Str(text) => {
-                let names: Vec<String> = text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|name| !name.is_empty())
-                    .map(str::to_owned)
-                    .collect();
-                let single = names.len() == 1 && !text.trim_end().ends_with(',');
-                return Ok((names, single));
+    fn argnames(&self, value: &Value<'a>) -> Result<(Vec<String>, bool), Reason> {
+        if let Value::Str(text) = value {
+            let names: Vec<String> = text
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect();
+            // Before pytest 8.? a comma behind the only name made no difference.
+            if names.len() == 1 && text.trim_end().ends_with(',') {
+                return Err(self.unknown(&names[0]));
             }
-            Expr::Tuple(items) | Expr::List(items) => super::marks::literal_names(items),
+            let single = names.len() == 1;
+            return Ok((names, single));
+        }
+        let names = match value {
+            Value::Tuple(_) | Value::List(_) => value.items().and_then(|names| texts(&names)),
             _ => None,
         };
         names
@@ -155,379 +263,112 @@ impl Parametrize<'_> {
             .ok_or_else(|| self.unknown("?"))
     }
 
-    /// The elements of a list that is known in full.
-    fn list<'e>(&'e self, expr: &'e Expr) -> Option<Vec<std::borrow::Cow<'e, Expr>>> {
-        use std::borrow::Cow;
-        let resolved = self.names.resolve(expr);
-        match resolved {
-            Expr::Tuple(items) => flat(items),
-            // A list that has a name may be changed under it; only a literal in place cannot.
-            Expr::List(items) if std::ptr::eq(resolved, expr) => flat(items),
-            Expr::Call {
-                func,
-                args,
-                keywords,
-            } if keywords.is_empty()
-                && self.names.qualified(func).as_deref() == Some("builtins.range") =>
-            {
-                let bounds: Vec<i64> = args
-                    .iter()
-                    .map(|arg| match self.names.resolve(arg) {
-                        Expr::Int(int) => int.parse().ok(),
-                        _ => None,
-                    })
-                    .collect::<Option<_>>()?;
-                let range = match *bounds {
-                    [end] => 0..end,
-                    [start, end] => start..end,
-                    _ => return None,
-                };
-                if range.end.checked_sub(range.start)? > i64::try_from(MAX_SETS).ok()? {
-                    return None;
-                }
-                Some(
-                    range
-                        .map(|int| Cow::Owned(Expr::Int(int.to_string())))
-                        .collect(),
-                )
-            }
-            _ => None,
-        }
-    }
-
-    #[expect(
-        clippy::type_complexity,
-        reason = "local to the two lines that take it apart"
-    )]
-    fn explicit_ids(
+    /// `IdMaker._idval` of each value, joined.
+    fn of_values(
         &self,
-        ids: Option<&Expr>,
-        label: &str,
-    ) -> Result<(Option<Vec<Option<String>>>, Option<IdFunction>), Reason> {
-        let Some(ids) = ids else {
-            return Ok((None, None));
-        };
-        match ids {
-            Expr::Tuple(items) | Expr::List(items) => {
-                let mut out = Vec::with_capacity(items.len());
-                for item in items {
-                    out.push(match item {
-                        Expr::None => None,
-                        Expr::Str(_)
-                        | Expr::Bytes(_)
-                        | Expr::Int(_)
-                        | Expr::Float(_)
-                        | Expr::Bool(_) => {
-                            Some(self.scalar(item).ok_or_else(|| self.unknown(label))?)
-                        }
-                        _ => return Err(self.unknown(label)),
-                    });
-                }
-                Ok((Some(out), None))
-            }
-            _ => match self.names.qualified(ids).as_deref() {
-                Some("builtins.str") => Ok((None, Some(IdFunction::Str))),
-                Some("builtins.repr") => Ok((None, Some(IdFunction::Repr))),
-                _ => Err(self.unknown(label)),
-            },
-        }
-    }
-
-    /// One set: its id if it is a `pytest.param` that has one, and its values.
-    fn set<'e>(
-        &'e self,
-        set: &'e Expr,
-        single: bool,
-        label: &str,
-    ) -> Result<(Option<String>, Vec<&'e Expr>), Reason> {
-        let set = self.names.resolve(set);
-        if let Expr::Call {
-            func,
-            args,
-            keywords,
-        } = set
-            && self.names.qualified(func).as_deref() == Some("pytest.param")
-        {
-            let mut id = None;
-            for (name, value) in keywords {
-                match (name.as_deref(), self.names.resolve(value)) {
-                    (Some("id"), Expr::Str(text)) => {
-                        id = Some(self.text(text).ok_or_else(|| self.unknown(label))?);
-                    }
-                    (Some("id"), Expr::None) | (Some("marks"), _) => {}
-                    _ => return Err(self.unknown(label)),
-                }
-            }
-            if args.iter().any(|arg| matches!(arg, Expr::Starred(_))) {
-                return Err(self.unknown(label));
-            }
-            return Ok((id, args.iter().collect()));
-        }
-        if single {
-            // A name or a call may give a `pytest.param` too; what has no id of its own decides below.
-            return Ok((None, vec![set]));
-        }
-        match set {
-            Expr::Tuple(items) | Expr::List(items)
-                if !items.iter().any(|item| matches!(item, Expr::Starred(_))) =>
-            {
-                Ok((None, items.iter().collect()))
-            }
-            _ => Err(self.unknown(label)),
-        }
-    }
-
-    fn auto_id(
-        &self,
-        values: &[&Expr],
+        evaluator: &mut Evaluator<'_, 'a>,
+        values: &[Value<'a>],
         argnames: &[String],
         index: usize,
-        function: Option<IdFunction>,
+        naming: &Naming<'a>,
     ) -> Result<String, Reason> {
         let mut parts = Vec::with_capacity(values.len());
         for (value, argname) in values.iter().zip(argnames) {
-            let value = self.names.resolve(value);
+            let unknown = || self.unknown(argname);
+            if let Naming::Function(function) = naming {
+                match evaluator.apply(function, vec![value.clone()], Some(Vec::new())) {
+                    Value::None => {}
+                    made => {
+                        parts.push(explicit(&made).ok_or_else(unknown)?);
+                        continue;
+                    }
+                }
+            }
             let long = match value {
-                Expr::Str(text) => text.chars().count() > LONG,
-                Expr::Bytes(bytes) => bytes.len() > LONG,
+                Value::Str(text) => text.chars().count() > LONG,
+                Value::Bytes(bytes) => bytes.len() > LONG,
                 _ => false,
             };
-            if long && function.is_none() {
+            if long {
                 return Err(Reason::LongParameter {
                     argument: argname.clone(),
                     line: self.line,
                 });
             }
-            let id = match function {
-                None => self.idval(value),
-                Some(function) => self.called(value, function).map(Auto::Text),
-            };
-            parts.push(match id {
-                Some(Auto::Text(id)) => id,
-                Some(Auto::FromArgument) => format!("{argname}{index}"),
-                None => return Err(self.unknown(argname)),
+            parts.push(match self.idval(value).ok_or_else(unknown)? {
+                Id::Text(id) => id,
+                Id::FromArgument => format!("{argname}{index}"),
             });
         }
         Ok(parts.join("-"))
     }
 
-    /// `str` or `repr` of a value, where both are obvious.
-    fn called(&self, value: &Expr, function: IdFunction) -> Option<String> {
-        match (value, function) {
-            (Expr::Str(text), IdFunction::Str) => self.text(text),
-            (Expr::Int(_) | Expr::Float(_) | Expr::Bool(_) | Expr::None, _) => self.scalar(value),
-            _ => None,
+    /// `IdMaker._idval_from_value` and what follows it; None where the value is not known well enough.
+    fn idval(&self, value: &Value<'a>) -> Option<Id> {
+        if let Some(id) = scalar(value) {
+            return Some(Id::Text(id));
         }
-    }
-
-    fn text(&self, text: &str) -> Option<String> {
-        // The parser cannot hold a lone surrogate and puts this character in its place.
-        (!text.contains('\u{fffd}')).then(|| ids::escape_str(text))
-    }
-
-    fn scalar(&self, value: &Expr) -> Option<String> {
+        let world = self.world;
         Some(match value {
-            Expr::Str(text) => self.text(text)?,
-            Expr::Bytes(bytes) => ids::escape_bytes(bytes),
-            Expr::Int(int) => int.clone(),
-            Expr::Float(float) => ids::float_repr(*float),
-            Expr::Bool(true) => "True".to_owned(),
-            Expr::Bool(false) => "False".to_owned(),
-            Expr::None => "None".to_owned(),
+            Value::Tuple(_)
+            | Value::List(_)
+            | Value::Set(_)
+            | Value::Dict(_)
+            | Value::Range(_)
+            | Value::Nameless => Id::FromArgument,
+            Value::Pattern(pattern) => match &**pattern {
+                Value::Str(text) => Id::Text(ids::escape_str(text)),
+                Value::Bytes(bytes) => Id::Text(ids::escape_bytes(bytes)),
+                _ => return None,
+            },
+            Value::Lambda(..) => Id::Text("<lambda>".to_owned()),
+            Value::Function(_, function) if function.decorators.is_empty() => {
+                Id::Text(function.name.clone())
+            }
+            Value::Class(module, class)
+                if calls::is_plain_class(world, module, class)
+                    || calls::enumeration(world, module, class).is_some() =>
+            {
+                Id::Text(class.name.clone())
+            }
+            Value::Member(module, class, name, value) => {
+                match (calls::enumeration(world, module, class)?, &**value) {
+                    (calls::Enumeration::Plain, _) => Id::Text(format!("{}.{name}", class.name)),
+                    (calls::Enumeration::Text, Value::Str(text)) => Id::Text(ids::escape_str(text)),
+                    _ => return None,
+                }
+            }
+            Value::Outside(path) => Id::Text(super::outside::name(path)?.to_owned()),
             _ => return None,
         })
     }
-
-    /// `IdMaker._idval`; None where the value is not known well enough.
-    fn idval(&self, value: &Expr) -> Option<Auto> {
-        if let Some(text) = self.scalar(value) {
-            return Some(Auto::Text(text));
-        }
-        match value {
-            Expr::Tuple(_) | Expr::List(_) | Expr::Container(_) => Some(Auto::FromArgument),
-            Expr::Lambda(_) => Some(Auto::Text("<lambda>".to_owned())),
-            Expr::Name(name) => match self.names.single(name) {
-                Some(Binding {
-                    bound: Bound::Function(def),
-                    ..
-                }) if def.decorators.is_empty() => Some(Auto::Text(def.name.clone())),
-                Some(Binding {
-                    bound: Bound::Class(def),
-                    ..
-                }) if is_plain_class(def) => Some(Auto::Text(def.name.clone())),
-                Some(_) => None,
-                None => builtin_class(&self.names.qualified(value)?)
-                    .map(|name| Auto::Text(name.to_owned())),
-            },
-            Expr::Call { func, .. }
-                if self
-                    .names
-                    .qualified(func)
-                    .is_some_and(|path| NAMELESS.contains(&path.as_str())) =>
-            {
-                Some(Auto::FromArgument)
-            }
-            Expr::Call { func, .. } => match &**func {
-                Expr::Name(name) => match self.names.single(name) {
-                    Some(Binding {
-                        bound: Bound::Class(def),
-                        ..
-                    }) if is_plain_class(def) && def.bases.is_empty() => Some(Auto::FromArgument),
-                    Some(_) => None,
-                    None => matches!(
-                        self.names.qualified(func)?.strip_prefix("builtins.")?,
-                        "dict"
-                            | "list"
-                            | "set"
-                            | "frozenset"
-                            | "tuple"
-                            | "object"
-                            | "bytearray"
-                            | "range"
-                    )
-                    .then_some(Auto::FromArgument),
-                },
-                _ => None,
-            },
-            _ => None,
-        }
-    }
 }
 
-fn flat(items: &[Expr]) -> Option<Vec<std::borrow::Cow<'_, Expr>>> {
-    items
+/// Texts, if all are.
+fn texts(values: &[Value<'_>]) -> Option<Vec<String>> {
+    values
         .iter()
-        .map(|item| match item {
-            Expr::Starred(_) => None,
-            item => Some(std::borrow::Cow::Borrowed(item)),
+        .map(|value| match value {
+            Value::Str(text) => Some(text.to_string()),
+            _ => None,
         })
         .collect()
 }
 
-/// A class whose `__name__` is its name, and whose instances have none.
-fn is_plain_class(def: &Class) -> bool {
-    def.decorators.is_empty()
-        && !def.has_keywords
-        && def.body.iter().all(|stmt| match &stmt.kind {
-            StmtKind::Function(method) => !matches!(
-                method.name.as_str(),
-                "__getattr__" | "__getattribute__" | "__new__" | "__name__" | "__class__"
-            ),
-            StmtKind::Assign { targets, value } => {
-                // Any dunder may be one that `getattr` looks at.
-                !targets
-                    .iter()
-                    .any(|target| matches!(target, Expr::Name(name) if name.starts_with("__")))
-                    && !matches!(value, Expr::Opaque(_))
-            }
-            StmtKind::Expr(Expr::Str(_)) => true,
-            _ => false,
-        })
+/// An id that was given, which may be a number too.
+fn explicit(value: &Value<'_>) -> Option<String> {
+    match value {
+        Value::None => None,
+        value => scalar(value),
+    }
 }
 
-/// Builtin classes, which are called as they are named.
-fn builtin_class(path: &str) -> Option<&str> {
-    let name = path.strip_prefix("builtins.")?;
-    matches!(
-        name,
-        "int"
-            | "str"
-            | "float"
-            | "bool"
-            | "bytes"
-            | "bytearray"
-            | "complex"
-            | "list"
-            | "tuple"
-            | "dict"
-            | "set"
-            | "frozenset"
-            | "object"
-            | "type"
-            | "range"
-            | "slice"
-            | "property"
-            | "len"
-            | "repr"
-            | "sorted"
-            | "sum"
-            | "min"
-            | "max"
-            | "abs"
-            | "iter"
-            | "next"
-            | "print"
-            | "map"
-            | "filter"
-            | "zip"
-            | "enumerate"
-            | "reversed"
-            | "memoryview"
-            | "callable"
-            | "Exception"
-            | "BaseException"
-            | "ValueError"
-            | "TypeError"
-            | "KeyError"
-            | "IndexError"
-            | "RuntimeError"
-            | "AttributeError"
-            | "OSError"
-            | "LookupError"
-            | "ArithmeticError"
-            | "ZeroDivisionError"
-            | "OverflowError"
-            | "AssertionError"
-            | "ImportError"
-            | "NameError"
-            | "NotImplementedError"
-            | "StopIteration"
-            | "KeyboardInterrupt"
-            | "SystemExit"
-            | "UnicodeDecodeError"
-            | "UnicodeEncodeError"
-            | "UnicodeError"
-            | "SyntaxError"
-            | "FileNotFoundError"
-            | "PermissionError"
-            | "TimeoutError"
-            | "ConnectionError"
-            | "ConnectionAbortedError"
-            | "ConnectionRefusedError"
-            | "ConnectionResetError"
-            | "BrokenPipeError"
-            | "BlockingIOError"
-            | "BufferError"
-            | "ChildProcessError"
-            | "EOFError"
-            | "FileExistsError"
-            | "FloatingPointError"
-            | "GeneratorExit"
-            | "IndentationError"
-            | "InterruptedError"
-            | "IsADirectoryError"
-            | "MemoryError"
-            | "ModuleNotFoundError"
-            | "NotADirectoryError"
-            | "ProcessLookupError"
-            | "RecursionError"
-            | "ReferenceError"
-            | "StopAsyncIteration"
-            | "SystemError"
-            | "TabError"
-            | "UnboundLocalError"
-            | "UnicodeTranslateError"
-            | "Warning"
-            | "BytesWarning"
-            | "DeprecationWarning"
-            | "FutureWarning"
-            | "ImportWarning"
-            | "PendingDeprecationWarning"
-            | "ResourceWarning"
-            | "RuntimeWarning"
-            | "SyntaxWarning"
-            | "UnicodeWarning"
-            | "UserWarning"
-    )
-    .then_some(name)
+/// The id of a value that has one by itself.
+fn scalar(value: &Value<'_>) -> Option<String> {
+    Some(match value {
+        Value::Str(text) => ids::escape_str(text),
+        Value::Bytes(bytes) => ids::escape_bytes(bytes),
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::None => value.text()?,
+        _ => return None,
+    })
 }

@@ -1,11 +1,14 @@
 //! Classes that tests are collected from: plain ones by `Class.collect`, `unittest` ones by `UnitTestCase.collect`.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::classes::{self, Lineage};
 use super::functions::Inherited;
-use super::module::ModuleCollector;
+use super::module::{Collecting, ModuleCollector};
 use super::names::{Binding, Bound, Names};
+use super::program::Module;
+use super::resolve::Thing;
 use crate::syntax::{Class, Expr};
 use crate::{Item, Reason};
 
@@ -13,15 +16,20 @@ impl<'a> ModuleCollector<'a> {
     pub(super) fn class(
         &mut self,
         id: &str,
-        name: &'a str,
+        name: &str,
+        at: Module<'a>,
         class: &'a Class,
         scopes: &[&Names<'a>],
         inherited: &Inherited<'a>,
     ) {
         let line = class.line;
         let owned = || name.to_owned();
-        let lineage = match classes::lineage(self.rules.names, scopes, class) {
+        let lineage = match classes::lineage(self.rules.world, scopes, at, class) {
             Ok(lineage) => lineage,
+            Err(_) if !self.is_class_name(name) && !has_test_mark(class) => {
+                self.unlikely(name, line, &Thing::Class(at, class), scopes);
+                return;
+            }
             Err(base) => {
                 self.reasons
                     .push(Reason::UnresolvedBase { name: base, line });
@@ -31,7 +39,7 @@ impl<'a> ModuleCollector<'a> {
         let bodies: Vec<Names<'a>> = lineage
             .mro
             .iter()
-            .map(|class| Names::of_body(&class.body))
+            .map(|(_, class)| Names::of_body(&class.body))
             .collect();
         let marked = self.class_test_mark(&lineage, &bodies);
         let Ok(marked) = marked else { return };
@@ -46,18 +54,14 @@ impl<'a> ModuleCollector<'a> {
             return;
         }
         if lineage.has_foreign {
-            let name = class
-                .bases
-                .first()
-                .and_then(Expr::dotted)
-                .unwrap_or_default();
+            let name = Self::first_base(class);
             self.reasons.push(Reason::UnresolvedBase { name, line });
             return;
         }
         let Some(inherited) = self.class_marks(&lineage, &bodies, scopes, inherited) else {
             return;
         };
-        for class in &lineage.mro {
+        for (_, class) in &lineage.mro {
             self.interest(&[], &class.name);
         }
         if marked == Some(false) {
@@ -76,6 +80,7 @@ impl<'a> ModuleCollector<'a> {
                     return;
                 }
             }
+            let bodies: Vec<(Module<'a>, &Names<'a>)> = with_modules(&lineage, &bodies);
             self.test_case(&id, &bodies);
             return;
         }
@@ -95,7 +100,10 @@ impl<'a> ModuleCollector<'a> {
                 return;
             }
         }
+        let bodies = with_modules(&lineage, &bodies);
+        self.holders.push(Arc::new(self.class_fixtures(&bodies)));
         self.members(&id, &bodies, scopes, &inherited);
+        self.holders.pop();
     }
 
     /// `__test__` of a class, through its bases. `Err` after a reason was given.
@@ -104,7 +112,7 @@ impl<'a> ModuleCollector<'a> {
         lineage: &Lineage<'a>,
         bodies: &[Names<'a>],
     ) -> Result<Option<bool>, ()> {
-        for (class, body) in lineage.mro.iter().zip(bodies) {
+        for ((_, class), body) in lineage.mro.iter().zip(bodies) {
             match body.get("__test__") {
                 [] => {}
                 [
@@ -134,37 +142,32 @@ impl<'a> ModuleCollector<'a> {
         scopes: &[&Names<'a>],
         around: &Inherited<'a>,
     ) -> Option<Inherited<'a>> {
+        // pytest lists the marks of a class from the last of its bases to itself, and for each what its body
+        // has before what its decorators add.
         let mut out = Inherited::default();
-        for (index, (class, body)) in lineage.mro.iter().zip(bodies).enumerate() {
+        for (index, ((at, class), body)) in lineage.mro.iter().zip(bodies).enumerate().rev() {
             let scopes = if index == 0 { scopes } else { &[] };
-            let decorated = match self.rules.decorated(&class.decorators, class.line, scopes) {
-                Ok(decorated) if decorated.is_fixture => Err("pytest.fixture".to_owned()),
-                Ok(decorated) => Ok(decorated),
+            let mut inside = scopes.to_vec();
+            inside.push(body);
+            let own = self.body_marks(at, body, &inside)?;
+            let decorated = match self.rules.decorated(at, &class.decorators, class.line, scopes) {
+                Ok(decorated) => decorated,
                 Err(reason) => {
                     self.reasons.push(reason);
                     return None;
                 }
             };
-            let known =
-                decorated.map(|decorated| (decorated.mocks, self.rules.inherited(decorated)));
-            match known {
-                // The order of marks from bases is left to Python.
-                Ok((mocks, known))
-                    if (index == 0 || known.parametrize.is_empty())
-                        && (mocks == 0 || lineage.is_testcase) =>
-                {
-                    out.parametrize.extend(known.parametrize);
-                    out.usefixtures.extend(known.usefixtures);
-                }
-                _ => {
-                    self.reasons.push(Reason::UnknownDecorator {
-                        name: class.name.clone(),
-                        line: class.line,
-                    });
-                    return None;
-                }
+            if decorated.is_fixture || (decorated.mocks > 0 && !lineage.is_testcase) {
+                self.reasons.push(Reason::UnknownDecorator {
+                    name: class.name.clone(),
+                    line: class.line,
+                });
+                return None;
             }
-            out.usefixtures.extend(self.body_marks(body)?);
+            for marks in [own, decorated] {
+                out.parametrize.extend(marks.parametrize);
+                out.usefixtures.extend(marks.usefixtures);
+            }
             if let Some(binding) = body.get("pytest_generate_tests").first() {
                 self.reasons
                     .push(Reason::GenerateTestsHook { line: binding.line });
@@ -185,7 +188,7 @@ impl<'a> ModuleCollector<'a> {
                 }
             }
         }
-        out.parametrize.extend(around.parametrize.iter().copied());
+        out.parametrize.extend(around.parametrize.iter().cloned());
         out.usefixtures.extend(around.usefixtures.iter().cloned());
         Some(out)
     }
@@ -195,19 +198,19 @@ impl<'a> ModuleCollector<'a> {
     pub(super) fn members(
         &mut self,
         id: &str,
-        bodies: &[Names<'a>],
+        bodies: &[(Module<'a>, &Names<'a>)],
         around: &[&Names<'a>],
         inherited: &Inherited<'a>,
     ) {
         let mut seen: HashSet<&'a str> = HashSet::new();
         let mut groups = Vec::new();
-        for body in bodies {
+        for (at, body) in bodies {
             let items = std::mem::take(&mut self.items);
             let mut scopes = around.to_vec();
             scopes.push(body);
             for (name, bindings) in body.iter() {
                 if seen.insert(name) {
-                    self.name(id, name, bindings, &scopes, inherited);
+                    self.name(id, name, at, bindings, &scopes, inherited);
                 }
             }
             groups.push(std::mem::replace(&mut self.items, items));
@@ -216,11 +219,11 @@ impl<'a> ModuleCollector<'a> {
     }
 
     /// `unittest.TestLoader.getTestCaseNames`: every callable `test*`, sorted.
-    pub(super) fn test_case(&mut self, id: &str, bodies: &[Names<'a>]) {
+    pub(super) fn test_case(&mut self, id: &str, bodies: &[(Module<'a>, &Names<'a>)]) {
         let mut found: BTreeMap<&'a str, Item> = BTreeMap::new();
         let mut seen: HashSet<&'a str> = HashSet::new();
         let mut unknown = false;
-        for body in bodies {
+        for (at, body) in bodies {
             for (name, bindings) in body.iter() {
                 if !(name.starts_with("test") || name == "runTest") || !seen.insert(name) {
                     continue;
@@ -233,7 +236,7 @@ impl<'a> ModuleCollector<'a> {
                     Bound::Function(function) if clear && name != "runTest" => {
                         match self
                             .rules
-                            .decorated(&function.decorators, function.line, &[body])
+                            .decorated(at, &function.decorators, function.line, &[body])
                         {
                             Ok(decorated) if !decorated.is_fixture => {
                                 let id = format!("{id}::{name}");
@@ -258,7 +261,20 @@ impl<'a> ModuleCollector<'a> {
             }
         }
         if !unknown {
-            self.items.extend(found.into_values());
+            self.items.extend(found.into_values().map(Collecting::new));
         }
     }
+}
+
+fn with_modules<'b, 'a>(
+    lineage: &Lineage<'a>,
+    bodies: &'b [Names<'a>],
+) -> Vec<(Module<'a>, &'b Names<'a>)> {
+    let modules = lineage.mro.iter().map(|(module, _)| *module);
+    modules.zip(bodies).collect()
+}
+
+/// Whether a class says by itself that it is a test.
+fn has_test_mark(class: &Class) -> bool {
+    !Names::of_body(&class.body).get("__test__").is_empty()
 }

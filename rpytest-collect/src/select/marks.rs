@@ -8,7 +8,9 @@ use super::matching::split_id;
 use crate::Item;
 use crate::rules::classes;
 use crate::rules::names::{Binding, Bound, Names};
-use crate::syntax::{Class, Expr, Function, ModuleSummary};
+use crate::rules::program::Module;
+use crate::rules::resolve::{Thing, World};
+use crate::syntax::Expr;
 
 /// Attributes that decorators of the standard library leave on a function.
 const DECORATOR_ATTRIBUTES: [&str; 7] = [
@@ -39,57 +41,25 @@ const KNOWN_DECORATORS: [&str; 14] = [
     "unittest.mock.patch.multiple",
 ];
 
-/// What other files say about the items of one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Around {
-    /// Whether a conftest above may give marks to the parameters of fixtures.
-    pub(crate) marks: bool,
-}
-
 /// Fills in [`Item::facts`] of the items of an exact file.
-pub(crate) fn attach(items: &mut [Item], summary: &ModuleSummary, around: Around) {
-    let names = Names::of_module(summary);
-    let reader = Reader {
-        names: &names,
-        fixture_marks: around.marks || has_fixture_marks(&names),
-    };
+pub(crate) fn attach<'a>(items: &mut [Item], own: Module<'a>, world: World<'a>) {
+    let reader = Reader { world, own };
     let mut module = ItemFacts::default();
-    reader.pytestmark(&names, &mut module);
+    let plain = reader.pytestmark(own, &own.names, &mut module);
     let mut start = 0;
     while start < items.len() {
         let id = items[start].id.as_str();
         let base = id.split('[').next().unwrap_or_default().to_owned();
         let same = |item: &&Item| item.id.as_str().split('[').next() == Some(base.as_str());
         let count = items[start..].iter().take_while(same).count();
-        reader.group(&mut items[start..start + count], &module);
+        reader.group(&mut items[start..start + count], &module, plain);
         start += count;
     }
 }
 
-/// Whether a fixture of the module has parameters with marks of their own.
-fn has_fixture_marks(names: &Names<'_>) -> bool {
-    names.iter().any(|(_, bindings)| {
-        bindings.iter().any(|binding| match binding.bound {
-            Bound::Function(function) => function.decorators.iter().any(|decorator| {
-                let Expr::Call { func, keywords, .. } = decorator else {
-                    return false;
-                };
-                let is_fixture = func.dotted().is_some_and(|name| name.contains("fixture"));
-                let mut calls = false;
-                for (_, value) in keywords {
-                    value.calls(&mut |_| calls = true);
-                    calls |= !value.is_plain_data();
-                }
-                is_fixture && calls
-            }),
-            _ => false,
-        })
-    })
-}
-
 struct Reader<'a> {
-    names: &'a Names<'a>,
-    fixture_marks: bool,
+    world: World<'a>,
+    own: Module<'a>,
 }
 
 /// The marks of each set of one `parametrize`.
@@ -97,10 +67,12 @@ type Sets = Vec<Vec<Mark>>;
 
 impl<'a> Reader<'a> {
     /// The items of one function.
-    fn group(&self, items: &mut [Item], module: &ItemFacts) {
+    fn group(&self, items: &mut [Item], module: &ItemFacts, plain: bool) {
         let Some(first) = items.first() else { return };
         let mut facts = module.clone();
-        let mut parametrize: Option<Vec<Sets>> = Some(Vec::new());
+        // What the parameters of fixtures and of a `pytestmark` carry is not followed.
+        let plain = plain && !first.facts.more_marks;
+        let mut parametrize: Option<Vec<Sets>> = plain.then(Vec::new);
         let (_, path) = split_id(first.id.as_str());
         if self.item(&path, &mut facts, &mut parametrize).is_none() {
             facts = ItemFacts::unknown();
@@ -113,14 +85,14 @@ impl<'a> Reader<'a> {
         match (parametrize.as_deref(), expected) {
             _ if !parametrized => {}
             // Only what is parametrized here takes part, unless a fixture does with a single set.
-            (Some([one]), Some(count)) if count == items.len() && !self.fixture_marks => {
+            (Some([one]), Some(count)) if count == items.len() => {
                 for (item, own) in items.iter_mut().zip(one) {
                     item.facts = facts.clone();
                     item.facts.marks.extend(own.iter().cloned());
                 }
                 return;
             }
-            (Some(all), Some(count)) if count == items.len() && !self.fixture_marks => {
+            (Some(all), Some(count)) if count == items.len() => {
                 facts
                     .possible_marks
                     .extend(all.iter().flatten().flatten().cloned());
@@ -132,7 +104,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Follows the names of an id to its function. None where it is not found in this file.
+    /// Follows the names of an id to its function. None where it is not found.
     fn item(
         &self,
         path: &[&str],
@@ -141,76 +113,74 @@ impl<'a> Reader<'a> {
     ) -> Option<()> {
         let (last, classes) = path.split_last()?;
         let mut scopes: Vec<Names<'a>> = Vec::new();
-        let mut bodies: Vec<Names<'a>> = Vec::new();
+        let mut bodies: Vec<(Module<'a>, Names<'a>)> = Vec::new();
         for (depth, name) in classes.iter().enumerate() {
-            let Bound::Class(class) = self.bound(&bodies, depth, name)? else {
+            let Thing::Class(at, class) = self.bound(&bodies, depth, name)? else {
                 return None;
             };
             let around: Vec<&Names<'a>> = scopes.iter().collect();
-            let lineage = classes::lineage(self.names, &around, class).ok()?;
+            let lineage = classes::lineage(self.world, &around, at, class).ok()?;
             bodies = lineage
                 .mro
                 .iter()
-                .map(|class| Names::of_body(&class.body))
+                .map(|(module, class)| (*module, Names::of_body(&class.body)))
                 .collect();
-            for (class, body) in lineage.mro.iter().zip(&bodies) {
-                self.class(class, facts, parametrize);
-                self.pytestmark(body, facts);
+            for ((at, class), (_, body)) in lineage.mro.iter().zip(&bodies) {
+                for decorator in &class.decorators {
+                    self.decorator(at, decorator, facts, parametrize);
+                }
+                if !self.pytestmark(at, body, facts) {
+                    *parametrize = None;
+                }
             }
             scopes.push(Names::of_body(&class.body));
         }
         let name = last.split('[').next().unwrap_or_default();
-        let Bound::Function(function) = self.bound(&bodies, classes.len(), name)? else {
+        let Thing::Function(at, function) = self.bound(&bodies, classes.len(), name)? else {
             return None;
         };
-        self.function(function, facts, parametrize);
-        Some(())
-    }
-
-    /// What a name is bound to in the module, or in the first of the bodies that has it.
-    fn bound(&self, bodies: &[Names<'a>], depth: usize, name: &str) -> Option<Bound<'a>> {
-        let bindings: &[Binding<'a>] = match depth {
-            0 => self.names.get(name),
-            _ => bodies
-                .iter()
-                .map(|body| body.get(name))
-                .find(|bindings| !bindings.is_empty())?,
-        };
-        let last = bindings.last()?;
-        let clear = bindings.iter().all(|binding| !binding.conditional);
-        clear.then_some(last.bound)
-    }
-
-    fn class(&self, class: &'a Class, facts: &mut ItemFacts, parametrize: &mut Option<Vec<Sets>>) {
-        for decorator in &class.decorators {
-            self.decorator(decorator, facts, parametrize);
-        }
-    }
-
-    fn function(
-        &self,
-        function: &'a Function,
-        facts: &mut ItemFacts,
-        parametrize: &mut Option<Vec<Sets>>,
-    ) {
         for decorator in &function.decorators {
-            if self.decorator(decorator, facts, parametrize) {
+            if self.decorator(at, decorator, facts, parametrize) {
                 // `-k` matched this one too before pytest 9.2.
                 facts.possible_attributes.push("pytestmark".to_owned());
             }
         }
+        Some(())
+    }
+
+    /// What a name is in the module, or in the first of the bodies that has it.
+    fn bound(
+        &self,
+        bodies: &[(Module<'a>, Names<'a>)],
+        depth: usize,
+        name: &str,
+    ) -> Option<Thing<'a>> {
+        let (at, bindings): (_, &[Binding<'a>]) = match depth {
+            0 => match self.own.names.get(name) {
+                [] => return Some(self.world.global(self.own, name)),
+                bindings => (self.own, bindings),
+            },
+            _ => bodies
+                .iter()
+                .map(|(at, body)| (*at, body.get(name)))
+                .find(|(_, bindings)| !bindings.is_empty())?,
+        };
+        let last = bindings.last()?;
+        let clear = bindings.iter().all(|binding| !binding.conditional);
+        clear.then(|| self.world.bound(at, last))
     }
 
     /// Reads one decorator. True for a mark.
     fn decorator(
         &self,
-        decorator: &Expr,
+        at: Module<'a>,
+        decorator: &'a Expr,
         facts: &mut ItemFacts,
         parametrize: &mut Option<Vec<Sets>>,
     ) -> bool {
-        if let Some(mark) = self.mark(decorator, 8) {
+        if let Some(mark) = self.mark(at, decorator, 8) {
             if mark.name == "parametrize" {
-                match (self.sets(decorator), parametrize) {
+                match (self.sets(at, decorator), parametrize) {
                     (Some(sets), Some(all)) => all.push(sets),
                     (None, parametrize @ Some(_)) => *parametrize = None,
                     (_, None) => {}
@@ -219,11 +189,12 @@ impl<'a> Reader<'a> {
             facts.marks.push(mark);
             return true;
         }
-        let func = match self.names.resolve(decorator) {
-            Expr::Call { func, .. } => func,
-            other => other,
+        let path = match self.world.thing(at, decorator) {
+            Thing::Value(module, Expr::Call { func, .. }, _) => self.world.path(module, func),
+            Thing::Outside(path) => Some(path),
+            _ => None,
         };
-        let path = self.names.qualified(func).unwrap_or_default();
+        let path = path.unwrap_or_default();
         let path = path
             .strip_prefix("mock.")
             .map_or_else(|| path.clone(), |patch| format!("unittest.mock.{patch}"));
@@ -240,46 +211,60 @@ impl<'a> Reader<'a> {
         false
     }
 
-    /// The `pytestmark` of a body.
-    fn pytestmark(&self, body: &Names<'_>, facts: &mut ItemFacts) {
+    /// The `pytestmark` of a body. False where it may parametrize.
+    fn pytestmark(&self, at: Module<'a>, body: &Names<'a>, facts: &mut ItemFacts) -> bool {
         let value = match body.get("pytestmark") {
-            [] => return,
+            [] => return true,
             [
                 Binding {
                     conditional: false,
                     bound: Bound::Value(value),
                     ..
                 },
-            ] => self.names.resolve(value),
+            ] => value,
             _ => {
                 facts.more_marks = true;
-                return;
+                return false;
             }
         };
+        let (at, value) = self.resolved(at, value);
         let marks = match value {
             Expr::List(items) | Expr::Tuple(items) => items.as_slice(),
             one => std::slice::from_ref(one),
         };
+        let mut plain = true;
         for mark in marks {
-            match self.mark(mark, 8) {
-                Some(mark) => facts.marks.push(mark),
-                None => facts.more_marks = true,
+            match self.mark(at, mark, 8) {
+                Some(mark) => {
+                    plain &= mark.name != "parametrize";
+                    facts.marks.push(mark);
+                }
+                None => (plain, facts.more_marks) = (false, true),
             }
+        }
+        plain
+    }
+
+    /// Follows names to the expression of their value.
+    fn resolved(&self, at: Module<'a>, expr: &'a Expr) -> (Module<'a>, &'a Expr) {
+        match self.world.thing(at, expr) {
+            Thing::Value(module, expr, _) => (module, expr),
+            _ => (at, expr),
         }
     }
 
     /// `pytest.mark.NAME`, called any number of times.
-    fn mark(&self, expr: &Expr, depth: u32) -> Option<Mark> {
-        let expr = self.names.resolve(expr);
+    fn mark(&self, at: Module<'a>, expr: &'a Expr, depth: u32) -> Option<Mark> {
+        let (at, expr) = self.resolved(at, expr);
         let Expr::Call { func, keywords, .. } = expr else {
-            let path = self.names.qualified(expr)?;
+            let path = self.world.path(at, expr)?;
             let name = path.strip_prefix("pytest.mark.")?;
             return (!name.contains('.')).then(|| Mark::new(name));
         };
-        let mut mark = self.mark(func, depth.checked_sub(1)?)?;
+        let mut mark = self.mark(at, func, depth.checked_sub(1)?)?;
         for (name, value) in keywords {
             match name {
-                Some(name) => mark = mark.with(name.as_str(), self.value(value)),
+                Some(name) => mark = mark.with(name.as_str(), self.value(at, value)),
                 None => {
                     // It may hold those seen before it.
                     mark.complete = false;
@@ -290,8 +275,8 @@ impl<'a> Reader<'a> {
         Some(mark)
     }
 
-    fn value(&self, expr: &Expr) -> MarkValue {
-        match self.names.resolve(expr) {
+    fn value(&self, at: Module<'a>, expr: &'a Expr) -> MarkValue {
+        match self.resolved(at, expr).1 {
             Expr::None => MarkValue::None,
             Expr::Bool(value) => MarkValue::Bool(*value),
             Expr::Int(value) => MarkValue::Int(value.clone()),
@@ -305,8 +290,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The marks of the sets of a `parametrize`; None where they do not show.
-    fn sets(&self, decorator: &Expr) -> Option<Sets> {
-        let Expr::Call { args, keywords, .. } = self.names.resolve(decorator) else {
+    fn sets(&self, at: Module<'a>, decorator: &'a Expr) -> Option<Sets> {
+        let (at, decorator) = self.resolved(at, decorator);
+        let Expr::Call { args, keywords, .. } = decorator else {
             return None;
         };
         let named = |wanted: &str| {
@@ -317,15 +303,17 @@ impl<'a> Reader<'a> {
         };
         let reorders = named("scope").is_some() || named("indirect").is_some() || args.len() > 2;
         let values = args.get(1).or_else(|| named("argvalues"))?;
-        let values = match self.names.resolve(values) {
-            Expr::List(values) | Expr::Tuple(values) if !values.is_empty() && !reorders => values,
+        let (at, values) = match self.resolved(at, values) {
+            (at, Expr::List(values) | Expr::Tuple(values)) if !values.is_empty() && !reorders => {
+                (at, values)
+            }
             _ => return None,
         };
-        values.iter().map(|value| self.set(value)).collect()
+        values.iter().map(|value| self.set(at, value)).collect()
     }
 
-    fn set(&self, value: &Expr) -> Option<Vec<Mark>> {
-        let value = self.names.resolve(value);
+    fn set(&self, at: Module<'a>, value: &'a Expr) -> Option<Vec<Mark>> {
+        let (at, value) = self.resolved(at, value);
         if matches!(value, Expr::Starred(_)) {
             return None;
         }
@@ -334,7 +322,7 @@ impl<'a> Reader<'a> {
             let plain = value.is_plain_data() || matches!(value, Expr::Lambda(_));
             return plain.then(Vec::new);
         };
-        match self.names.qualified(func) {
+        match self.world.path(at, func) {
             Some(path) if path == "pytest.param" => {}
             Some(path) if path.starts_with("builtins.") => return Some(Vec::new()),
             _ => return None,
@@ -346,13 +334,13 @@ impl<'a> Reader<'a> {
                 Some("id") => continue,
                 _ => return None,
             }
-            let value = self.names.resolve(value);
+            let (at, value) = self.resolved(at, value);
             let marks = match value {
                 Expr::List(items) | Expr::Tuple(items) => items.as_slice(),
                 one => std::slice::from_ref(one),
             };
             for mark in marks {
-                out.push(self.mark(mark, 8)?);
+                out.push(self.mark(at, mark, 8)?);
             }
         }
         Some(out)

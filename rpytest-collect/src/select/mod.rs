@@ -12,5 +12,5 @@ pub use facts::{ItemFacts, Mark, MarkValue};
 pub use matching::{KeywordExpression, MarkExpression, Verdict};
 pub use nodes::NodeArgument;
 
-pub(crate) use marks::{Around, attach};
+pub(crate) use marks::attach;
 pub(crate) use session::{Nodes, Selection};

@@ -9,6 +9,7 @@
     expect(dead_code, reason = "only a parser makes most of the facts")
 )]
 
+mod expr;
 mod imports;
 mod nesting;
 mod source;
@@ -17,6 +18,7 @@ mod words;
 #[cfg(feature = "ruff")]
 mod ruff;
 
+pub(crate) use expr::{Called, Comparison, Comprehension, Expr, Generator, Lambda, Makes, Operator};
 pub(crate) use imports::Import;
 pub(crate) use words::{contains, digest};
 
@@ -49,6 +51,8 @@ pub(crate) struct ModuleSummary {
     pub(crate) body: Vec<Stmt>,
     /// The first line that reaches into a namespace by other means than a statement.
     pub(crate) dynamic: Option<(u32, String)>,
+    /// The first of those lines that can change names of the module itself, and not only attributes of others.
+    pub(crate) rebinds: Option<u32>,
     /// The first line that can leave the module while it is imported.
     pub(crate) leaves: Option<u32>,
     /// Functions called on import that have the name of one of pytest's that skip.
@@ -57,6 +61,8 @@ pub(crate) struct ModuleSummary {
     pub(crate) stray_bindings: Vec<(u32, String)>,
     /// Names whose attributes a function assigns to.
     pub(crate) touched: Vec<(u32, String)>,
+    /// Names whose values may be changed, or get another name, when the module is imported.
+    pub(crate) exposed: Vec<String>,
     /// What the module and the functions in it import.
     pub(crate) imports: Vec<Import>,
 }
@@ -106,6 +112,8 @@ pub(crate) struct Function {
     pub(crate) is_generator: bool,
     pub(crate) decorators: Vec<Expr>,
     pub(crate) params: Vec<Param>,
+    /// Of a function that only returns an expression: that.
+    pub(crate) returns: Option<Expr>,
     /// Of a `pytest_generate_tests` that does nothing for tests without one of these fixtures: their names.
     pub(crate) guards: Option<Vec<String>>,
 }
@@ -128,121 +136,18 @@ pub(crate) struct Class {
     pub(crate) body: Vec<Stmt>,
 }
 
-/// An expression, as far as collection asks about it.
-#[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) enum Expr {
-    Name(String),
-    Attr(Box<Expr>, String),
-    Str(String),
-    Bytes(Vec<u8>),
-    /// A non-negative or negated integer, in decimal.
-    Int(String),
-    Float(f64),
-    Bool(bool),
-    None,
-    Tuple(Vec<Expr>),
-    List(Vec<Expr>),
-    /// A dict, set, comprehension or ellipsis: a value that is no class, no function, and has no id
-    /// of its own. The names are those that it mentions.
-    Container(Vec<String>),
-    Call {
-        func: Box<Expr>,
-        args: Vec<Expr>,
-        keywords: Vec<(Option<String>, Expr)>,
-    },
-    Starred(Box<Expr>),
-    Lambda(Vec<String>),
-    /// Anything else, with the names that it mentions.
-    Opaque(Vec<String>),
-}
-
-impl Expr {
-    /// The dotted path of a name or a chain of attributes of one.
-    pub(crate) fn dotted(&self) -> Option<String> {
-        match self {
-            Expr::Name(name) => Some(name.clone()),
-            Expr::Attr(value, attr) => value.dotted().map(|path| format!("{path}.{attr}")),
-            _ => None,
-        }
-    }
-
-    /// Calls `see` with every name that the expression mentions.
-    pub(crate) fn names(&self, see: &mut dyn FnMut(&str)) {
-        match self {
-            Expr::Name(name) => see(name),
-            Expr::Attr(value, _) | Expr::Starred(value) => value.names(see),
-            Expr::Tuple(items) | Expr::List(items) => items.iter().for_each(|item| item.names(see)),
-            Expr::Container(names) | Expr::Lambda(names) | Expr::Opaque(names) => {
-                names.iter().for_each(|name| see(name));
-            }
-            Expr::Call {
-                func,
-                args,
-                keywords,
-            } => {
-                func.names(see);
-                args.iter().for_each(|arg| arg.names(see));
-                keywords.iter().for_each(|(_, value)| value.names(see));
-            }
-            Expr::Str(_)
-            | Expr::Bytes(_)
-            | Expr::Int(_)
-            | Expr::Float(_)
-            | Expr::Bool(_)
-            | Expr::None => {}
-        }
-    }
-
-    /// Calls `see` with every function that evaluating the expression calls. Where it is opaque, with
-    /// every name in it.
-    pub(crate) fn calls(&self, see: &mut dyn FnMut(&Expr)) {
-        match self {
-            Expr::Attr(value, _) | Expr::Starred(value) => value.calls(see),
-            Expr::Tuple(items) | Expr::List(items) => items.iter().for_each(|item| item.calls(see)),
-            Expr::Call {
-                func,
-                args,
-                keywords,
-            } => {
-                see(func);
-                func.calls(see);
-                args.iter().for_each(|arg| arg.calls(see));
-                keywords.iter().for_each(|(_, value)| value.calls(see));
-            }
-            Expr::Container(names) | Expr::Opaque(names) => {
-                names.iter().for_each(|name| see(&Expr::Name(name.clone())));
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether the value can be neither called nor a class, whatever the names in it are.
-    pub(crate) fn is_plain_data(&self) -> bool {
-        matches!(
-            self,
-            Expr::Str(_)
-                | Expr::Bytes(_)
-                | Expr::Int(_)
-                | Expr::Float(_)
-                | Expr::Bool(_)
-                | Expr::None
-                | Expr::Tuple(_)
-                | Expr::List(_)
-                | Expr::Container(_)
-        )
-    }
-}
-
 /// The code that makes a [`ModuleSummary`]. What one version of it made, no other may use.
 #[cfg(feature = "cache")]
-pub(crate) const CODE: [&str; 8] = [
+pub(crate) const CODE: [&str; 11] = [
     include_str!("mod.rs"),
+    include_str!("expr.rs"),
     include_str!("imports.rs"),
     include_str!("nesting.rs"),
     include_str!("source.rs"),
     include_str!("words.rs"),
     include_str!("ruff.rs"),
+    include_str!("ruff/exposed.rs"),
+    include_str!("ruff/expr.rs"),
     include_str!("ruff/imports.rs"),
     if cfg!(feature = "ruff") { "ruff" } else { "" },
 ];

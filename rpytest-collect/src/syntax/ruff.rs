@@ -1,11 +1,15 @@
 //! The default parser backend: with its submodule the only file that names `ruff_*`.
 
+mod exposed;
+mod expr;
 mod imports;
 
 use ruff_python_ast as ast;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_parser::parse_module;
 use ruff_text_size::{Ranged, TextSize};
+
+use expr::{lower, mentions, opaque};
 
 use super::{Class, Expr, Function, ModuleSummary, Param, Stmt, StmtKind, SyntaxProblem};
 
@@ -23,6 +27,7 @@ pub(super) fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
     };
     scan.visit_body(&module.body);
     let mut summary = scan.summary;
+    summary.exposed = exposed::exposed(&module.body);
     summary.imports = imports::imports(&lines, &module.body);
     summary.body = Lower { lines: &lines }.body(&module.body);
     Ok(summary)
@@ -202,6 +207,7 @@ impl Lower<'_> {
             line: self.lines.of(first),
             is_async: def.is_async,
             is_generator: yields.0,
+            returns: returns(def),
             decorators: decorators(&def.decorator_list),
             guards: (def.name.as_str() == "pytest_generate_tests" && def.decorator_list.is_empty())
                 .then(|| guards(def))
@@ -237,6 +243,18 @@ impl Lower<'_> {
             has_keywords: has_keywords || def.type_params.is_some(),
             body: self.body(&def.body),
         }
+    }
+}
+
+/// The expression of a function that only returns one.
+fn returns(def: &ast::StmtFunctionDef) -> Option<Expr> {
+    let is_doc = |stmt: &&ast::Stmt| {
+        !matches!(stmt, ast::Stmt::Expr(expr) if matches!(&*expr.value, ast::Expr::StringLiteral(_)))
+    };
+    let mut body = def.body.iter().filter(is_doc);
+    match (body.next(), body.next(), def.is_async) {
+        (Some(ast::Stmt::Return(stmt)), None, false) => stmt.value.as_deref().map(lower),
+        _ => None,
     }
 }
 
@@ -304,82 +322,6 @@ fn is_main_guard(test: &ast::Expr) -> bool {
             if (is_name(&compare.left) && is_main(right)) || (is_main(&compare.left) && is_name(right)))
 }
 
-fn opaque(expr: &ast::Expr) -> Expr {
-    Expr::Opaque(mentions(expr))
-}
-
-fn mentions(expr: &ast::Expr) -> Vec<String> {
-    let mut names = Mentions(Vec::new());
-    names.visit_expr(expr);
-    names.0
-}
-
-fn lower(expr: &ast::Expr) -> Expr {
-    match expr {
-        ast::Expr::Name(name) => Expr::Name(name.id.to_string()),
-        ast::Expr::Attribute(attribute) => Expr::Attr(
-            Box::new(lower(&attribute.value)),
-            attribute.attr.to_string(),
-        ),
-        ast::Expr::StringLiteral(literal) => Expr::Str(literal.value.to_str().to_owned()),
-        ast::Expr::BytesLiteral(literal) => Expr::Bytes(literal.value.bytes().collect()),
-        ast::Expr::NumberLiteral(literal) => match &literal.value {
-            ast::Number::Int(int) => int
-                .as_u64()
-                .map_or_else(|| opaque(expr), |int| Expr::Int(int.to_string())),
-            ast::Number::Float(float) => Expr::Float(*float),
-            ast::Number::Complex { .. } => opaque(expr),
-        },
-        ast::Expr::BooleanLiteral(literal) => Expr::Bool(literal.value),
-        ast::Expr::NoneLiteral(_) => Expr::None,
-        ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::USub => {
-            match lower(&unary.operand) {
-                Expr::Int(int) if int == "0" => Expr::Int(int),
-                Expr::Int(int) if !int.starts_with('-') => Expr::Int(format!("-{int}")),
-                Expr::Float(float) => Expr::Float(-float),
-                _ => opaque(expr),
-            }
-        }
-        ast::Expr::Tuple(tuple) => Expr::Tuple(tuple.elts.iter().map(lower).collect()),
-        ast::Expr::List(list) => Expr::List(list.elts.iter().map(lower).collect()),
-        ast::Expr::Dict(_)
-        | ast::Expr::Set(_)
-        | ast::Expr::ListComp(_)
-        | ast::Expr::SetComp(_)
-        | ast::Expr::DictComp(_)
-        | ast::Expr::EllipsisLiteral(_) => Expr::Container(mentions(expr)),
-        ast::Expr::Lambda(_) => Expr::Lambda(mentions(expr)),
-        ast::Expr::Starred(starred) => Expr::Starred(Box::new(lower(&starred.value))),
-        ast::Expr::Call(call) => Expr::Call {
-            func: Box::new(lower(&call.func)),
-            args: call.arguments.args.iter().map(lower).collect(),
-            keywords: call
-                .arguments
-                .keywords
-                .iter()
-                .map(|keyword| {
-                    (
-                        keyword.arg.as_ref().map(ToString::to_string),
-                        lower(&keyword.value),
-                    )
-                })
-                .collect(),
-        },
-        _ => opaque(expr),
-    }
-}
-
-struct Mentions(Vec<String>);
-
-impl<'a> Visitor<'a> for Mentions {
-    fn visit_expr(&mut self, expr: &'a ast::Expr) {
-        if let ast::Expr::Name(name) = expr {
-            self.0.push(name.id.to_string());
-        }
-        visitor::walk_expr(self, expr);
-    }
-}
-
 /// Names that a `match` pattern binds.
 struct Captures(Vec<Expr>);
 
@@ -427,6 +369,9 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn dynamic(&mut self, at: TextSize, what: &str) {
         let line = self.lines.of(at);
+        if self.function == 0 || !matches!(what, "setattr" | "delattr") {
+            self.summary.rebinds.get_or_insert(line);
+        }
         self.summary
             .dynamic
             .get_or_insert_with(|| (line, what.to_owned()));

@@ -3,20 +3,17 @@
 use memchr::memmem;
 
 /// Every word that a rule may ask for, and how many mentions of it are told apart.
-const WORDS: [(&str, usize); 17] = [
+const WORDS: [(&str, usize); 14] = [
     (">>>", 1),
     ("Skip", 1),
     ("TestCase", 1),
     ("_inicache", 1),
     ("_pytest.python", 1),
-    ("autouse", 1),
     // Each that is not understood may change the list.
     ("collect_ignore", usize::MAX),
     ("inicfg", 1),
-    ("marks", 1),
     ("markexpr", 1),
     ("option.keyword", 1),
-    ("params", 1),
     ("pluginmanager", 1),
     ("python_classes", 1),
     ("python_files", 1),

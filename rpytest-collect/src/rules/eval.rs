@@ -1,0 +1,690 @@
+//! Expressions of constants, evaluated within bounds.
+//!
+//! What is not known stays [`Value::Unknown`] and does no harm where nobody asks for it: the number of
+//! parameter sets is often known while their values are not.
+
+use super::calls;
+use super::names::{Bound, Names};
+use super::program::Module;
+use super::resolve::{Changed, Thing, World};
+use super::value::Value;
+use crate::syntax::{Class, Comparison, Comprehension, Expr, Generator, Lambda, Makes, Operator};
+
+/// Expressions that one evaluation may visit, and elements that a value may have.
+const BUDGET: u32 = 2_000_000;
+pub(crate) const MAX_ITEMS: usize = 100_000;
+/// Calls and names within each other.
+const MAX_DEPTH: u32 = 40;
+
+pub(crate) struct Evaluator<'s, 'a> {
+    pub(crate) world: World<'a>,
+    /// The body of the class that an expression stands in.
+    scope: Option<&'s Names<'a>>,
+    locals: Vec<(&'a str, Value<'a>)>,
+    budget: u32,
+    depth: u32,
+}
+
+impl<'s, 'a> Evaluator<'s, 'a> {
+    pub(crate) fn new(world: World<'a>, scope: Option<&'s Names<'a>>) -> Self {
+        Self {
+            world,
+            scope,
+            locals: Vec::new(),
+            budget: BUDGET,
+            depth: 0,
+        }
+    }
+
+    /// The value of an expression of a module.
+    pub(crate) fn value(&mut self, at: Module<'a>, expr: &'a Expr) -> Value<'a> {
+        let Some(budget) = self.budget.checked_sub(1) else {
+            return Value::Unknown;
+        };
+        self.budget = budget;
+        if let Some(value) = Value::literal(expr) {
+            return value;
+        }
+        match expr {
+            Expr::Name(name) => self.name(at, name, expr),
+            Expr::Attr(value, attr) => self.attr(at, value, attr, expr),
+            Expr::Tuple(items) => self.display(at, items).map_or(Value::Unknown, Value::tuple),
+            Expr::List(items) => self.display(at, items).map_or(Value::Unknown, Value::list),
+            Expr::Set(items) => {
+                let items = self.display(at, items);
+                // Equal elements would be one; what is not known may be equal.
+                items.map_or(Value::Nameless, |items| match distinct(&items) {
+                    true => Value::Set(items.into()),
+                    false => Value::Nameless,
+                })
+            }
+            Expr::Dict(items) => self.dict(at, items),
+            Expr::Comprehension(comprehension) => self.comprehension(at, comprehension),
+            Expr::Call {
+                func,
+                args,
+                keywords,
+            } => self.nested(|this| this.call(at, func, args, keywords)),
+            Expr::Lambda(lambda) => Value::Lambda(at, lambda),
+            Expr::Binary(left, op, right) => {
+                let (left, right) = (self.value(at, left), self.value(at, right));
+                binary(&left, *op, &right)
+            }
+            Expr::Compare(left, op, right) => {
+                let (left, right) = (self.value(at, left), self.value(at, right));
+                // Whatever it compares: what comes out is no `pytest.param`.
+                compare(&left, *op, &right).map_or(Value::Instance, Value::Bool)
+            }
+            Expr::Logic(and, items) => self.logic(at, *and, items),
+            Expr::Not(value) => {
+                let truth = self.value(at, value).truth();
+                truth.map_or(Value::Instance, |truth| Value::Bool(!truth))
+            }
+            Expr::Subscript(value, index) => self.subscript(at, value, index),
+            Expr::If(parts) => {
+                let [test, body, orelse] = &**parts;
+                match self.value(at, test).truth() {
+                    Some(true) => self.value(at, body),
+                    Some(false) => self.value(at, orelse),
+                    None => Value::Unknown,
+                }
+            }
+            Expr::FString(parts) => self.f_string(at, parts),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// The elements of a literal. None where it is not known how many there are.
+    pub(crate) fn display(&mut self, at: Module<'a>, items: &'a [Expr]) -> Option<Vec<Value<'a>>> {
+        let mut out = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                Expr::Starred(inner) => out.extend(self.value(at, inner).items()?),
+                item => out.push(self.value(at, item)),
+            }
+            if out.len() > MAX_ITEMS {
+                return None;
+            }
+        }
+        Some(out)
+    }
+
+    fn nested(&mut self, run: impl FnOnce(&mut Self) -> Value<'a>) -> Value<'a> {
+        if self.depth >= MAX_DEPTH {
+            return Value::Unknown;
+        }
+        self.depth += 1;
+        let value = run(self);
+        self.depth -= 1;
+        value
+    }
+
+    /// Evaluates elsewhere: with other local names, and in the body of another class.
+    pub(super) fn elsewhere<R>(
+        &mut self,
+        locals: Vec<(&'a str, Value<'a>)>,
+        scope: Option<&Names<'a>>,
+        run: impl FnOnce(&mut Evaluator<'_, 'a>) -> R,
+    ) -> R {
+        let mut other = Evaluator {
+            world: self.world,
+            scope,
+            locals,
+            budget: self.budget,
+            depth: self.depth,
+        };
+        let out = run(&mut other);
+        self.budget = other.budget;
+        out
+    }
+
+    /// A local name or one of the class around, where it is one.
+    fn inner(&mut self, at: Module<'a>, name: &str) -> Option<Value<'a>> {
+        if let Some((_, value)) = self.locals.iter().rev().find(|(local, _)| *local == name) {
+            return Some(value.clone());
+        }
+        let scope = self.scope?;
+        match scope.get(name) {
+            [] => None,
+            // A comprehension does not see the names of the class around it, but for its first iterable.
+            _ if !self.locals.is_empty() => Some(Value::Unknown),
+            [one] if !one.conditional => Some(match one.bound {
+                Bound::Value(expr) => {
+                    let value = self.nested(|this| this.value(at, expr));
+                    match value.is_mutable() && at.is_exposed(name) {
+                        true => Value::Unknown,
+                        false => value,
+                    }
+                }
+                Bound::Function(function) => Value::Function(at, function),
+                Bound::Class(class) => Value::Class(at, class),
+                _ => Value::Unknown,
+            }),
+            _ => Some(Value::Unknown),
+        }
+    }
+
+    fn name(&mut self, at: Module<'a>, name: &str, expr: &'a Expr) -> Value<'a> {
+        match self.inner(at, name) {
+            Some(value) => value,
+            None => {
+                let thing = self.world.thing(at, expr);
+                self.of(thing)
+            }
+        }
+    }
+
+    /// The value of a thing.
+    pub(crate) fn of(&mut self, thing: Thing<'a>) -> Value<'a> {
+        match thing {
+            Thing::Function(module, function) => Value::Function(module, function),
+            Thing::Class(module, class) => Value::Class(module, class),
+            Thing::Outside(path) => Value::Outside(path.into()),
+            Thing::Value(module, expr, changed) => {
+                let value = self.nested(|this| {
+                    this.elsewhere(Vec::new(), None, |other| other.value(module, expr))
+                });
+                match value.is_mutable() && changed == Changed::Perhaps {
+                    true => Value::Unknown,
+                    false => value,
+                }
+            }
+            Thing::Module(_) | Thing::Unknown => Value::Unknown,
+        }
+    }
+
+    /// Whether the root of a chain of attributes is a local name or one of the class around.
+    fn is_inner(&mut self, at: Module<'a>, expr: &Expr) -> bool {
+        match expr {
+            Expr::Name(name) => self.inner(at, name).is_some(),
+            Expr::Attr(value, _) => self.is_inner(at, value),
+            _ => true,
+        }
+    }
+
+    fn attr(&mut self, at: Module<'a>, value: &'a Expr, attr: &str, whole: &'a Expr) -> Value<'a> {
+        if !self.is_inner(at, value) {
+            let thing = self.world.thing(at, whole);
+            if !matches!(thing, Thing::Unknown) {
+                return self.of(thing);
+            }
+        }
+        let value = self.value(at, value);
+        self.nested(|this| this.attribute(&value, attr))
+    }
+
+    fn attribute(&mut self, value: &Value<'a>, attr: &str) -> Value<'a> {
+        match value {
+            Value::Class(module, class) => self.of_class(module, class, attr),
+            Value::Member(_, _, name, _) if attr == "name" => Value::str(name),
+            Value::Member(_, _, _, value) if attr == "value" => (**value).clone(),
+            Value::Function(_, function)
+                if attr == "__name__" && function.decorators.is_empty() =>
+            {
+                Value::str(&function.name)
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    fn of_class(&mut self, module: Module<'a>, class: &'a Class, attr: &str) -> Value<'a> {
+        if let Some(kind) = calls::enumeration(self.world, module, class) {
+            let members = self.members(module, class, kind);
+            let member = members.into_iter().flatten().find(|member| {
+                matches!(member, Value::Member(_, _, name, _) if *name == attr)
+            });
+            return member.unwrap_or(Value::Unknown);
+        }
+        let touched = module.summary.touched.iter().any(|(_, name)| *name == class.name);
+        let plain = class.bases.is_empty() && class.decorators.is_empty() && !class.has_keywords;
+        if touched || !plain {
+            return Value::Unknown;
+        }
+        if attr == "__name__" {
+            return Value::str(&class.name);
+        }
+        let body = Names::of_body(&class.body);
+        match body.single(attr).map(|binding| binding.bound) {
+            Some(Bound::Value(expr)) => {
+                let value = self.elsewhere(Vec::new(), Some(&body), |other| {
+                    other.value(module, expr)
+                });
+                match value.is_mutable() && (module.is_exposed(attr) || module.is_exposed(&class.name)) {
+                    true => Value::Unknown,
+                    false => value,
+                }
+            }
+            Some(Bound::Function(function)) => Value::Function(module, function),
+            Some(Bound::Class(class)) => Value::Class(module, class),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// The members of an enumeration, without aliases. None where they are not known.
+    pub(super) fn members(
+        &mut self,
+        module: Module<'a>,
+        class: &'a Class,
+        kind: calls::Enumeration,
+    ) -> Option<Vec<Value<'a>>> {
+        let body = Names::of_body(&class.body);
+        let mut members: Vec<Value<'a>> = Vec::new();
+        for (name, bindings) in body.iter() {
+            let [one] = bindings else { return None };
+            let value = match one.bound {
+                _ if one.conditional => return None,
+                Bound::Function(_) => continue,
+                _ if name.starts_with('_') => continue,
+                Bound::Value(value) => value,
+                _ => return None,
+            };
+            let automatic = matches!(value, Expr::Call { func, args, .. } if args.is_empty()
+                && self.world.path(module, func).as_deref() == Some("enum.auto"));
+            let value = match automatic {
+                // Different from all others, whatever it is.
+                true if kind == calls::Enumeration::Plain => Value::Nameless,
+                true => return None,
+                false => {
+                    self.elsewhere(Vec::new(), Some(&body), |other| other.value(module, value))
+                }
+            };
+            for member in &members {
+                let Value::Member(_, _, _, other) = member else { continue };
+                let both_automatic = automatic && matches!(**other, Value::Nameless);
+                // An equal value makes an alias, which is no member of its own.
+                if !both_automatic && value.equals(other) != Some(false) {
+                    return None;
+                }
+            }
+            members.push(Value::Member(module, class, name, value.into()));
+        }
+        Some(members)
+    }
+
+    fn dict(&mut self, at: Module<'a>, items: &'a [(Option<Expr>, Expr)]) -> Value<'a> {
+        let mut out: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(items.len());
+        for (key, value) in items {
+            let Some(key) = key else {
+                match self.value(at, value) {
+                    Value::Dict(inner) => {
+                        for (key, value) in inner.iter() {
+                            if calls::insert(&mut out, key.clone(), value.clone()).is_none() {
+                                return Value::Nameless;
+                            }
+                        }
+                        continue;
+                    }
+                    _ => return Value::Nameless,
+                }
+            };
+            let (key, value) = (self.value(at, key), self.value(at, value));
+            if calls::insert(&mut out, key, value).is_none() {
+                return Value::Nameless;
+            }
+        }
+        Value::Dict(out.into())
+    }
+
+    fn comprehension(&mut self, at: Module<'a>, comprehension: &'a Comprehension) -> Value<'a> {
+        let mut out = Vec::new();
+        let before = self.locals.len();
+        let known = self.generate(at, &comprehension.generators, &comprehension.element, &mut out);
+        self.locals.truncate(before);
+        if known.is_none() {
+            return match comprehension.makes {
+                Makes::Set | Makes::Dict | Makes::List => Value::Nameless,
+                // It has a name.
+                Makes::Generator => Value::Instance,
+            };
+        }
+        match comprehension.makes {
+            Makes::List => Value::list(out),
+            Makes::Generator => Value::Iterator(out.into()),
+            Makes::Set if distinct(&out) => Value::Set(out.into()),
+            Makes::Set => Value::Nameless,
+            Makes::Dict => {
+                let mut items = Vec::with_capacity(out.len());
+                for pair in out {
+                    let Value::Tuple(pair) = pair else { return Value::Nameless };
+                    let [key, value] = &*pair else { return Value::Nameless };
+                    if calls::insert(&mut items, key.clone(), value.clone()).is_none() {
+                        return Value::Nameless;
+                    }
+                }
+                Value::Dict(items.into())
+            }
+        }
+    }
+
+    fn generate(
+        &mut self,
+        at: Module<'a>,
+        generators: &'a [Generator],
+        element: &'a Expr,
+        out: &mut Vec<Value<'a>>,
+    ) -> Option<()> {
+        let Some((first, rest)) = generators.split_first() else {
+            out.push(self.value(at, element));
+            return (out.len() <= MAX_ITEMS).then_some(());
+        };
+        let items = self.iterate(at, &first.iter)?;
+        for item in items {
+            let before = self.locals.len();
+            self.bind(&first.target, item)?;
+            let mut wanted = true;
+            for condition in &first.conditions {
+                wanted = wanted && self.value(at, condition).truth()?;
+            }
+            if wanted {
+                self.generate(at, rest, element, out)?;
+            }
+            self.locals.truncate(before);
+        }
+        Some(())
+    }
+
+    /// The elements that iterating over an expression's value gives.
+    pub(crate) fn iterate(&mut self, at: Module<'a>, expr: &'a Expr) -> Option<Vec<Value<'a>>> {
+        let value = self.value(at, expr);
+        self.elements(&value)
+    }
+
+    pub(super) fn elements(&mut self, value: &Value<'a>) -> Option<Vec<Value<'a>>> {
+        match value {
+            Value::Class(module, class) => {
+                let kind = calls::enumeration(self.world, module, class)?;
+                self.members(module, class, kind)
+            }
+            value => value.items(),
+        }
+    }
+
+    /// Binds the names of a target. None where the value cannot be taken apart as it asks.
+    fn bind(&mut self, target: &'a Expr, value: Value<'a>) -> Option<()> {
+        match target {
+            Expr::Name(name) => self.locals.push((name, value)),
+            Expr::Tuple(targets) | Expr::List(targets) => match value.items() {
+                Some(items) if items.len() == targets.len() => {
+                    for (target, item) in targets.iter().zip(items) {
+                        self.bind(target, item)?;
+                    }
+                }
+                Some(_) => return None,
+                None => {
+                    for target in targets {
+                        self.bind(target, Value::Unknown)?;
+                    }
+                }
+            },
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn logic(&mut self, at: Module<'a>, and: bool, items: &'a [Expr]) -> Value<'a> {
+        let mut last = Value::Unknown;
+        for item in items {
+            last = self.value(at, item);
+            match last.truth() {
+                Some(truth) if truth == and => {}
+                Some(_) => return last,
+                None => return Value::Unknown,
+            }
+        }
+        last
+    }
+
+    fn subscript(&mut self, at: Module<'a>, value: &'a Expr, index: &'a Expr) -> Value<'a> {
+        let value = self.value(at, value);
+        if let Expr::Slice(parts) = index {
+            let mut bounds = [None; 3];
+            for (bound, part) in bounds.iter_mut().zip(parts) {
+                *bound = match part.as_deref().map(|part| self.value(at, part)) {
+                    None | Some(Value::None) => None,
+                    Some(Value::Int(value)) => Some(value),
+                    Some(_) => return Value::Unknown,
+                };
+            }
+            return calls::slice(&value, bounds);
+        }
+        let index = self.value(at, index);
+        match (&value, &index) {
+            (Value::Tuple(items) | Value::List(items), Value::Int(index)) => {
+                let length = i128::try_from(items.len()).unwrap_or(i128::MAX);
+                let index = if *index < 0 { index + length } else { *index };
+                let index = usize::try_from(index).ok();
+                index
+                    .and_then(|index| items.get(index).cloned())
+                    .unwrap_or(Value::Unknown)
+            }
+            (Value::Dict(items), key) => calls::get(items, key).unwrap_or(Value::Unknown),
+            (Value::Class(module, class), Value::Str(name)) => {
+                match calls::enumeration(self.world, module, class) {
+                    Some(_) => self.of_class(module, class, name),
+                    None => Value::Unknown,
+                }
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    fn f_string(&mut self, at: Module<'a>, parts: &'a [Expr]) -> Value<'a> {
+        let mut out = String::new();
+        for part in parts {
+            match self.value(at, part).text() {
+                Some(text) => out.push_str(&text),
+                // A text, but not known which.
+                None => return Value::Instance,
+            }
+        }
+        Value::str(out)
+    }
+
+    fn call(
+        &mut self,
+        at: Module<'a>,
+        func: &'a Expr,
+        args: &'a [Expr],
+        keywords: &'a [(Option<String>, Expr)],
+    ) -> Value<'a> {
+        // A method of a value that is known.
+        if let Expr::Attr(owner, method) = func {
+            let outside = !self.is_inner(at, owner)
+                && !matches!(self.world.thing(at, func), Thing::Unknown);
+            if !outside {
+                let owner = self.value(at, owner);
+                let Some(args) = self.display(at, args) else {
+                    return Value::Unknown;
+                };
+                let keywords = self.keywords(at, keywords);
+                return match owner {
+                    Value::Class(..) => match self.attribute(&owner, method) {
+                        Value::Function(module, function) if is_static(function) => {
+                            self.apply(&Value::Function(module, function), args, keywords)
+                        }
+                        _ => Value::Unknown,
+                    },
+                    owner => calls::method(self, &owner, method, &args, keywords.as_deref()),
+                };
+            }
+        }
+        let callee = self.value(at, func);
+        let Some(args) = self.display(at, args) else {
+            return match &callee {
+                Value::Class(module, class) => calls::instance(self.world, module, class),
+                _ => Value::Unknown,
+            };
+        };
+        let keywords = self.keywords(at, keywords);
+        self.apply(&callee, args, keywords)
+    }
+
+    /// Keyword arguments; None where `**` has any.
+    fn keywords(
+        &mut self,
+        at: Module<'a>,
+        keywords: &'a [(Option<String>, Expr)],
+    ) -> Option<Vec<(&'a str, Value<'a>)>> {
+        keywords
+            .iter()
+            .map(|(name, value)| Some((name.as_deref()?, self.value(at, value))))
+            .collect()
+    }
+
+    /// What calling a value gives.
+    pub(super) fn apply(
+        &mut self,
+        callee: &Value<'a>,
+        args: Vec<Value<'a>>,
+        keywords: Option<Vec<(&'a str, Value<'a>)>>,
+    ) -> Value<'a> {
+        match callee {
+            Value::Outside(path) => calls::outside(self, path, &args, keywords.as_deref()),
+            Value::Class(module, class) => calls::instance(self.world, module, class),
+            Value::Lambda(module, lambda) => {
+                self.nested(|this| this.apply_lambda(module, lambda, args, keywords))
+            }
+            Value::Function(module, function) => {
+                let (Some(returned), Some(keywords)) = (&function.returns, keywords) else {
+                    return Value::Unknown;
+                };
+                let plain = function.decorators.is_empty() || is_static(function);
+                if !plain || function.is_generator || args.len() > function.params.len() {
+                    return Value::Unknown;
+                }
+                let mut locals: Vec<(&'a str, Value<'a>)> = Vec::new();
+                for (index, param) in function.params.iter().enumerate() {
+                    let named = keywords.iter().find(|(name, _)| *name == param.name);
+                    let value = args.get(index).or(named.map(|(_, value)| value));
+                    let Some(value) = value else { return Value::Unknown };
+                    locals.push((&param.name, value.clone()));
+                }
+                if keywords.iter().any(|(name, _)| !locals.iter().any(|(local, _)| local == name)) {
+                    return Value::Unknown;
+                }
+                self.nested(|this| {
+                    this.elsewhere(locals, None, |other| other.value(module, returned))
+                })
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    fn apply_lambda(
+        &mut self,
+        module: Module<'a>,
+        lambda: &'a Lambda,
+        args: Vec<Value<'a>>,
+        keywords: Option<Vec<(&'a str, Value<'a>)>>,
+    ) -> Value<'a> {
+        let Some(params) = &lambda.params else { return Value::Unknown };
+        if params.len() != args.len() || keywords.is_none_or(|keywords| !keywords.is_empty()) {
+            return Value::Unknown;
+        }
+        // Names of what is around it are found when it runs; only those of the module are known by then.
+        let locals = params.iter().map(String::as_str).zip(args).collect();
+        self.elsewhere(locals, None, |other| other.value(module, &lambda.body))
+    }
+}
+
+fn is_static(function: &crate::syntax::Function) -> bool {
+    matches!(function.decorators.as_slice(), [Expr::Name(name)] if name == "staticmethod")
+}
+
+/// Whether all are known to differ.
+fn distinct(items: &[Value<'_>]) -> bool {
+    items.len() < 1_000
+        && items.iter().enumerate().all(|(index, item)| {
+            items[..index]
+                .iter()
+                .all(|other| item.equals(other) == Some(false))
+        })
+}
+
+fn compare(left: &Value<'_>, op: Comparison, right: &Value<'_>) -> Option<bool> {
+    let order = || match (left, right) {
+        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+        (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
+        (Value::Float(a), Value::Float(b)) => a.partial_cmp(b),
+        _ => None,
+    };
+    let contains = || -> Option<bool> {
+        if let (Value::Str(part), Value::Str(text)) = (left, right) {
+            return Some(text.contains(&**part));
+        }
+        let items = match right {
+            Value::Set(items) => items.to_vec(),
+            Value::Str(_) => return None,
+            right => right.items()?,
+        };
+        let mut found = false;
+        for item in &items {
+            found |= left.equals(item)?;
+        }
+        Some(found)
+    };
+    match op {
+        Comparison::Equal => left.equals(right),
+        Comparison::NotEqual => left.equals(right).map(|equal| !equal),
+        Comparison::Less => order().map(std::cmp::Ordering::is_lt),
+        Comparison::LessEqual => order().map(std::cmp::Ordering::is_le),
+        Comparison::Greater => order().map(std::cmp::Ordering::is_gt),
+        Comparison::GreaterEqual => order().map(std::cmp::Ordering::is_ge),
+        Comparison::In => contains(),
+        Comparison::NotIn => contains().map(|found| !found),
+        Comparison::Is | Comparison::IsNot => {
+            let same = match (left, right) {
+                (Value::None, Value::None) => true,
+                (Value::Bool(a), Value::Bool(b)) => a == b,
+                (Value::None, other) | (other, Value::None) => match other {
+                    Value::Unknown | Value::Instance | Value::Outside(_) => return None,
+                    _ => false,
+                },
+                _ => return None,
+            };
+            Some(same == (op == Comparison::Is))
+        }
+    }
+}
+
+fn binary<'a>(left: &Value<'a>, op: Operator, right: &Value<'a>) -> Value<'a> {
+    let joined = |a: &[Value<'a>], b: &[Value<'a>]| -> Vec<Value<'a>> {
+        a.iter().chain(b).cloned().collect()
+    };
+    match (left, op, right) {
+        (Value::Bool(a), op, b) if !matches!(b, Value::Bool(_)) => {
+            binary(&Value::Int(i128::from(*a)), op, b)
+        }
+        (Value::List(a), Operator::Add, Value::List(b)) => Value::list(joined(a, b)),
+        (Value::Tuple(a), Operator::Add, Value::Tuple(b)) => Value::tuple(joined(a, b)),
+        (Value::Str(a), Operator::Add, Value::Str(b)) => Value::str(format!("{a}{b}")),
+        (Value::Bytes(a), Operator::Add, Value::Bytes(b)) => {
+            Value::Bytes([&**a, &**b].concat().into())
+        }
+        (value, Operator::Multiply, Value::Int(times))
+        | (Value::Int(times), Operator::Multiply, value)
+            if !matches!(value, Value::Int(_) | Value::Float(_)) =>
+        {
+            calls::repeat(value, *times)
+        }
+        (Value::Str(format), Operator::Modulo, value) => {
+            calls::percent(format, value).map_or(Value::Instance, Value::str)
+        }
+        (Value::Dict(a), Operator::Or, Value::Dict(b)) => {
+            let mut out = a.to_vec();
+            for (key, value) in b.iter() {
+                if calls::insert(&mut out, key.clone(), value.clone()).is_none() {
+                    return Value::Nameless;
+                }
+            }
+            Value::Dict(out.into())
+        }
+        (Value::Int(a), op, Value::Int(b)) => calls::integers(*a, op, *b),
+        (Value::Float(_) | Value::Int(_), op, Value::Float(_) | Value::Int(_)) => {
+            calls::floats(left, op, right)
+        }
+        // Numbers and texts make no `pytest.param`, whatever the other side is.
+        (Value::Str(_) | Value::Bytes(_), ..) => Value::Instance,
+        _ => Value::Unknown,
+    }
+}

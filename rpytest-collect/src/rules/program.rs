@@ -1,0 +1,240 @@
+//! The modules that a test module can reach, each found as Python's import finds it and parsed once.
+
+use std::path::{Path, PathBuf};
+
+use elsa::sync::FrozenMap;
+
+use super::names::Names;
+use crate::PluginFacts;
+use crate::collector::normalized;
+use crate::config::Config;
+use crate::sources::{FileFacts, Sources};
+use crate::syntax::ModuleSummary;
+
+/// A module that was parsed.
+#[derive(Debug)]
+pub(crate) struct Parsed<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) summary: &'a ModuleSummary,
+    pub(crate) words: &'a str,
+    pub(crate) names: Names<'a>,
+}
+
+/// A module, as rules hold it.
+pub(crate) type Module<'a> = &'a Parsed<'a>;
+
+impl<'a> Parsed<'a> {
+    pub(crate) fn new(path: &'a Path, summary: &'a ModuleSummary, words: &'a str) -> Self {
+        Self {
+            path,
+            summary,
+            words,
+            names: Names::of_module(summary),
+        }
+    }
+
+    /// Whether the value of a name may be changed after it was bound.
+    pub(crate) fn is_exposed(&self, name: &str) -> bool {
+        let exposed = &self.summary.exposed;
+        exposed.binary_search_by(|other| other.as_str().cmp(name)).is_ok()
+    }
+}
+
+/// What an import names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Found<'a> {
+    Module(Module<'a>),
+    /// A module that is not there to be read: of the standard library, or installed.
+    Outside,
+    /// Several may be meant, it is no module, or it cannot be parsed.
+    Unknown,
+}
+
+/// How rules reach other modules.
+pub(crate) trait Modules<'a>: Sync {
+    /// The module that an import in a file names.
+    fn find(&'a self, from: &Path, level: u32, module: &str) -> Found<'a>;
+}
+
+/// The files that were read, where they stay.
+#[derive(Default)]
+pub(crate) struct Files {
+    files: FrozenMap<PathBuf, Box<Read>>,
+}
+
+struct Read {
+    path: PathBuf,
+    facts: Option<FileFacts>,
+}
+
+/// The modules of one session.
+pub(crate) struct Program<'f> {
+    files: &'f Files,
+    sources: &'f Sources,
+    config: &'f Config,
+    plugins: Option<&'f PluginFacts>,
+    modules: FrozenMap<PathBuf, Box<Option<Parsed<'f>>>>,
+}
+
+/// Modules that pytest has imported before it imports a test, so that no file can take their place.
+pub(super) const STANDARD: [&str; 38] = [
+    "abc", "argparse", "ast", "builtins", "collections", "contextlib", "copy", "dataclasses",
+    "datetime", "decimal", "enum", "fnmatch", "functools", "glob", "importlib", "inspect", "io",
+    "itertools", "json", "logging", "math", "operator", "os", "pathlib", "platform", "pytest",
+    "random", "re", "shutil", "string", "subprocess", "sys", "tempfile", "textwrap", "threading",
+    "time", "typing", "unittest",
+];
+
+impl<'f> Program<'f> {
+    pub(crate) fn new(
+        files: &'f Files,
+        sources: &'f Sources,
+        config: &'f Config,
+        plugins: Option<&'f PluginFacts>,
+    ) -> Self {
+        Self {
+            files,
+            sources,
+            config,
+            plugins,
+            modules: FrozenMap::new(),
+        }
+    }
+
+    /// The module of a file. None where it cannot be read or parsed.
+    pub(crate) fn module(&self, path: &Path) -> Option<&Parsed<'f>> {
+        let parsed = match self.modules.get(path) {
+            Some(parsed) => parsed,
+            None => {
+                let read = match self.files.files.get(path) {
+                    Some(read) => read,
+                    None => {
+                        let read = Read {
+                            path: path.to_owned(),
+                            facts: self.sources.facts(path).ok(),
+                        };
+                        self.files.files.insert(path.to_owned(), Box::new(read))
+                    }
+                };
+                let parsed = read.facts.as_ref().and_then(|facts| {
+                    let summary = facts.summary.as_ref().ok()?;
+                    Some(Parsed::new(&read.path, summary, &facts.words))
+                });
+                self.modules.insert(path.to_owned(), Box::new(parsed))
+            }
+        };
+        parsed.as_ref()
+    }
+
+    /// Directories that are on the search path when a file is imported, those that are there for certain first.
+    fn roots(&self, from: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let root = &self.config.rootdir;
+        let mut sure = vec![base(from)];
+        for dir in from.ancestors().skip(1).take_while(|dir| dir.starts_with(root)) {
+            if dir.join("conftest.py").is_file() {
+                sure.push(base(&dir.join("conftest.py")));
+            }
+        }
+        let below = |path: &String| normalized(&root.join(path));
+        sure.extend(self.config.pythonpath.iter().map(below));
+        let likely = vec![root.clone(), root.join("src"), root.join("lib")];
+        (sure, likely)
+    }
+
+    /// The file of a module by its absolute name; `Err` where that is not certain.
+    fn absolute(&self, from: &Path, module: &str) -> Result<Option<PathBuf>, ()> {
+        let top = module.split('.').next().unwrap_or_default();
+        if STANDARD.contains(&top) {
+            return Ok(None);
+        }
+        let (sure, likely) = self.roots(from);
+        let mut candidates: Vec<PathBuf> = Vec::new();
+        for dir in sure.iter().chain(&likely) {
+            if holds(dir, top) && !candidates.contains(dir) {
+                candidates.push(dir.clone());
+            }
+        }
+        let first = match candidates.as_slice() {
+            [] => return self.installed(module),
+            [only] => only,
+            // What pytest puts in front of everything else.
+            [first, ..] if *first == sure[0] => first,
+            _ => return Err(()),
+        };
+        let shadowed = |facts: &PluginFacts| {
+            facts.modules.iter().any(|name| name == top)
+                || facts
+                    .search_path
+                    .iter()
+                    .any(|dir| !candidates.contains(dir) && holds(dir, top))
+        };
+        // A directory that only may be on the search path gives way to what is installed.
+        if !sure.contains(first) && self.plugins.is_some_and(shadowed) {
+            return self.installed(module);
+        }
+        below(first, module).map(Some).ok_or(())
+    }
+
+    /// The file of a module that the environment has.
+    fn installed(&self, module: &str) -> Result<Option<PathBuf>, ()> {
+        let top = module.split('.').next().unwrap_or_default();
+        let Some(facts) = self.plugins.filter(|facts| !facts.search_path.is_empty()) else {
+            return Ok(None);
+        };
+        if facts.modules.iter().any(|name| name == top) {
+            return Ok(None);
+        }
+        let dir = facts.search_path.iter().find(|dir| holds(dir, top));
+        Ok(dir.and_then(|dir| below(dir, module)))
+    }
+}
+
+impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
+    fn find(&'a self, from: &Path, level: u32, module: &str) -> Found<'a> {
+        let path = match level {
+            0 => match self.absolute(from, module) {
+                Ok(Some(path)) => Some(path),
+                Ok(None) => return Found::Outside,
+                Err(()) => None,
+            },
+            dots => from
+                .ancestors()
+                .nth(dots as usize)
+                .and_then(|dir| match module {
+                    "" => Some(dir.join("__init__.py")).filter(|path| path.is_file()),
+                    module => below(dir, module),
+                }),
+        };
+        match path.and_then(|path| self.module(&path)) {
+            Some(module) => Found::Module(module),
+            None => Found::Unknown,
+        }
+    }
+}
+
+/// The directory above the outermost package of a file: what pytest puts on the search path.
+fn base(path: &Path) -> PathBuf {
+    let mut dir = path.parent().unwrap_or(path);
+    while dir.join("__init__.py").is_file() {
+        let Some(parent) = dir.parent() else { break };
+        dir = parent;
+    }
+    dir.to_owned()
+}
+
+/// Whether a directory has a module or package of a name.
+fn holds(dir: &Path, top: &str) -> bool {
+    dir.join(format!("{top}.py")).is_file() || dir.join(top).is_dir()
+}
+
+/// The file of a module in a directory of the search path.
+fn below(dir: &Path, module: &str) -> Option<PathBuf> {
+    let path = dir.join(module.replace('.', "/"));
+    let package = path.join("__init__.py");
+    if package.is_file() {
+        return Some(package);
+    }
+    let mut file = path.into_os_string();
+    file.push(".py");
+    Some(PathBuf::from(file)).filter(|file| file.is_file())
+}
