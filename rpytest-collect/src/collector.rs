@@ -271,7 +271,9 @@ impl Session<'_> {
         let threads = self.thread_count();
         let kept = Files::default();
         let program = Program::new(&kept, &self.sources, &self.config, self.plugins);
-        let read = parallel(threads, &conftests, |path| self.conftest(path, &program))?;
+        let read = parallel(threads, &conftests, |path| {
+            self.conftest(path, arguments, &program)
+        })?;
         let mut session = self.config.reasons.clone();
         let mut by_directory: HashMap<&Path, Conftest<'_>> = HashMap::new();
         for (path, conftest) in conftests.iter().zip(read) {
@@ -341,14 +343,26 @@ impl Session<'_> {
         }
     }
 
-    fn conftest<'a>(&'a self, path: &Path, program: &'a Program<'a>) -> Conftest<'a> {
+    fn conftest<'a>(
+        &'a self,
+        path: &Path,
+        arguments: &[PathBuf],
+        program: &'a Program<'a>,
+    ) -> Conftest<'a> {
         let id = self.relative(path);
         let Some(module) = program.module(path) else {
             return Conftest::unreadable(&id);
         };
         let world = World { modules: program };
         let config = &self.config;
-        Conftest::new(&id, module, Reader { world, config })
+        // `PytestPluginManager._set_initial_conftests`: those above the arguments, and in `test*` below them.
+        let initial = path.parent().is_some_and(|dir| {
+            let is_test = dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with("test"));
+            arguments.iter().any(|argument| {
+                argument.starts_with(dir) || (is_test && dir.parent() == Some(argument))
+            })
+        });
+        Conftest::new(&id, module, Reader { world, config }, initial)
     }
 
     fn file(
@@ -426,7 +440,8 @@ impl Session<'_> {
             return (partial(reasons), None);
         }
         let mut items = collected.items;
-        select::attach(&mut items, &parsed, World { modules: program });
+        let world = World { modules: program };
+        select::attach(&mut items, &collected.marked, &parsed, world);
         let file = CollectedFile {
             path: id,
             items: in_order(items, &collected.order),

@@ -80,7 +80,8 @@ fn a_class_attribute_hides_a_constant() {
     check(
         "import pytest\nV = 1,\nclass TestA:\n    V = 1, 2\n    @pytest.mark.parametrize('x', V)\n    def test(self, x): ...\n",
         expect![[r#"
-            test_a.py unknown-decorator: unknown decorator V at line 5
+            test_a.py::TestA::test[1] :5
+            test_a.py::TestA::test[2] :5
         "#]],
     );
 }

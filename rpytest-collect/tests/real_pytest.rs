@@ -68,8 +68,6 @@ def test_scalars(x): pass
 def test_objects(x): pass
 @pytest.mark.parametrize("x, y", [(1, 2), [3, 4], pytest.param(5, 6, id="é"), pytest.param(7, 8, marks=pytest.mark.skip)])
 def test_pairs(x, y): pass
-@pytest.mark.parametrize("x,", [(1,), ("a",)])
-def test_comma(x): pass
 @pytest.mark.parametrize(("x",), [(1,), ("a",)])
 def test_tuple_names(x): pass
 @pytest.mark.parametrize("x", [1, 1, "a", "a", "a0", "a1", "", "", "1_0"])
@@ -230,7 +228,7 @@ class Empty(TestCase): pass
     (
         "hooks/test_hooked.py",
         "def test_n(n): pass\n",
-        Some("generate-tests-hook"),
+        None,
     ),
     (
         "partial/test_p_conditional.py",
@@ -240,12 +238,12 @@ class Empty(TestCase): pass
     (
         "partial/test_p_star.py",
         "from os.path import *\ndef test_x(): pass\n",
-        Some("star-import"),
+        None,
     ),
     (
         "partial/test_p_alias.py",
-        "def test_a(): pass\ntest_b = test_a\n",
-        Some("dynamic-name"),
+        "def test_a(): pass\ntest_b = test_a\nclass TestA:\n    def test_c(self): pass\n    test_d = test_c\nTestB = TestA\n",
+        None,
     ),
     (
         "partial/test_p_globals.py",
@@ -265,12 +263,12 @@ class Empty(TestCase): pass
     (
         "partial/test_p_decorator.py",
         "import functools\n@functools.lru_cache\ndef test_x(): pass\n",
-        Some("unknown-decorator"),
+        None,
     ),
     (
         "partial/test_p_base.py",
         "import support_cases\nclass Foo(support_cases.Base): pass\n",
-        Some("unresolved-base"),
+        None,
     ),
     (
         "partial/support_skip.py",
@@ -300,12 +298,12 @@ class Empty(TestCase): pass
     (
         "partial/test_p_import.py",
         "from support_cases import test_helper\n",
-        Some("imported-test"),
+        None,
     ),
     (
         "partial/test_p_case.py",
         "from support_cases import Base as B\n",
-        Some("imported-test"),
+        None,
     ),
     (
         "partial/test_p_init.py",
@@ -325,12 +323,12 @@ class Empty(TestCase): pass
     (
         "partial/test_p_scope.py",
         "import pytest\n@pytest.mark.parametrize('x', [1, 2], scope='module')\ndef test_x(x): pass\n",
-        Some("parametrize-option"),
+        None,
     ),
     (
         "partial/test_p_del.py",
         "def test_x(): pass\ndel test_x\n",
-        Some("conditional-definition"),
+        None,
     ),
     (
         "partial/test_p_setattr.py",
@@ -345,12 +343,12 @@ class Empty(TestCase): pass
     (
         "partial/test_p_shadow.py",
         "import pytest\nV = (1,)\nclass TestA:\n    V = (1, 2)\n    @pytest.mark.parametrize('x', V)\n    def test_x(self, x): pass\n",
-        Some("unknown-decorator"),
+        None,
     ),
     (
         "partial/test_p_pytestmark.py",
         "import pytest\npytestmark = pytest.mark.parametrize('x', [1, 2])\ndef test_x(x): pass\n",
-        Some("test-mark"),
+        None,
     ),
     (
         "partial/test_p_long.py",
@@ -405,22 +403,22 @@ def through(version): return version
     (
         "guarded/test_g_direct.py",
         "def test_x(level): pass\n",
-        Some("generate-tests-hook"),
+        None,
     ),
     (
         "guarded/test_g_through.py",
         "def test_x(through): pass\n",
-        Some("generate-tests-hook"),
+        None,
     ),
     (
         "guarded/test_g_uses.py",
         "import pytest\n@pytest.mark.usefixtures('through')\ndef test_x(): pass\n",
-        Some("generate-tests-hook"),
+        None,
     ),
     (
         "guarded/test_g_auto.py",
         "import pytest\n@pytest.fixture(autouse=True)\ndef auto(through): pass\ndef test_x(): pass\n",
-        Some("generate-tests-hook"),
+        None,
     ),
     (
         "guarded/open/conftest.py",
@@ -482,12 +480,12 @@ class TestIn:
     (
         "partial/test_fx_scope.py",
         "import pytest\n@pytest.fixture(params=[1, 2], scope='module')\ndef a(request): pass\ndef test_x(a): pass\ndef test_y(a): pass\n",
-        Some("parametrized-fixture"),
+        None,
     ),
     (
         "partial/test_fx_over.py",
         "import pytest\n@pytest.fixture(params=[1, 2])\ndef a(request): pass\nclass TestA:\n    @pytest.fixture\n    def a(self): pass\n    def test_x(self, a): pass\n",
-        Some("parametrized-fixture"),
+        None,
     ),
     ("partial/test_notes.txt", ">>> 1\n1\n", Some("doctest")),
 ];

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::sources::FileFacts;
-use crate::{Diagnostic, syntax};
+use crate::Diagnostic;
 
 use store::Stored;
 
@@ -85,14 +85,11 @@ fn inode(_metadata: &Metadata) -> (i128, u64) {
 pub(super) struct Entry {
     stamp: Stamp,
     hash: [u8; 32],
-    words: String,
     facts: Facts,
 }
 
 #[derive(Debug, Clone)]
 enum Facts {
-    /// Only the words were asked for.
-    None,
     /// In the cache that was read: where.
     Stored(std::ops::Range<usize>),
     /// Encoded in this run.
@@ -152,38 +149,11 @@ impl Cache {
             let entry = Entry {
                 stamp,
                 hash,
-                words: facts.words.clone(),
                 facts: Facts::New(encoded),
             };
             self.insert(key, entry);
         }
         Ok(facts)
-    }
-
-    /// The words of a file, for which it is not parsed.
-    pub(crate) fn words(&self, key: &str, path: &Path) -> io::Result<String> {
-        let stamp = Stamp::new(&fs::metadata(path)?);
-        let old = self.stored.entries.get(key);
-        if let Some(old) = old.filter(|old| stamp.is(&old.stamp)) {
-            return Ok(old.words.clone());
-        }
-        let bytes = self.read(path)?;
-        let hash: [u8; 32] = Sha256::digest(&bytes).into();
-        let entry = match old.filter(|old| old.hash == hash) {
-            Some(old) => Entry {
-                stamp,
-                ..old.clone()
-            },
-            None => Entry {
-                stamp,
-                hash,
-                words: syntax::digest(&bytes),
-                facts: Facts::None,
-            },
-        };
-        let words = entry.words.clone();
-        self.insert(key, entry);
-        Ok(words)
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -196,18 +166,12 @@ impl Cache {
             Facts::Stored(range) => {
                 rmp_serde::from_slice(self.stored.bytes.get(range.clone())?).ok()
             }
-            Facts::None | Facts::New(_) => None,
+            Facts::New(_) => None,
         }
     }
 
     fn insert(&self, key: &str, entry: Entry) {
         let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = new.get(key);
-        // Facts are not given up for words.
-        if matches!(entry.facts, Facts::None) && known.is_some_and(|known| known.hash == entry.hash)
-        {
-            return;
-        }
         new.insert(key.to_owned(), entry);
     }
 
@@ -264,7 +228,8 @@ mod tests {
             assert_eq!(cache.unusable, None);
             let facts = cache.facts("a.py", &file).expect("it can be read");
             assert_eq!(facts.words, "skip\n");
-            assert_eq!(cache.words("b.py", &other).expect("it can be read"), "");
+            let facts = cache.facts("b.py", &other).expect("it can be read");
+            assert_eq!(facts.words, "");
             assert_eq!(cache.reads.load(Ordering::Relaxed), reads);
             assert_eq!(cache.save(dir.path()), None);
         }

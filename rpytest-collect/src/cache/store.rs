@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,9 +31,7 @@ struct Row {
     key: String,
     stamp: Stamp,
     hash: [u8; 32],
-    words: String,
-    /// None where there are no facts.
-    length: Option<u64>,
+    length: u64,
 }
 
 /// A digest of the code that makes facts, so that no version trusts what another has made.
@@ -75,23 +72,16 @@ impl Stored {
         let mut at = HEADER + length;
         let mut entries = HashMap::with_capacity(rows.len());
         for row in rows {
-            let facts = match row.length {
-                None => Facts::None,
-                Some(length) => {
-                    let end = usize::try_from(length)
-                        .ok()
-                        .and_then(|length| at.checked_add(length))
-                        .filter(|end| *end <= bytes.len())
-                        .ok_or_else(damaged)?;
-                    let range: Range<usize> = at..end;
-                    at = end;
-                    Facts::Stored(range)
-                }
-            };
+            let end = usize::try_from(row.length)
+                .ok()
+                .and_then(|length| at.checked_add(length))
+                .filter(|end| *end <= bytes.len())
+                .ok_or_else(damaged)?;
+            let facts = Facts::Stored(at..end);
+            at = end;
             let entry = Entry {
                 stamp: row.stamp,
                 hash: row.hash,
-                words: row.words,
                 facts,
             };
             entries.insert(row.key, entry);
@@ -102,11 +92,14 @@ impl Stored {
 
 /// Writes a new file and puts it in the place of the old one. There is no moment at which it is half written;
 /// that its bytes reach the disk is left to the system, and its digest tells if they did not.
-pub(super) fn write(path: &Path, entries: &[(&str, &Entry)], old: &[u8]) -> io::Result<()> {
-    let facts = |entry: &'_ Entry| match &entry.facts {
-        Facts::None => None,
-        Facts::Stored(range) => old.get(range.clone()).map(<[u8]>::to_vec),
-        Facts::New(bytes) => Some(bytes.clone()),
+pub(super) fn write<'e>(
+    path: &Path,
+    entries: &[(&str, &'e Entry)],
+    old: &'e [u8],
+) -> io::Result<()> {
+    let facts = |entry: &'e Entry| match &entry.facts {
+        Facts::Stored(range) => old.get(range.clone()).unwrap_or_default(),
+        Facts::New(bytes) => bytes,
     };
     let mut rows = Vec::with_capacity(entries.len());
     let mut all = Vec::new();
@@ -116,10 +109,9 @@ pub(super) fn write(path: &Path, entries: &[(&str, &Entry)], old: &[u8]) -> io::
             key: (*key).to_owned(),
             stamp: entry.stamp,
             hash: entry.hash,
-            words: entry.words.clone(),
-            length: facts.as_ref().map(|facts| facts.len() as u64),
+            length: facts.len() as u64,
         });
-        all.extend(facts.into_iter().flatten());
+        all.extend_from_slice(facts);
     }
     let index = rmp_serde::to_vec(&rows).map_err(io::Error::other)?;
     let mut body = (index.len() as u64).to_le_bytes().to_vec();

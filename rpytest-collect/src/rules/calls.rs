@@ -6,11 +6,11 @@ use super::eval::{Evaluator, MAX_ITEMS};
 use super::program::Module;
 use super::resolve::{Thing, World};
 use super::value::{Param, Value};
-use crate::syntax::{Class, Expr, Operator, StmtKind};
+use crate::syntax::{Class, Expr, Operator, Stmt, StmtKind};
 
 /// Classes outside of the project whose instances are no number, text, enum member or pattern, have no
 /// `__name__`, and are no list that could be iterated over.
-const NAMELESS: [&str; 22] = [
+const NAMELESS: [&str; 23] = [
     "builtins.bytearray",
     "builtins.memoryview",
     "builtins.object",
@@ -26,6 +26,7 @@ const NAMELESS: [&str; 22] = [
     "datetime.timezone",
     "decimal.Decimal",
     "fractions.Fraction",
+    "functools.partial",
     "io.BytesIO",
     "io.StringIO",
     "pathlib.Path",
@@ -96,19 +97,22 @@ pub(crate) fn enumeration<'a>(
         return None;
     }
     let own = class.body.iter().any(|stmt| match &stmt.kind {
-        StmtKind::Function(method) => method.name.starts_with("__"),
+        StmtKind::Function(method) => {
+            matches!(method.name.as_str(), "__str__" | "__new__" | "__getattribute__" | "__eq__")
+        }
         _ => false,
     });
     Some(if own { Enumeration::Other } else { kind })
 }
 
-/// Whether `__name__` of a class is its name, and its instances have none, by all its bases.
-pub(crate) fn is_plain_class<'a>(world: World<'a>, module: Module<'a>, class: &'a Class) -> bool {
-    is_plain(world, module, class, 8)
-}
-
-fn is_plain<'a>(world: World<'a>, module: Module<'a>, class: &'a Class, depth: u32) -> bool {
-    let decorators = class.decorators.iter().all(|decorator| {
+/// Whether `__name__` of a class is its name: a metaclass or a decorator could change that, a base cannot.
+pub(super) fn has_its_name<'a>(world: World<'a>, module: Module<'a>, class: &'a Class) -> bool {
+    let touched = module
+        .summary
+        .touched
+        .iter()
+        .any(|(_, name)| *name == class.name);
+    let keeps = class.decorators.iter().all(|decorator| {
         let func = match decorator {
             Expr::Call { func, .. } => func,
             other => other,
@@ -116,66 +120,75 @@ fn is_plain<'a>(world: World<'a>, module: Module<'a>, class: &'a Class, depth: u
         let path = world.path(module, func);
         path.is_some_and(|path| CLASS_DECORATORS.contains(&path.as_str()))
     });
-    let touched = module.summary.touched.iter().any(|(_, name)| *name == class.name);
-    let bases = |base: &'a Expr| match world.thing(module, base) {
-        Thing::Class(module, class) => depth > 0 && is_plain(world, module, class, depth - 1),
-        Thing::Outside(path) => matches!(
-            path.as_str(),
-            "builtins.object"
-                | "builtins.Exception"
-                | "builtins.ValueError"
-                | "builtins.TypeError"
-                | "builtins.RuntimeError"
-                | "builtins.dict"
-                | "builtins.list"
-                | "builtins.tuple"
-                | "builtins.set"
-                | "abc.ABC"
-                | "typing.NamedTuple"
-                | "typing.TypedDict"
-                | "typing.Protocol"
-                | "collections.UserDict"
-                | "collections.UserList"
-                | "collections.abc.Mapping"
-                | "collections.abc.Sequence"
-                | "collections.abc.MutableMapping"
-                | "collections.abc.Iterator"
-                | "collections.abc.Iterable"
-        ),
-        Thing::Value(_, Expr::Call { func, .. }, _) => {
-            world.path(module, func).as_deref() == Some("collections.namedtuple")
-        }
-        // `Generic[T]`, `list[int]`.
-        Thing::Value(_, Expr::Subscript(value, _), _) => world
-            .path(module, value)
-            .is_some_and(|path| path == "typing.Generic" || path == "typing.Protocol"),
-        _ => false,
-    };
-    decorators
-        && !touched
-        && !class.has_keywords
-        && class.bases.iter().all(bases)
-        && class.body.iter().all(|stmt| match &stmt.kind {
-            StmtKind::Function(method) => !matches!(
-                method.name.as_str(),
-                "__getattr__" | "__getattribute__" | "__new__" | "__name__" | "__class__"
-                    | "__set_name__"
-            ),
-            // Any dunder may be one that `getattr` looks at.
-            StmtKind::Assign { targets, value } => {
-                !targets.iter().any(|target| {
-                    matches!(target, Expr::Name(name) if name.starts_with("__") && name != "__slots__" && name != "__hash__")
-                }) && !matches!(value, Expr::Opaque(_))
+    keeps && !touched && !class.has_keywords
+}
+
+/// Bases outside of the project whose instances have no `__name__`, and are no number or text.
+const BASES: [&str; 20] = [
+    "abc.ABC",
+    "builtins.Exception",
+    "builtins.RuntimeError",
+    "builtins.TypeError",
+    "builtins.ValueError",
+    "builtins.dict",
+    "builtins.list",
+    "builtins.object",
+    "builtins.set",
+    "builtins.tuple",
+    "collections.UserDict",
+    "collections.UserList",
+    "collections.abc.Iterable",
+    "collections.abc.Iterator",
+    "collections.abc.Mapping",
+    "collections.abc.MutableMapping",
+    "collections.abc.Sequence",
+    "typing.Generic",
+    "typing.NamedTuple",
+    "typing.Protocol",
+];
+
+/// Whether the instances of a class have no name and no id of their own, by all its bases.
+fn is_plain<'a>(world: World<'a>, module: Module<'a>, class: &'a Class, depth: u32) -> bool {
+    let base = |base: &'a Expr| {
+        let base = match base {
+            Expr::Subscript(value, _) => value,
+            other => other,
+        };
+        match world.thing(module, base) {
+            Thing::Class(module, class) => depth > 0 && is_plain(world, module, class, depth - 1),
+            Thing::Outside(path) => BASES.contains(&path.as_str()),
+            Thing::Value(_, Expr::Call { func, .. }, _) => {
+                world.path(module, func).as_deref() == Some("collections.namedtuple")
             }
-            StmtKind::Expr(Expr::Str(_) | Expr::Ellipsis) => true,
-            StmtKind::Class(inner) => !inner.name.starts_with("__"),
             _ => false,
-        })
+        }
+    };
+    has_its_name(world, module, class)
+        && class.bases.iter().all(base)
+        && is_plain_body(&class.body)
+}
+
+fn is_plain_body(body: &[Stmt]) -> bool {
+    body.iter().all(|stmt| match &stmt.kind {
+        StmtKind::Function(method) => !matches!(
+            method.name.as_str(),
+            "__getattr__" | "__getattribute__" | "__new__" | "__name__" | "__class__"
+        ),
+        // Any dunder may be one that `getattr` looks at.
+        StmtKind::Assign { targets, .. } => !targets.iter().any(|target| {
+            matches!(target, Expr::Name(name) if name.starts_with("__")
+                && !matches!(name.as_str(), "__slots__" | "__hash__" | "__doc__" | "__match_args__"))
+        }),
+        StmtKind::Expr(Expr::Str(_) | Expr::Ellipsis) => true,
+        StmtKind::Class(inner) => !inner.name.starts_with("__"),
+        StmtKind::Block { body, binds, .. } => binds.is_empty() && is_plain_body(body),
+        _ => false,
+    })
 }
 
 /// What calling a class of the project gives.
 pub(super) fn instance<'a>(world: World<'a>, module: Module<'a>, class: &'a Class) -> Value<'a> {
-    match is_plain_class(world, module, class) {
+    match is_plain(world, module, class, 8) {
         true => Value::Nameless,
         false => Value::Instance,
     }
@@ -296,14 +309,8 @@ pub(super) fn integers<'a>(a: i128, op: Operator, b: i128) -> Value<'a> {
     value.map_or(Value::Instance, Value::Int)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "larger ones are refused")]
 pub(super) fn floats<'a>(a: &Value<'a>, op: Operator, b: &Value<'a>) -> Value<'a> {
-    let float = |value: &Value<'a>| match value {
-        Value::Float(value) => Some(*value),
-        Value::Int(value) if value.unsigned_abs() < 1 << 53 => Some(*value as f64),
-        _ => None,
-    };
-    let (Some(a), Some(b)) = (float(a), float(b)) else {
+    let (Some(a), Some(b)) = (a.float(), b.float()) else {
         return Value::Instance;
     };
     match op {
@@ -476,6 +483,11 @@ pub(super) fn outside<'a>(
     if is_nameless(path) {
         return Value::Nameless;
     }
+    if let ("textwrap.dedent", [Value::Str(text)], true) =
+        (path, args, keywords.is_some_and(<[_]>::is_empty))
+    {
+        return dedent(text).map_or(Value::Instance, Value::str);
+    }
     if path == "re.compile" {
         return match args.first() {
             Some(pattern) => Value::Pattern(pattern.clone().into()),
@@ -509,6 +521,28 @@ pub(super) fn outside<'a>(
         },
         _ => Value::Unknown,
     }
+}
+
+/// `textwrap.dedent` of text in which only spaces and line feeds are white space.
+fn dedent(text: &str) -> Option<String> {
+    let other = |c: char| c.is_whitespace() && c != ' ' && c != '\n' || matches!(c, '\x1c'..='\x1f');
+    if text.contains(other) {
+        return None;
+    }
+    let margin = text
+        .split('\n')
+        .filter(|line| !line.trim_matches(' ').is_empty())
+        .map(|line| line.len() - line.trim_start_matches(' ').len())
+        .min()
+        .unwrap_or_default();
+    let lines: Vec<&str> = text
+        .split('\n')
+        .map(|line| match line.trim_matches(' ').is_empty() {
+            true => "",
+            false => &line[margin..],
+        })
+        .collect();
+    Some(lines.join("\n"))
 }
 
 fn param<'a>(args: &[Value<'a>], keywords: Option<&[(&'a str, Value<'a>)]>) -> Value<'a> {
@@ -642,6 +676,10 @@ fn builtin<'a>(evaluator: &mut Evaluator<'_, 'a>, name: &str, args: &[Value<'a>]
         ("len", [items]) => match evaluator.elements(items) {
             Some(items) => Value::Int(items.len() as i128),
             None => Value::Instance,
+        },
+        ("getattr", [owner, Value::Str(name), default]) if &**name == "__name__" => match owner {
+            Value::Str(_) | Value::Int(_) | Value::Float(_) | Value::None => default.clone(),
+            owner => evaluator.attribute(owner, name),
         },
         ("str", []) => Value::str(""),
         ("str", [value]) => value.text().map_or(Value::Instance, Value::str),

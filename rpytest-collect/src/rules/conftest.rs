@@ -82,7 +82,8 @@ const SUSPICIOUS: [&str; 9] = [
 ];
 
 impl<'a> Conftest<'a> {
-    pub(crate) fn new(path: &str, module: Module<'a>, reader: Reader<'a>) -> Self {
+    /// `initial` is whether pytest loads it before it starts a session.
+    pub(crate) fn new(path: &str, module: Module<'a>, reader: Reader<'a>, initial: bool) -> Self {
         let (summary, names) = (module.summary, &module.names);
         let text = module.words.as_bytes();
         let mut fixtures = reader.of_module(module);
@@ -108,9 +109,9 @@ impl<'a> Conftest<'a> {
             ..
         }) = names.single("pytest_generate_tests")
             && let Some(guards) = &hook.guards
-            && !guards.iter().any(|name| fixtures::is_builtin(name))
+            && !guards.iter().any(|guard| fixtures::is_builtin(&guard.name))
         {
-            fixtures.generated.clone_from(guards);
+            fixtures.generated = reader.generated(module, hook.line, guards, initial);
         }
         for (name, _) in names.iter() {
             let hook = Reason::ConftestHook {

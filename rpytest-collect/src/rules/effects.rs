@@ -2,9 +2,9 @@
 
 use super::classes;
 use super::marks;
-use super::module::ModuleCollector;
+use super::module::{ModuleCollector, mentions_test_cases};
 use super::names::Bound;
-use super::program::Module;
+use super::program::{Found, Module};
 use super::resolve::Thing;
 use crate::Reason;
 use crate::syntax::{Called, Expr, Stmt, StmtKind, contains};
@@ -25,15 +25,39 @@ impl<'a> ModuleCollector<'a> {
                                 | "dataclasses.make_dataclass"
                         ))
                 }
+                // It can only make a test case if its module knows of them.
+                Thing::Function(module, _) => mentions_test_cases(module),
                 // An instance of a class without a metaclass is no class.
                 Thing::Class(module, class) => {
-                    classes::lineage(self.rules.world, &[], module, class)
-                        .map_or(true, |lineage| lineage.has_keywords || lineage.has_foreign)
+                    mentions_test_cases(module)
+                        && classes::lineage(self.rules.world, &[], module, class)
+                            .map_or(true, |lineage| lineage.has_keywords || lineage.has_foreign)
                 }
-                _ => true,
+                _ => self.root_knows_test_cases(at, func),
             },
             _ => false,
         }
+    }
+
+    /// Whether the module from which the root of an expression comes has test cases.
+    pub(super) fn root_knows_test_cases(&self, at: Module<'a>, expr: &'a Expr) -> bool {
+        let mut root = expr;
+        while let Expr::Attr(value, _) = root {
+            root = value;
+        }
+        let Expr::Name(root) = root else { return true };
+        let modules = self.rules.world.modules;
+        at.names.get(root).iter().any(|binding| {
+            let found = match binding.bound {
+                Bound::From { level, module, .. } => modules.find(at.path, level, module),
+                Bound::Module(path) => modules.find(at.path, 0, path),
+                _ => return true,
+            };
+            match found {
+                Found::Module(module) => mentions_test_cases(module),
+                _ => true,
+            }
+        })
     }
 
     /// Whether a function that is called on import may leave the module by a skip.
@@ -54,7 +78,8 @@ impl<'a> ModuleCollector<'a> {
         }
         let skips = |module: Module<'a>| {
             let words = module.words.as_bytes();
-            contains(words, "skip") || contains(words, "Skip")
+            let can = contains(words, "pytest") || contains(words, "unittest");
+            can && (contains(words, "skip") || contains(words, "Skip"))
         };
         let helper = |path: &str| {
             ["test", "support", "helper"]
@@ -137,7 +162,10 @@ impl<'a> ModuleCollector<'a> {
             match &stmt.kind {
                 StmtKind::Expr(value) => touch(value),
                 StmtKind::Assign { targets, value } => {
-                    touch(value);
+                    // Another name for the same thing changes nothing about it.
+                    if !matches!(value, Expr::Name(_)) {
+                        touch(value);
+                    }
                     for target in targets {
                         if !matches!(target, Expr::Name(_)) {
                             touch(target);

@@ -5,6 +5,7 @@
 
 use super::calls;
 use super::names::{Bound, Names};
+use super::outside;
 use super::program::Module;
 use super::resolve::{Changed, Thing, World};
 use super::value::Value;
@@ -80,6 +81,12 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 let truth = self.value(at, value).truth();
                 truth.map_or(Value::Instance, |truth| Value::Bool(!truth))
             }
+            Expr::Negate(value) => match self.value(at, value) {
+                Value::Int(value) => Value::Int(-value),
+                Value::Float(value) => Value::Float(-value),
+                Value::Bool(value) => Value::Int(-i128::from(value)),
+                _ => Value::Instance,
+            },
             Expr::Subscript(value, index) => self.subscript(at, value, index),
             Expr::If(parts) => {
                 let [test, body, orelse] = &**parts;
@@ -179,7 +186,10 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         match thing {
             Thing::Function(module, function) => Value::Function(module, function),
             Thing::Class(module, class) => Value::Class(module, class),
-            Thing::Outside(path) => Value::Outside(path.into()),
+            Thing::Outside(path) => match outside::constant(&path) {
+                Some(value) => Value::Float(value),
+                None => Value::Outside(path.into()),
+            },
             Thing::Value(module, expr, changed) => {
                 let value = self.nested(|this| {
                     this.elsewhere(Vec::new(), None, |other| other.value(module, expr))
@@ -189,7 +199,8 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                     false => value,
                 }
             }
-            Thing::Module(_) | Thing::Unknown => Value::Unknown,
+            Thing::Module(module) => Value::Module(module),
+            Thing::Unknown => Value::Unknown,
         }
     }
 
@@ -213,9 +224,12 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         self.nested(|this| this.attribute(&value, attr))
     }
 
-    fn attribute(&mut self, value: &Value<'a>, attr: &str) -> Value<'a> {
+    pub(super) fn attribute(&mut self, value: &Value<'a>, attr: &str) -> Value<'a> {
         match value {
             Value::Class(module, class) => self.of_class(module, class, attr),
+            Value::Module(module) if attr == "__name__" => {
+                module.dotted().map_or(Value::Instance, Value::str)
+            }
             Value::Member(_, _, name, _) if attr == "name" => Value::str(name),
             Value::Member(_, _, _, value) if attr == "value" => (**value).clone(),
             Value::Function(_, function)
@@ -278,21 +292,27 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 Bound::Value(value) => value,
                 _ => return None,
             };
-            let automatic = matches!(value, Expr::Call { func, args, .. } if args.is_empty()
-                && self.world.path(module, func).as_deref() == Some("enum.auto"));
-            let value = match automatic {
-                // Different from all others, whatever it is.
-                true if kind == calls::Enumeration::Plain => Value::Nameless,
-                true => return None,
-                false => {
-                    self.elsewhere(Vec::new(), Some(&body), |other| other.value(module, value))
-                }
+            let made = match value {
+                Expr::Call { func, args, .. } if args.is_empty() => self.world.path(module, func),
+                _ => None,
+            };
+            let value = match made.as_deref() {
+                Some("enum.auto") if kind == calls::Enumeration::Text => return None,
+                // A number above those before it.
+                Some("enum.auto") => Value::Instance,
+                // Different from all others.
+                Some("builtins.object") => Value::Nameless,
+                _ => self.elsewhere(Vec::new(), Some(&body), |other| other.value(module, value)),
             };
             for member in &members {
                 let Value::Member(_, _, _, other) = member else { continue };
-                let both_automatic = automatic && matches!(**other, Value::Nameless);
+                let distinct = match (made.as_deref(), &**other) {
+                    (Some("builtins.object" | "enum.auto"), _) | (_, Value::Nameless) => true,
+                    (_, Value::Instance) => matches!(value, Value::Str(_) | Value::Tuple(_)),
+                    _ => value.equals(other) == Some(false),
+                };
                 // An equal value makes an alias, which is no member of its own.
-                if !both_automatic && value.equals(other) != Some(false) {
+                if !distinct {
                     return None;
                 }
             }
@@ -605,8 +625,7 @@ fn compare(left: &Value<'_>, op: Comparison, right: &Value<'_>) -> Option<bool> 
     let order = || match (left, right) {
         (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
         (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
-        (Value::Float(a), Value::Float(b)) => a.partial_cmp(b),
-        _ => None,
+        _ => left.float()?.partial_cmp(&right.float()?),
     };
     let contains = || -> Option<bool> {
         if let (Value::Str(part), Value::Str(text)) = (left, right) {

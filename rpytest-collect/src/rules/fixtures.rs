@@ -12,7 +12,7 @@ use super::scope::Scope;
 use super::value::Value;
 use super::eval::Evaluator;
 use crate::config::Config;
-use crate::syntax::{Expr, Function};
+use crate::syntax::{Expr, Function, Guard};
 use crate::{PluginFacts, Reason};
 
 /// A fixture function.
@@ -44,8 +44,18 @@ pub(crate) struct Fixtures<'a> {
     pub(crate) opaque: Vec<String>,
     /// A fixture whose very name is not known.
     pub(crate) nameless: Option<u32>,
-    /// Names that a `pytest_generate_tests` asks for before it does anything.
-    pub(crate) generated: Vec<String>,
+    /// What a `pytest_generate_tests` does for the tests that use one of these.
+    pub(crate) generated: Vec<Generated<'a>>,
+}
+
+/// What a `pytest_generate_tests` does for tests that use a fixture.
+#[derive(Debug, Clone)]
+pub(crate) struct Generated<'a> {
+    pub(crate) name: String,
+    /// The parameters that it gives, if it does nothing else.
+    pub(crate) sets: Option<Arc<ParameterSets<'a>>>,
+    /// Whether its conftest is loaded before a session starts, so that it runs after parametrized fixtures.
+    pub(crate) initial: bool,
 }
 
 /// pytest's own, of which none has parameters.
@@ -104,7 +114,7 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// The fixtures of a module or conftest, those of its classes apart.
     pub(crate) fn of_module(&self, module: Module<'a>) -> Fixtures<'a> {
-        let mut fixtures = self.of_bodies(&[(module, &module.names)]);
+        let mut fixtures = self.of_bodies(&[(module, &module.names)], false);
         for star in &module.names.stars {
             // What a star brings is found by name; what it brings unseen may be a fixture for every test.
             for name in self.star(module, star).into_iter().flatten() {
@@ -127,6 +137,39 @@ impl<'a> Reader<'a> {
         fixtures
     }
 
+    /// What the guarded parts of a `pytest_generate_tests` do.
+    pub(crate) fn generated(
+        &self,
+        module: Module<'a>,
+        line: u32,
+        guards: &'a [Guard],
+        initial: bool,
+    ) -> Vec<Generated<'a>> {
+        let maker = Parametrize {
+            world: self.world,
+            config: self.config,
+            line,
+            scope: None,
+        };
+        let sets = |call: &'a Expr| match call {
+            Expr::Call { args, keywords, .. } => maker.sets(marks::Arguments {
+                at: module,
+                here: true,
+                args,
+                keywords,
+            }),
+            _ => Err(Reason::GenerateTestsHook { line }),
+        };
+        guards
+            .iter()
+            .map(|guard| Generated {
+                initial,
+                name: guard.name.clone(),
+                sets: guard.parametrize.as_ref().and_then(|call| sets(call).ok()).map(Arc::new),
+            })
+            .collect()
+    }
+
     /// The names that a star import brings, if they are known.
     pub(crate) fn star(&self, module: Module<'a>, star: &Star<'a>) -> Option<Vec<String>> {
         match self.world.modules.find(module.path, star.level, star.module) {
@@ -136,7 +179,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The fixtures of a class, by the bodies of its bases in method resolution order.
-    pub(crate) fn of_bodies(&self, bodies: &[(Module<'a>, &Names<'a>)]) -> Fixtures<'a> {
+    pub(crate) fn of_class(&self, bodies: &[(Module<'a>, &Names<'a>)]) -> Fixtures<'a> {
+        self.of_bodies(bodies, true)
+    }
+
+    fn of_bodies(
+        &self,
+        bodies: &[(Module<'a>, &Names<'a>)],
+        of_class: bool,
+    ) -> Fixtures<'a> {
         let mut fixtures = Fixtures::default();
         let mut found: BTreeMap<&'a str, (Module<'a>, &Names<'a>)> = BTreeMap::new();
         for (module, body) in bodies {
@@ -172,7 +223,7 @@ impl<'a> Reader<'a> {
                 }
                 continue;
             }
-            self.add(&mut fixtures, name, thing, Some(body));
+            self.add(&mut fixtures, name, thing, of_class.then_some(body));
         }
         fixtures
     }
@@ -238,7 +289,7 @@ impl<'a> Reader<'a> {
                     let is_static = function.decorators.iter().any(|decorator| {
                         matches!(marks::effect(self.world, at, decorator), Effect::Static)
                     });
-                    let def = self.fixture(name, at, function, arguments, scope, is_static);
+                    let def = self.fixture(name, function, arguments, scope, is_static);
                     fixtures.defs.push(def);
                     return;
                 }
@@ -258,7 +309,6 @@ impl<'a> Reader<'a> {
     fn fixture(
         &self,
         name: &str,
-        at: Module<'a>,
         function: &'a Function,
         arguments: marks::Arguments<'a>,
         scope: Option<&Names<'a>>,
@@ -273,7 +323,7 @@ impl<'a> Reader<'a> {
             autouse: false,
             needs: Vec::new(),
         };
-        let is_method = scope.is_some_and(|scope| !std::ptr::eq(scope, &at.names)) && !is_static;
+        let is_method = scope.is_some() && !is_static;
         def.needs = function
             .params
             .iter()
@@ -416,10 +466,10 @@ impl<'a> Visible<'_, 'a> {
             .any(|holder| holder.opaque.iter().any(|other| other == name))
     }
 
-    fn is_generated(&self, name: &str) -> bool {
-        self.holders
-            .iter()
-            .any(|holder| holder.generated.iter().any(|other| other == name))
+    /// What `pytest_generate_tests` hooks do for the users of any of these.
+    fn generated(&self, names: &[String]) -> Vec<&Generated<'a>> {
+        let all = self.holders.iter().flat_map(|holder| &holder.generated);
+        all.filter(|generated| names.contains(&generated.name)).collect()
     }
 
     /// What the nearest definition of a name requests.
@@ -545,12 +595,19 @@ impl<'a> Visible<'_, 'a> {
         request.arguments.iter().for_each(&mut put);
 
         let names = self.closure(&initial, request, Order::Depth);
+        let generated = match self.generated(&names).as_slice() {
+            [] => None,
+            [Generated { sets: Some(sets), initial, .. }] => Some((Arc::clone(sets), *initial)),
+            // Of several branches only the first may run.
+            _ => return Err(Reason::GenerateTestsHook { line }),
+        };
+        let gives = |name: &String| {
+            let sets = generated.as_ref();
+            sets.is_some_and(|(sets, _)| sets.argnames.contains(name))
+        };
         let mut scopes = Vec::new();
         for name in &names {
-            if self.is_generated(name) {
-                return Err(Reason::GenerateTestsHook { line });
-            }
-            if request.direct.contains(name) {
+            if request.direct.contains(name) || gives(name) {
                 continue;
             }
             if self.is_opaque(name) {
@@ -573,10 +630,23 @@ impl<'a> Visible<'_, 'a> {
                 None => return Err(unknown(name)),
             }
         }
-        let parametrized = self.parametrized(&names, request)?;
+        let mut parametrized = self.parametrized(&names, request)?;
         let before = self.parametrized(&self.closure(&initial, request, Order::Breadth), request)?;
         let same = parametrized.len() == before.len()
             && parametrized.iter().zip(&before).all(|(a, b)| Arc::ptr_eq(a, b));
+        if let Some((sets, initial)) = generated {
+            let taken = |name: &String| {
+                request.parametrized.contains(name)
+                    || parametrized.iter().any(|sets| sets.argnames.contains(name))
+            };
+            let fits = (sets.indirect.is_empty() || sets.scope.is_some())
+                && sets.argnames.iter().all(|name| names.contains(name) && !taken(name));
+            if !fits {
+                return Err(Reason::GenerateTestsHook { line });
+            }
+            let at = if initial { parametrized.len() } else { 0 };
+            parametrized.insert(at, sets);
+        }
         match (same, parametrized.first()) {
             // The order of fixtures is not the same in all versions of pytest.
             (false, Some(sets)) => Err(Reason::ParametrizedFixture {

@@ -49,8 +49,10 @@ pub(crate) struct Decorated<'a> {
 pub(crate) struct Call<'a> {
     pub(crate) suffix: String,
     pub(crate) keys: Vec<Key<'a>>,
-    /// Whether the parameter of a fixture may have marks.
-    pub(crate) more_marks: bool,
+    /// Whether a parameter may have marks.
+    pub(crate) marked: bool,
+    /// Whether one of a fixture may.
+    pub(crate) fixture_marks: bool,
 }
 
 impl<'a> Rules<'a> {
@@ -189,6 +191,7 @@ impl<'a> Rules<'a> {
         if let Some(name) = parametrized.iter().find(|name| !closure.names.contains(name)) {
             return Err(mismatch(name, line));
         }
+        let marked = marks.iter().any(|sets| sets.marked);
         let mut calls: Vec<Call<'a>> = Vec::new();
         // pytest parametrizes by fixtures before it does by marks.
         for sets in &closure.parametrized {
@@ -208,10 +211,11 @@ impl<'a> Rules<'a> {
             };
             calls = product(calls, sets, scope, line)?;
         }
-        let more_marks = closure.parametrized.iter().any(|sets| sets.marked);
+        let fixture_marks = closure.parametrized.iter().any(|sets| sets.marked);
         for call in &mut calls {
             call.suffix = format!("[{}]", call.suffix);
-            call.more_marks = more_marks;
+            call.marked = marked || fixture_marks;
+            call.fixture_marks = fixture_marks;
         }
         if calls.is_empty() {
             calls.push(Call::default());
@@ -277,7 +281,7 @@ fn product<'a>(
             out.push(Call {
                 suffix,
                 keys,
-                more_marks: false,
+                ..Call::default()
             });
         }
     }

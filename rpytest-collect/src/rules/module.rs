@@ -34,6 +34,8 @@ pub(crate) struct Source<'a> {
 pub(crate) struct Collected {
     /// In the order in which they are defined.
     pub(crate) items: Vec<Item>,
+    /// For each item, whether its parameters may have marks.
+    pub(crate) marked: Vec<bool>,
     /// Positions of the items in the order in which pytest runs them.
     pub(crate) order: Vec<usize>,
     pub(crate) reasons: Vec<Reason>,
@@ -83,6 +85,8 @@ pub(super) struct ModuleCollector<'a> {
 /// An item before it has its place.
 pub(super) struct Collecting<'a> {
     pub(super) item: Item,
+    /// Whether one of its parameters may have marks.
+    marked: bool,
     keys: Vec<Key<'a>>,
     /// The id of the class or module that it is in.
     parent: String,
@@ -93,6 +97,7 @@ impl Collecting<'_> {
     pub(super) fn new(item: Item) -> Self {
         Self {
             item,
+            marked: false,
             keys: Vec::new(),
             parent: String::new(),
             call: 0,
@@ -131,6 +136,7 @@ impl<'a> ModuleCollector<'a> {
         wide.sort();
         wide.dedup();
         Collected {
+            marked: self.items.iter().map(|item| item.marked).collect(),
             items: self.items.into_iter().map(|item| item.item).collect(),
             order: order.unwrap_or_default(),
             reasons: self.reasons,
@@ -441,9 +447,10 @@ impl<'a> ModuleCollector<'a> {
             Ok(Some(calls)) => {
                 let items = calls.into_iter().enumerate().map(|(index, call)| {
                     let mut item = Item::new(format!("{id}::{name}{}", call.suffix), function.line);
-                    item.facts.more_marks = call.more_marks;
+                    item.facts.more_marks = call.fixture_marks;
                     Collecting {
                         item,
+                        marked: call.marked,
                         keys: call.keys,
                         parent: id.to_owned(),
                         call: index,
@@ -493,7 +500,10 @@ impl<'a> ModuleCollector<'a> {
                 }
             }
             Thing::Value(at, value, _) => {
-                let mentions = self.mentions_test_case(value);
+                let mentions = self.mentions_test_case(value)
+                    || (matches!(value, Expr::Name(_) | Expr::Attr(..))
+                        && is_camel(name)
+                        && self.root_knows_test_cases(at, value));
                 if mentions || (is_camel(name) && self.may_make_class(at, value)) {
                     self.reasons.push(dynamic());
                 }
@@ -515,7 +525,7 @@ impl<'a> ModuleCollector<'a> {
             world: self.rules.world,
             config: self.rules.config,
         }
-        .of_bodies(bodies)
+        .of_class(bodies)
     }
 
     /// For reasons: a class by its first base.
@@ -525,7 +535,7 @@ impl<'a> ModuleCollector<'a> {
 }
 
 /// Whether a module has the word in it; one that makes test cases of others' classes must name them.
-fn mentions_test_cases(module: Module<'_>) -> bool {
+pub(super) fn mentions_test_cases(module: Module<'_>) -> bool {
     contains(module.words.as_bytes(), "TestCase")
 }
 

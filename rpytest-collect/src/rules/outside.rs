@@ -130,19 +130,54 @@ const BUILTINS: [&str; 124] = [
     "zip",
 ];
 
-/// Modules of the standard library whose lower-case names are functions and constants that are listed.
-const CONSTANTS: [&str; 5] = ["math.pi", "math.e", "math.tau", "math.inf", "math.nan"];
-
 /// `__name__` of something outside of the project, if it is known to have one.
 pub(super) fn name(path: &str) -> Option<&str> {
     let (module, name) = path.rsplit_once('.')?;
     let known = match module {
         "builtins" => BUILTINS.binary_search(&name).is_ok(),
-        "math" => !CONSTANTS.contains(&path),
+        "math" => constant(path).is_none(),
         "operator" => !name.starts_with('_'),
-        _ => calls::is_nameless(path),
+        _ => calls::is_nameless(path) || FUNCTIONS.contains(&path),
     };
     known.then_some(name)
+}
+
+/// Functions of the standard library that are called as they are named.
+const FUNCTIONS: [&str; 22] = [
+    "asyncio.run",
+    "collections.namedtuple",
+    "copy.copy",
+    "copy.deepcopy",
+    "functools.partial",
+    "functools.reduce",
+    "functools.wraps",
+    "itertools.chain",
+    "itertools.product",
+    "json.dump",
+    "json.dumps",
+    "json.load",
+    "json.loads",
+    "re.compile",
+    "re.findall",
+    "re.finditer",
+    "re.fullmatch",
+    "re.match",
+    "re.search",
+    "re.split",
+    "re.sub",
+    "textwrap.dedent",
+];
+
+/// The value of a constant.
+pub(super) fn constant(path: &str) -> Option<f64> {
+    Some(match path {
+        "math.pi" => std::f64::consts::PI,
+        "math.e" => std::f64::consts::E,
+        "math.tau" => std::f64::consts::TAU,
+        "math.inf" => f64::INFINITY,
+        "math.nan" => f64::NAN,
+        _ => return None,
+    })
 }
 
 /// Whether something is of the standard library, and so no parameter set of pytest's.

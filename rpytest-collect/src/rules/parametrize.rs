@@ -295,6 +295,7 @@ impl<'a> Parametrize<'_, 'a> {
                     line: self.line,
                 });
             }
+            if self.idval(value).is_none() && std::env::var_os("DBG").is_some() { eprintln!("DBG {:?} {}", self.line, format!("{value:?}").chars().take(300).collect::<String>()); }
             parts.push(match self.idval(value).ok_or_else(unknown)? {
                 Id::Text(id) => id,
                 Id::FromArgument => format!("{argname}{index}"),
@@ -326,11 +327,11 @@ impl<'a> Parametrize<'_, 'a> {
                 Id::Text(function.name.clone())
             }
             Value::Class(module, class)
-                if calls::is_plain_class(world, module, class)
-                    || calls::enumeration(world, module, class).is_some() =>
+                if calls::has_its_name(world, module, class) =>
             {
                 Id::Text(class.name.clone())
             }
+            Value::Module(module) => Id::Text(module.dotted()?),
             Value::Member(module, class, name, value) => {
                 match (calls::enumeration(world, module, class)?, &**value) {
                     (calls::Enumeration::Plain, _) => Id::Text(format!("{}.{name}", class.name)),

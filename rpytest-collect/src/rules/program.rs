@@ -33,6 +33,17 @@ impl<'a> Parsed<'a> {
         }
     }
 
+    /// The name by which it is imported.
+    pub(crate) fn dotted(&self) -> Option<String> {
+        let below = self.path.strip_prefix(base(self.path)).ok()?;
+        let mut parts: Vec<&str> = below.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
+        let last = parts.pop()?.strip_suffix(".py")?;
+        if last != "__init__" {
+            parts.push(last);
+        }
+        Some(parts.join("."))
+    }
+
     /// Whether the value of a name may be changed after it was bound.
     pub(crate) fn is_exposed(&self, name: &str) -> bool {
         let exposed = &self.summary.exposed;
@@ -155,7 +166,8 @@ impl<'f> Program<'f> {
             }
         }
         let first = match candidates.as_slice() {
-            [] => return self.installed(module),
+            // Installed modules are known by the names of what they have alone.
+            [] => return Ok(None),
             [only] => only,
             // What pytest puts in front of everything else.
             [first, ..] if *first == sure[0] => first,
@@ -170,22 +182,9 @@ impl<'f> Program<'f> {
         };
         // A directory that only may be on the search path gives way to what is installed.
         if !sure.contains(first) && self.plugins.is_some_and(shadowed) {
-            return self.installed(module);
+            return Ok(None);
         }
         below(first, module).map(Some).ok_or(())
-    }
-
-    /// The file of a module that the environment has.
-    fn installed(&self, module: &str) -> Result<Option<PathBuf>, ()> {
-        let top = module.split('.').next().unwrap_or_default();
-        let Some(facts) = self.plugins.filter(|facts| !facts.search_path.is_empty()) else {
-            return Ok(None);
-        };
-        if facts.modules.iter().any(|name| name == top) {
-            return Ok(None);
-        }
-        let dir = facts.search_path.iter().find(|dir| holds(dir, top));
-        Ok(dir.and_then(|dir| below(dir, module)))
     }
 }
 

@@ -77,12 +77,7 @@ impl<'a> World<'a> {
             Thing::Outside(path) => Thing::Outside(format!("{path}.{attr}")),
             Thing::Module(module) => match self.lookup(module, attr, depth) {
                 // A module has its own names only, and its package's modules once they are imported.
-                Thing::Outside(path) if path.starts_with("builtins.") => {
-                    match self.modules.find(module.path, 1, attr) {
-                        Found::Module(inner) if is_package(module) => Thing::Module(inner),
-                        _ => Thing::Unknown,
-                    }
-                }
+                Thing::Outside(path) if path.starts_with("builtins.") => self.inner(module, attr),
                 thing => thing,
             },
             _ => Thing::Unknown,
@@ -126,7 +121,11 @@ impl<'a> World<'a> {
         match bound {
             Bound::Function(function) => Thing::Function(at, function),
             Bound::Class(class) => Thing::Class(at, class),
-            Bound::Value(expr) => self.follow(at, expr, depth),
+            Bound::Value(expr) => match self.follow(at, expr, depth) {
+                // An attribute of a class or a value, which an evaluation may know.
+                Thing::Unknown => Thing::Value(at, expr, Changed::No),
+                thing => thing,
+            },
             Bound::Module(path) => match self.modules.find(at.path, 0, path) {
                 Found::Module(module) => Thing::Module(module),
                 Found::Outside => Thing::Outside(path.to_owned()),
@@ -138,6 +137,8 @@ impl<'a> World<'a> {
                 name,
             } => match self.modules.find(at.path, level, module) {
                 Found::Outside => Thing::Outside(format!("{module}.{name}")),
+                // A package that imports one of its own modules.
+                Found::Module(found) if found.path == at.path => self.inner(found, name),
                 Found::Module(found) => self.member(found, name, depth),
                 Found::Unknown => Thing::Unknown,
             },
@@ -147,13 +148,17 @@ impl<'a> World<'a> {
 
     /// What `from module import name` brings: what the module has by that name, or a module of the package.
     fn member(&self, module: Module<'a>, name: &str, depth: u32) -> Thing<'a> {
-        let inner = || match self.modules.find(module.path, 1, name) {
-            Found::Module(inner) if is_package(module) => Thing::Module(inner),
-            _ => Thing::Unknown,
-        };
         match self.lookup(module, name, depth) {
-            Thing::Outside(path) if path.starts_with("builtins.") => inner(),
+            Thing::Outside(path) if path.starts_with("builtins.") => self.inner(module, name),
             thing => thing,
+        }
+    }
+
+    /// A module of a package.
+    fn inner(&self, package: Module<'a>, name: &str) -> Thing<'a> {
+        match self.modules.find(package.path, 1, name) {
+            Found::Module(inner) if is_package(package) => Thing::Module(inner),
+            _ => Thing::Unknown,
         }
     }
 

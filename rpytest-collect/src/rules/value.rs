@@ -26,6 +26,7 @@ pub(crate) enum Value<'a> {
     Class(Module<'a>, &'a Class),
     Function(Module<'a>, &'a Function),
     Lambda(Module<'a>, &'a Lambda),
+    Module(Module<'a>),
     /// Something of another's module, by its absolute path.
     Outside(Arc<str>),
     /// A member of an enumeration: its class, name and value.
@@ -121,6 +122,17 @@ impl<'a> Value<'a> {
         })
     }
 
+    /// A number, where a float is exactly that.
+    #[expect(clippy::cast_precision_loss, reason = "guarded by the bound before it")]
+    pub(crate) fn float(&self) -> Option<f64> {
+        match self {
+            Value::Bool(value) => Some(f64::from(u8::from(*value))),
+            Value::Int(value) if value.unsigned_abs() < 1 << 53 => Some(*value as f64),
+            Value::Float(value) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// `==`. None where it is not known.
     pub(crate) fn equals(&self, other: &Self) -> Option<bool> {
         let all = |a: &[Value<'a>], b: &[Value<'a>]| -> Option<bool> {
@@ -132,13 +144,6 @@ impl<'a> Value<'a> {
                 equal &= a.equals(b)?;
             }
             Some(equal)
-        };
-        #[expect(clippy::cast_precision_loss, reason = "guarded by the bound before it")]
-        let number = |value: &Self| match value {
-            Value::Bool(value) => Some(f64::from(u8::from(*value))),
-            Value::Int(value) if value.unsigned_abs() < 1 << 53 => Some(*value as f64),
-            Value::Float(value) => Some(*value),
-            _ => None,
         };
         Some(match (self, other) {
             (Value::Unknown | Value::Instance | Value::Nameless | Value::Param(_), _)
@@ -168,7 +173,7 @@ impl<'a> Value<'a> {
             | (Value::Lambda(..) | Value::Pattern(_), Value::Lambda(..) | Value::Pattern(_)) => {
                 return None;
             }
-            (a, b) => match (number(a), number(b)) {
+            (a, b) => match (a.float(), b.float()) {
                 (Some(a), Some(b)) => a == b,
                 (None, None) if matches!((a, b), (Value::Int(_), _) | (_, Value::Int(_))) => {
                     return None;

@@ -42,7 +42,13 @@ const KNOWN_DECORATORS: [&str; 14] = [
 ];
 
 /// Fills in [`Item::facts`] of the items of an exact file.
-pub(crate) fn attach<'a>(items: &mut [Item], own: Module<'a>, world: World<'a>) {
+/// `marked` says of each whether its parameters may have marks.
+pub(crate) fn attach<'a>(
+    items: &mut [Item],
+    marked: &[bool],
+    own: Module<'a>,
+    world: World<'a>,
+) {
     let reader = Reader { world, own };
     let mut module = ItemFacts::default();
     let plain = reader.pytestmark(own, &own.names, &mut module);
@@ -52,7 +58,9 @@ pub(crate) fn attach<'a>(items: &mut [Item], own: Module<'a>, world: World<'a>) 
         let base = id.split('[').next().unwrap_or_default().to_owned();
         let same = |item: &&Item| item.id.as_str().split('[').next() == Some(base.as_str());
         let count = items[start..].iter().take_while(same).count();
-        reader.group(&mut items[start..start + count], &module, plain);
+        let marked = marked[start..start + count].contains(&true);
+        let items = &mut items[start..start + count];
+        reader.group(items, marked, &module, plain);
         start += count;
     }
 }
@@ -67,7 +75,7 @@ type Sets = Vec<Vec<Mark>>;
 
 impl<'a> Reader<'a> {
     /// The items of one function.
-    fn group(&self, items: &mut [Item], module: &ItemFacts, plain: bool) {
+    fn group(&self, items: &mut [Item], marked: bool, module: &ItemFacts, plain: bool) {
         let Some(first) = items.first() else { return };
         let mut facts = module.clone();
         // What the parameters of fixtures and of a `pytestmark` carry is not followed.
@@ -83,7 +91,7 @@ impl<'a> Reader<'a> {
             .as_ref()
             .map(|all| all.iter().map(Vec::len).product::<usize>());
         match (parametrize.as_deref(), expected) {
-            _ if !parametrized => {}
+            _ if !parametrized || !marked => {}
             // Only what is parametrized here takes part, unless a fixture does with a single set.
             (Some([one]), Some(count)) if count == items.len() => {
                 for (item, own) in items.iter_mut().zip(one) {
@@ -319,7 +327,11 @@ impl<'a> Reader<'a> {
         }
         let Expr::Call { func, keywords, .. } = value else {
             // A name of another module may be a `pytest.param`.
-            let plain = value.is_plain_data() || matches!(value, Expr::Lambda(_));
+            let plain = match self.world.thing(at, value) {
+                Thing::Outside(path) => path.starts_with("builtins."),
+                Thing::Class(..) | Thing::Function(..) => true,
+                _ => value.is_plain_data() || matches!(value, Expr::Lambda(_)),
+            };
             return plain.then(Vec::new);
         };
         match self.world.path(at, func) {

@@ -32,6 +32,7 @@ pub(crate) enum Expr {
     /// `and` of all if true, `or` if not.
     Logic(bool, Vec<Expr>),
     Not(Box<Expr>),
+    Negate(Box<Expr>),
     Subscript(Box<Expr>, Box<Expr>),
     /// Start, stop and step.
     Slice([Option<Box<Expr>>; 3]),
@@ -131,7 +132,10 @@ impl Expr {
     /// Calls `see` with every expression directly below this one.
     fn children<'a>(&'a self, see: &mut dyn FnMut(&'a Expr)) {
         match self {
-            Expr::Attr(value, _) | Expr::Starred(value) | Expr::Not(value) => see(value),
+            Expr::Attr(value, _)
+            | Expr::Starred(value)
+            | Expr::Not(value)
+            | Expr::Negate(value) => see(value),
             Expr::Tuple(items)
             | Expr::List(items)
             | Expr::Set(items)

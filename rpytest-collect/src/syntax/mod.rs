@@ -114,8 +114,17 @@ pub(crate) struct Function {
     pub(crate) params: Vec<Param>,
     /// Of a function that only returns an expression: that.
     pub(crate) returns: Option<Expr>,
-    /// Of a `pytest_generate_tests` that does nothing for tests without one of these fixtures: their names.
-    pub(crate) guards: Option<Vec<String>>,
+    /// Of a `pytest_generate_tests` that does nothing for tests without certain fixtures: what it does for them.
+    pub(crate) guards: Option<Vec<Guard>>,
+}
+
+/// What a `pytest_generate_tests` does for tests that use a fixture.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Guard {
+    pub(crate) name: String,
+    /// The call of `parametrize`, where that is all.
+    pub(crate) parametrize: Option<Expr>,
 }
 
 #[derive(Debug, Clone)]

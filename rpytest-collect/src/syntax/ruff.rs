@@ -11,7 +11,7 @@ use ruff_text_size::{Ranged, TextSize};
 
 use expr::{lower, mentions, opaque};
 
-use super::{Class, Expr, Function, ModuleSummary, Param, Stmt, StmtKind, SyntaxProblem};
+use super::{Class, Expr, Function, Guard, ModuleSummary, Param, Stmt, StmtKind, SyntaxProblem};
 
 pub(super) fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
     let lines = Lines::new(source);
@@ -123,7 +123,7 @@ impl Lower<'_> {
             ast::Stmt::If(stmt) => {
                 let mut header = vec![opaque(&stmt.test)];
                 let mut body = self.body(&stmt.body);
-                if is_main_guard(&stmt.test) {
+                if is_main_guard(&stmt.test) || is_type_checking(&stmt.test) {
                     // The branch does not run under pytest; what stands against it does.
                     body.clear();
                 }
@@ -258,12 +258,14 @@ fn returns(def: &ast::StmtFunctionDef) -> Option<Expr> {
     }
 }
 
-/// The fixtures that a function's whole body asks its one parameter for: `if "name" in metafunc.fixturenames`.
-fn guards(def: &ast::StmtFunctionDef) -> Option<Vec<String>> {
+/// What a function's whole body does for the fixtures that it asks its one parameter for:
+/// `if "name" in metafunc.fixturenames`.
+fn guards(def: &ast::StmtFunctionDef) -> Option<Vec<Guard>> {
     let [param] = &*def.parameters.args else {
         return None;
     };
-    let guard = |test: &ast::Expr| {
+    let owner = &param.parameter.name.id;
+    let guard = |test: &ast::Expr, body: &[ast::Stmt]| {
         let ast::Expr::Compare(compare) = test else {
             return None;
         };
@@ -272,21 +274,28 @@ fn guards(def: &ast::StmtFunctionDef) -> Option<Vec<String>> {
         else {
             return None;
         };
-        let (ast::Expr::StringLiteral(text), ast::Expr::Name(owner)) =
+        let (ast::Expr::StringLiteral(text), ast::Expr::Name(of)) =
             (&*compare.left, &*names.value)
         else {
             return None;
         };
-        (names.attr.as_str() == "fixturenames" && owner.id == param.parameter.name.id)
-            .then(|| text.value.to_str().to_owned())
+        (names.attr.as_str() == "fixturenames" && of.id == *owner).then(|| Guard {
+            name: text.value.to_str().to_owned(),
+            parametrize: match body {
+                [ast::Stmt::Expr(stmt)] if is_parametrize(&stmt.value, owner) => {
+                    Some(lower(&stmt.value))
+                }
+                _ => None,
+            },
+        })
     };
-    let mut names = Vec::new();
+    let mut found = Vec::new();
     for stmt in &def.body {
         match stmt {
             ast::Stmt::If(branch) => {
-                names.push(guard(&branch.test)?);
+                found.push(guard(&branch.test, &branch.body)?);
                 for clause in &branch.elif_else_clauses {
-                    names.push(guard(clause.test.as_ref()?)?);
+                    found.push(guard(clause.test.as_ref()?, &clause.body)?);
                 }
             }
             ast::Stmt::Pass(_) => {}
@@ -294,7 +303,19 @@ fn guards(def: &ast::StmtFunctionDef) -> Option<Vec<String>> {
             _ => return None,
         }
     }
-    Some(names)
+    Some(found)
+}
+
+/// `metafunc.parametrize(..)`.
+fn is_parametrize(expr: &ast::Expr, owner: &ast::name::Name) -> bool {
+    let ast::Expr::Call(call) = expr else {
+        return false;
+    };
+    let ast::Expr::Attribute(attribute) = &*call.func else {
+        return false;
+    };
+    attribute.attr.as_str() == "parametrize"
+        && matches!(&*attribute.value, ast::Expr::Name(name) if name.id == *owner)
 }
 
 fn decorators(list: &[ast::Decorator]) -> Vec<Expr> {
@@ -308,6 +329,15 @@ fn block(header: Vec<Expr>, binds: Vec<Expr>, body: Vec<Stmt>) -> StmtKind {
         header,
         binds,
         body,
+    }
+}
+
+/// `typing.TYPE_CHECKING`, by whatever name the module has it.
+fn is_type_checking(test: &ast::Expr) -> bool {
+    match test {
+        ast::Expr::Name(name) => name.id == "TYPE_CHECKING",
+        ast::Expr::Attribute(attribute) => attribute.attr.as_str() == "TYPE_CHECKING",
+        _ => false,
     }
 }
 
@@ -369,12 +399,15 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn dynamic(&mut self, at: TextSize, what: &str) {
         let line = self.lines.of(at);
-        if self.function == 0 || !matches!(what, "setattr" | "delattr") {
-            self.summary.rebinds.get_or_insert(line);
-        }
+        self.summary.rebinds.get_or_insert(line);
         self.summary
             .dynamic
             .get_or_insert_with(|| (line, what.to_owned()));
+    }
+
+    fn skip(&mut self, expr: &ast::Expr, call: &ast::ExprCall) {
+        let line = self.lines.of(expr.start());
+        self.summary.skips.push((line, lower(&call.func)));
     }
 
     fn leaves(&mut self, at: TextSize) {
@@ -399,7 +432,10 @@ impl<'a> Visitor<'a> for Scan<'_> {
                     self.function -= 1;
                 }
             }
-            ast::Stmt::If(branch) if self.function == 0 && is_main_guard(&branch.test) => {
+            ast::Stmt::If(branch)
+                if self.function == 0
+                    && (is_main_guard(&branch.test) || is_type_checking(&branch.test)) =>
+            {
                 for clause in &branch.elif_else_clauses {
                     self.visit_elif_else_clause(clause);
                 }
@@ -437,14 +473,42 @@ impl<'a> Visitor<'a> for Scan<'_> {
 
     fn visit_expr(&mut self, expr: &'a ast::Expr) {
         match expr {
-            ast::Expr::Name(name) => match name.id.as_str() {
-                id @ ("globals" | "setattr" | "delattr" | "exec") => self.dynamic(expr.start(), id),
-                id @ ("locals" | "vars" | "eval") if self.function == 0 => {
-                    self.dynamic(expr.start(), id);
+            // Whoever calls the function has what it changes in hand, or the function names it.
+            ast::Expr::Call(call)
+                if self.function > 0
+                    && matches!(&*call.func, ast::Expr::Name(name) if matches!(name.id.as_str(), "setattr" | "delattr")) =>
+            {
+                let line = self.lines.of(expr.start());
+                let names = call.arguments.args.iter().flat_map(mentions);
+                self.summary
+                    .touched
+                    .extend(names.map(|name| (line, name)));
+                self.visit_arguments(&call.arguments);
+                return;
+            }
+            // `globals()["x"]` reads; anything else may write.
+            ast::Expr::Subscript(subscript)
+                if subscript.ctx == ast::ExprContext::Load
+                    && matches!(&*subscript.value, ast::Expr::Call(call)
+                        if matches!(&*call.func, ast::Expr::Name(name)
+                            if matches!(name.id.as_str(), "globals" | "locals" | "vars"))) =>
+            {
+                self.visit_expr(&subscript.slice);
+                return;
+            }
+            ast::Expr::Call(call) if let ast::Expr::Name(name) = &*call.func => {
+                match name.id.as_str() {
+                    id @ ("globals" | "setattr" | "delattr" | "exec") => {
+                        self.dynamic(expr.start(), id);
+                    }
+                    id @ ("locals" | "vars" | "eval") if self.function == 0 => {
+                        self.dynamic(expr.start(), id);
+                    }
+                    "importorskip" => self.leaves(expr.start()),
+                    "skip" | "exit" | "xfail" if self.function == 0 => self.skip(expr, call),
+                    _ => {}
                 }
-                "importorskip" => self.leaves(expr.start()),
-                _ => {}
-            },
+            }
             ast::Expr::Attribute(attribute) => match attribute.attr.as_str() {
                 "importorskip" => self.leaves(expr.start()),
                 id @ ("modules" | "__dict__" | "_getframe" | "currentframe" | "__test__")
@@ -455,14 +519,10 @@ impl<'a> Visitor<'a> for Scan<'_> {
                 _ => {}
             },
             ast::Expr::Call(call) if self.function == 0 => {
-                let name = match &*call.func {
-                    ast::Expr::Name(name) => name.id.as_str(),
-                    ast::Expr::Attribute(attribute) => attribute.attr.as_str(),
-                    _ => "",
-                };
-                if matches!(name, "skip" | "exit" | "xfail") {
-                    let line = self.lines.of(expr.start());
-                    self.summary.skips.push((line, lower(&call.func)));
+                if let ast::Expr::Attribute(attribute) = &*call.func
+                    && matches!(attribute.attr.as_str(), "skip" | "exit" | "xfail")
+                {
+                    self.skip(expr, call);
                 }
             }
             ast::Expr::Named(named) if self.function == 0 => {

@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 /// Every word that a rule may ask for, and how many mentions of it are told apart.
-const WORDS: [(&str, usize); 14] = [
+const WORDS: [(&str, usize); 16] = [
     (">>>", 1),
     ("Skip", 1),
     ("TestCase", 1),
@@ -15,10 +15,12 @@ const WORDS: [(&str, usize); 14] = [
     ("markexpr", 1),
     ("option.keyword", 1),
     ("pluginmanager", 1),
+    ("pytest", 1),
     ("python_classes", 1),
     ("python_files", 1),
     ("python_functions", 1),
     ("skip", 1),
+    ("unittest", 1),
 ];
 
 /// The words of a text, one a line. To ask it for a word is to ask the text; it is what a cache keeps of one.

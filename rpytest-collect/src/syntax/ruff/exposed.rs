@@ -36,8 +36,15 @@ struct Scan<'a>(BTreeSet<&'a str>);
 impl<'a> Scan<'a> {
     /// Visits an expression whose own value is only read.
     fn read(&mut self, expr: &'a ast::Expr) {
-        if !matches!(expr, ast::Expr::Name(_)) {
-            self.visit_expr(expr);
+        match expr {
+            ast::Expr::Name(_) => {}
+            ast::Expr::BoolOp(logic) => logic.values.iter().for_each(|value| self.read(value)),
+            ast::Expr::If(branch) => {
+                self.read(&branch.test);
+                self.read(&branch.body);
+                self.read(&branch.orelse);
+            }
+            other => self.visit_expr(other),
         }
     }
 }

@@ -65,6 +65,7 @@ fn lower_at(expr: &ast::Expr, depth: u32) -> Expr {
                 Expr::Int(format!("-{int}"))
             }
             (ast::UnaryOp::USub, Expr::Float(float)) => Expr::Float(-float),
+            (ast::UnaryOp::USub, operand) => Expr::Negate(Box::new(operand)),
             _ => opaque(expr),
         },
         ast::Expr::Tuple(tuple) => Expr::Tuple(all(&tuple.elts)),
