@@ -357,7 +357,9 @@ impl Session<'_> {
         let config = &self.config;
         // `PytestPluginManager._set_initial_conftests`: those above the arguments, and in `test*` below them.
         let initial = path.parent().is_some_and(|dir| {
-            let is_test = dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with("test"));
+            let is_test = dir
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("test"));
             arguments.iter().any(|argument| {
                 argument.starts_with(dir) || (is_test && dir.parent() == Some(argument))
             })
@@ -472,7 +474,10 @@ fn without_shared(files: &mut [CollectedFile], wide: &[Wide]) {
         .map(|(at, keys)| {
             let (_, argument) = keys.iter().find(|key| {
                 let others = wide.iter().enumerate();
-                unknown || others.clone().any(|(other, keys)| other != at && keys.contains(key))
+                unknown
+                    || others
+                        .clone()
+                        .any(|(other, keys)| other != at && keys.contains(key))
             })?;
             Some(argument.clone())
         })

@@ -366,10 +366,16 @@ impl fmt::Display for Reason {
                 write!(f, "long parameter {argument} at line {line}")
             }
             Self::ParameterOrder { argument, line } => {
-                write!(f, "the order by parameter {argument} at line {line} is not known")
+                write!(
+                    f,
+                    "the order by parameter {argument} at line {line} is not known"
+                )
             }
             Self::ParametrizedFixture { name, line } => {
-                write!(f, "parameters of fixture {name} at line {line} are not known")
+                write!(
+                    f,
+                    "parameters of fixture {name} at line {line} are not known"
+                )
             }
             Self::UnknownFixture { name, line } => {
                 write!(f, "unknown fixture {name} at line {line}")

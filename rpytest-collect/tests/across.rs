@@ -11,7 +11,10 @@ mod python;
 use python::test_python;
 
 const FILES: &[(&str, &str)] = &[
-    ("pytest.ini", "[pytest]\ntestpaths = tests\npythonpath = lib\n"),
+    (
+        "pytest.ini",
+        "[pytest]\ntestpaths = tests\npythonpath = lib\n",
+    ),
     (
         "lib/shop/__init__.py",
         "from .goods import *\nfrom .goods import _hidden as shown\nfrom . import goods, colours\nVERSION = '1.' + str(len([1, 2]))\n",
@@ -104,7 +107,10 @@ slow = pytest.mark.slow
 table = pytest.mark.parametrize("x", [1, 2])
 "#,
     ),
-    ("tests/sub/conftest.py", "import pytest\n@pytest.fixture\ndef good(good): return good\n@pytest.fixture(params=['n'])\ndef plain(request, plain): return plain\n"),
+    (
+        "tests/sub/conftest.py",
+        "import pytest\n@pytest.fixture\ndef good(good): return good\n@pytest.fixture(params=['n'])\ndef plain(request, plain): return plain\n",
+    ),
     (
         "tests/sub/test_override.py",
         r#"
@@ -301,13 +307,41 @@ def test_11(number): pass
 
 /// Files that stay partial, and why.
 const PARTIAL: &[(&str, &str, &str)] = &[
-    ("tests/part/test_changed.py", "dynamic-parametrize", "import pytest\nfrom shop.goods import CHANGED\n@pytest.mark.parametrize('x', CHANGED)\ndef test_x(x): pass\n"),
-    ("tests/part/test_changed_here.py", "dynamic-parametrize", "import pytest\nfrom shop.goods import GOODS\nmore = GOODS\nmore.append('z')\n@pytest.mark.parametrize('x', GOODS)\ndef test_x(x): pass\n"),
-    ("tests/part/test_sets.py", "dynamic-parametrize", "import pytest\n@pytest.mark.parametrize('x', {'a', 'b'})\ndef test_x(x): pass\n"),
-    ("tests/part/test_calls.py", "dynamic-parametrize", "import pytest, os\n@pytest.mark.parametrize('x', os.listdir('.'))\ndef test_x(x): pass\n"),
-    ("tests/part/test_values.py", "parameter-order", "import pytest\n@pytest.mark.parametrize('x', ['a', 'b'], scope='module')\ndef test_1(x): pass\n@pytest.mark.parametrize('x', ['b', 'a'], scope='module')\ndef test_2(x): pass\n"),
-    ("tests/part/test_two.py", "parameter-order", "import pytest\n@pytest.fixture(scope='module', params=[1, 2])\ndef b(request): pass\n@pytest.fixture(scope='module', params=[1, 2])\ndef a(request): pass\ndef test_1(b, a): pass\ndef test_2(a): pass\n"),
-    ("tests/part/test_scope_function.py", "parametrized-fixture", "import pytest\ndef choose(fixture_name, config): return 'module'\n@pytest.fixture(scope=choose, params=[1])\ndef f(request): pass\ndef test_1(f): pass\n"),
+    (
+        "tests/part/test_changed.py",
+        "dynamic-parametrize",
+        "import pytest\nfrom shop.goods import CHANGED\n@pytest.mark.parametrize('x', CHANGED)\ndef test_x(x): pass\n",
+    ),
+    (
+        "tests/part/test_changed_here.py",
+        "dynamic-parametrize",
+        "import pytest\nfrom shop.goods import GOODS\nmore = GOODS\nmore.append('z')\n@pytest.mark.parametrize('x', GOODS)\ndef test_x(x): pass\n",
+    ),
+    (
+        "tests/part/test_sets.py",
+        "dynamic-parametrize",
+        "import pytest\n@pytest.mark.parametrize('x', {'a', 'b'})\ndef test_x(x): pass\n",
+    ),
+    (
+        "tests/part/test_calls.py",
+        "dynamic-parametrize",
+        "import pytest, os\n@pytest.mark.parametrize('x', os.listdir('.'))\ndef test_x(x): pass\n",
+    ),
+    (
+        "tests/part/test_values.py",
+        "parameter-order",
+        "import pytest\n@pytest.mark.parametrize('x', ['a', 'b'], scope='module')\ndef test_1(x): pass\n@pytest.mark.parametrize('x', ['b', 'a'], scope='module')\ndef test_2(x): pass\n",
+    ),
+    (
+        "tests/part/test_two.py",
+        "parameter-order",
+        "import pytest\n@pytest.fixture(scope='module', params=[1, 2])\ndef b(request): pass\n@pytest.fixture(scope='module', params=[1, 2])\ndef a(request): pass\ndef test_1(b, a): pass\ndef test_2(a): pass\n",
+    ),
+    (
+        "tests/part/test_scope_function.py",
+        "parametrized-fixture",
+        "import pytest\ndef choose(fixture_name, config): return 'module'\n@pytest.fixture(scope=choose, params=[1])\ndef f(request): pass\ndef test_1(f): pass\n",
+    ),
 ];
 
 fn ids<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<(String, Vec<String>)> {
@@ -345,11 +379,24 @@ fn what_other_files_and_expressions_give_is_what_pytest_collects() {
     let reasons: Vec<String> = collection
         .files
         .iter()
-        .filter_map(|file| Some(format!("{}: {}", file.path, file.completeness.reasons().first()?)))
+        .filter_map(|file| {
+            Some(format!(
+                "{}: {}",
+                file.path,
+                file.completeness.reasons().first()?
+            ))
+        })
         .collect();
     assert_eq!(reasons, [""; 0]);
     let output = Command::new(test_python())
-        .args(["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"])
+        .args([
+            "-m",
+            "pytest",
+            "--collect-only",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+        ])
         .args(&paths)
         .env("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         .env_remove("PYTEST_ADDOPTS")
@@ -374,7 +421,10 @@ fn what_other_files_and_expressions_give_is_what_pytest_collects() {
 fn what_may_be_otherwise_is_partial() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let partial = PARTIAL.iter().map(|(name, _, source)| (*name, *source));
-    let others = FILES.iter().copied().filter(|(name, _)| !name.contains("test_"));
+    let others = FILES
+        .iter()
+        .copied()
+        .filter(|(name, _)| !name.contains("test_"));
     for (name, source) in others.chain(partial) {
         let path = dir.path().join(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
@@ -389,7 +439,9 @@ fn what_may_be_otherwise_is_partial() {
             Some((file.path.as_str(), reason.code()))
         })
         .collect();
-    let expected: BTreeMap<&str, &str> =
-        PARTIAL.iter().map(|(name, code, _)| (*name, *code)).collect();
+    let expected: BTreeMap<&str, &str> = PARTIAL
+        .iter()
+        .map(|(name, code, _)| (*name, *code))
+        .collect();
     assert_eq!(found, expected);
 }

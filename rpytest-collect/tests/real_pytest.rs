@@ -225,11 +225,7 @@ class Empty(TestCase): pass
         "def pytest_generate_tests(metafunc):\n    if 'n' in metafunc.fixturenames: metafunc.parametrize('n', [1, 2])\n",
         None,
     ),
-    (
-        "hooks/test_hooked.py",
-        "def test_n(n): pass\n",
-        None,
-    ),
+    ("hooks/test_hooked.py", "def test_n(n): pass\n", None),
     (
         "partial/test_p_conditional.py",
         "import sys\nif sys.version_info > (3,):\n    def test_x(): pass\n",

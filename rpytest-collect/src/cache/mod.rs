@@ -18,8 +18,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::sources::FileFacts;
 use crate::Diagnostic;
+use crate::sources::FileFacts;
 
 use store::Stored;
 

@@ -98,7 +98,10 @@ pub(crate) fn enumeration<'a>(
     }
     let own = class.body.iter().any(|stmt| match &stmt.kind {
         StmtKind::Function(method) => {
-            matches!(method.name.as_str(), "__str__" | "__new__" | "__getattribute__" | "__eq__")
+            matches!(
+                method.name.as_str(),
+                "__str__" | "__new__" | "__getattribute__" | "__eq__"
+            )
         }
         _ => false,
     });
@@ -163,9 +166,7 @@ fn is_plain<'a>(world: World<'a>, module: Module<'a>, class: &'a Class, depth: u
             _ => false,
         }
     };
-    has_its_name(world, module, class)
-        && class.bases.iter().all(base)
-        && is_plain_body(&class.body)
+    has_its_name(world, module, class) && class.bases.iter().all(base) && is_plain_body(&class.body)
 }
 
 fn is_plain_body(body: &[Stmt]) -> bool {
@@ -253,7 +254,9 @@ pub(super) fn slice<'a>(value: &Value<'a>, bounds: [Option<i128>; 3]) -> Value<'
         Value::Tuple(items) => Value::tuple(cut(items)),
         Value::List(items) => Value::list(cut(items)),
         Value::Str(_) => {
-            let Some(items) = value.items() else { return Value::Unknown };
+            let Some(items) = value.items() else {
+                return Value::Unknown;
+            };
             let text: Option<String> = cut(&items).iter().map(Value::text).collect();
             text.map_or(Value::Instance, Value::str)
         }
@@ -270,7 +273,10 @@ pub(super) fn repeat<'a>(value: &Value<'a>, times: i128) -> Value<'a> {
             .is_some_and(|length| length <= MAX_ITEMS)
     };
     let items = |items: &[Value<'a>]| -> Vec<Value<'a>> {
-        std::iter::repeat_n(items, times).flatten().cloned().collect()
+        std::iter::repeat_n(items, times)
+            .flatten()
+            .cloned()
+            .collect()
     };
     match value {
         Value::Str(text) if fits(text.len()) => Value::str(text.repeat(times)),
@@ -295,7 +301,9 @@ pub(super) fn integers<'a>(a: i128, op: Operator, b: i128) -> Value<'a> {
         Operator::Subtract => a.checked_sub(b),
         Operator::Multiply => a.checked_mul(b),
         Operator::FloorDivide => floor(a, b),
-        Operator::Modulo => floor(a, b).and_then(|quotient| a.checked_sub(quotient.checked_mul(b)?)),
+        Operator::Modulo => {
+            floor(a, b).and_then(|quotient| a.checked_sub(quotient.checked_mul(b)?))
+        }
         Operator::Power => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
         Operator::ShiftLeft => shift(b).and_then(|b| a.checked_mul(1i128.checked_shl(b)?)),
         Operator::ShiftRight => shift(b).map(|b| a >> b),
@@ -428,7 +436,9 @@ fn of_text<'a>(
     match (name, args) {
         ("upper", []) if ascii => Value::str(text.to_ascii_uppercase()),
         ("lower", []) if ascii => Value::str(text.to_ascii_lowercase()),
-        ("strip", []) if ascii => Value::str(text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b')),
+        ("strip", []) if ascii => {
+            Value::str(text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b'))
+        }
         ("split", []) if ascii => Value::list(
             text.split(|c: char| c.is_ascii_whitespace() || c == '\x0b')
                 .filter(|part| !part.is_empty())
@@ -502,7 +512,8 @@ pub(super) fn outside<'a>(
         return builtin(evaluator, name, args);
     }
     if let (Some(name), true) = (path.strip_prefix("itertools."), no_keywords) {
-        return iterator(evaluator, name, args).map_or(Value::Unknown, |items| Value::Iterator(items.into()));
+        return iterator(evaluator, name, args)
+            .map_or(Value::Unknown, |items| Value::Iterator(items.into()));
     }
     match path {
         // Keyword arguments only name the keys.
@@ -525,7 +536,8 @@ pub(super) fn outside<'a>(
 
 /// `textwrap.dedent` of text in which only spaces and line feeds are white space.
 fn dedent(text: &str) -> Option<String> {
-    let other = |c: char| c.is_whitespace() && c != ' ' && c != '\n' || matches!(c, '\x1c'..='\x1f');
+    let other =
+        |c: char| c.is_whitespace() && c != ' ' && c != '\n' || matches!(c, '\x1c'..='\x1f');
     if text.contains(other) {
         return None;
     }
@@ -594,13 +606,16 @@ fn sorted<'a>(
     let mut keyed: Vec<(Value<'a>, Value<'a>)> = items
         .into_iter()
         .map(|item| match key {
-            Some(key) => (evaluator.apply(key, vec![item.clone()], Some(Vec::new())), item),
+            Some(key) => (
+                evaluator.apply(key, vec![item.clone()], Some(Vec::new())),
+                item,
+            ),
             None => (item.clone(), item),
         })
         .collect();
     let all = |is: fn(&Value<'a>) -> bool| keyed.iter().all(|(key, _)| is(key));
-    let comparable = all(|key| matches!(key, Value::Str(_)))
-        || all(|key| matches!(key, Value::Int(_)));
+    let comparable =
+        all(|key| matches!(key, Value::Str(_))) || all(|key| matches!(key, Value::Int(_)));
     if !comparable {
         return Value::Unknown;
     }
@@ -626,14 +641,19 @@ fn builtin<'a>(evaluator: &mut Evaluator<'_, 'a>, name: &str, args: &[Value<'a>]
             let mut out = Vec::new();
             for pair in evaluator.elements(items).into_iter().flatten() {
                 match pair.items().as_deref() {
-                    Some([key, value]) if insert(&mut out, key.clone(), value.clone()).is_some() => {}
+                    Some([key, value])
+                        if insert(&mut out, key.clone(), value.clone()).is_some() => {}
                     _ => return Value::Nameless,
                 }
             }
             Value::Dict(out.into())
         }
-        ("list", [items]) => evaluator.elements(items).map_or(Value::Nameless, Value::list),
-        ("tuple", [items]) => evaluator.elements(items).map_or(Value::Nameless, Value::tuple),
+        ("list", [items]) => evaluator
+            .elements(items)
+            .map_or(Value::Nameless, Value::list),
+        ("tuple", [items]) => evaluator
+            .elements(items)
+            .map_or(Value::Nameless, Value::tuple),
         ("set" | "frozenset" | "bytes" | "bytearray" | "dict", _) => Value::Nameless,
         ("reversed", [items]) => match evaluator.elements(items) {
             Some(mut items) => {
@@ -654,11 +674,15 @@ fn builtin<'a>(evaluator: &mut Evaluator<'_, 'a>, name: &str, args: &[Value<'a>]
         ("zip", lists) => {
             let lists: Option<Vec<Vec<Value<'a>>>> =
                 lists.iter().map(|list| evaluator.elements(list)).collect();
-            let Some(lists) = lists else { return Value::Unknown };
+            let Some(lists) = lists else {
+                return Value::Unknown;
+            };
             let length = lists.iter().map(Vec::len).min().unwrap_or_default();
             Value::Iterator(
                 (0..length)
-                    .map(|index| Value::tuple(lists.iter().map(|list| list[index].clone()).collect()))
+                    .map(|index| {
+                        Value::tuple(lists.iter().map(|list| list[index].clone()).collect())
+                    })
                     .collect(),
             )
         }
@@ -699,8 +723,12 @@ fn builtin<'a>(evaluator: &mut Evaluator<'_, 'a>, name: &str, args: &[Value<'a>]
             .ok()
             .and_then(char::from_u32)
             .map_or(Value::Instance, |c| Value::str(c.to_string())),
-        ("int" | "float" | "complex" | "sum" | "abs" | "round" | "ord" | "hash" | "id" | "hex" | "oct" | "bin" | "chr"
-        | "ascii" | "format" | "isinstance" | "issubclass" | "callable" | "hasattr" | "any" | "all", _) => Value::Instance,
+        (
+            "int" | "float" | "complex" | "sum" | "abs" | "round" | "ord" | "hash" | "id" | "hex"
+            | "oct" | "bin" | "chr" | "ascii" | "format" | "isinstance" | "issubclass" | "callable"
+            | "hasattr" | "any" | "all",
+            _,
+        ) => Value::Instance,
         _ => Value::Unknown,
     }
 }
@@ -741,7 +769,13 @@ fn iterator<'a>(
         let items = evaluator.elements(items)?;
         let count = usize::try_from(*count).ok().filter(|&count| count <= 4)?;
         let mut out = Vec::new();
-        choose(&items, count, name == "permutations", &mut Vec::new(), &mut out)?;
+        choose(
+            &items,
+            count,
+            name == "permutations",
+            &mut Vec::new(),
+            &mut out,
+        )?;
         return Some(out);
     }
     let lists: Vec<Vec<Value<'a>>> = match (name, args) {
@@ -789,7 +823,9 @@ fn choose<'a>(
     out: &mut Vec<Value<'a>>,
 ) -> Option<()> {
     if chosen.len() == count {
-        out.push(Value::tuple(chosen.iter().map(|&index| items[index].clone()).collect()));
+        out.push(Value::tuple(
+            chosen.iter().map(|&index| items[index].clone()).collect(),
+        ));
         return (out.len() <= MAX_ITEMS).then_some(());
     }
     let from = match chosen.last() {

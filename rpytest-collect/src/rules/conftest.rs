@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fixtures::{self, Fixtures, Reader};
 use super::names::{Binding, Bound, Names};
-use super::program::Module;
+use super::program::{Found, Module};
 use crate::Reason;
 use crate::syntax::{Expr, Stmt, StmtKind, contains};
 
@@ -15,6 +15,8 @@ pub(crate) struct Conftest<'a> {
     /// Reasons for every file of the session.
     pub(crate) session: Vec<Reason>,
     pub(crate) fixtures: Arc<Fixtures<'a>>,
+    /// Those of the modules that it names as plugins.
+    pub(crate) plugins: Vec<Arc<Fixtures<'a>>>,
     /// `collect_ignore`, where it is a literal list that nothing changes.
     pub(crate) ignored: Option<Vec<String>>,
     /// What it may hold too, by a condition that is not known.
@@ -68,6 +70,9 @@ const BELOW: [&str; 10] = [
     "pytest_pycollect_makemodule",
 ];
 
+/// Plugins that pytest has and loads on demand, whose fixtures have no parameters.
+const OWN_PLUGINS: [&str; 2] = ["pytester", "_pytest.pytester"];
+
 /// Words in a conftest's text by which an inert hook is not.
 const SUSPICIOUS: [&str; 9] = [
     "pluginmanager",
@@ -87,9 +92,7 @@ impl<'a> Conftest<'a> {
         let (summary, names) = (module.summary, &module.names);
         let text = module.words.as_bytes();
         let mut fixtures = reader.of_module(module);
-        let mut conftest = Self {
-            ..Self::default()
-        };
+        let mut conftest = Self { ..Self::default() };
         let dynamic = |name: &str| Reason::ConftestDynamic {
             file: path.to_owned(),
             name: name.to_owned(),
@@ -119,7 +122,10 @@ impl<'a> Conftest<'a> {
                 name: name.to_owned(),
             };
             match name {
-                "pytest_plugins" => conftest.session.push(dynamic(name)),
+                "pytest_plugins" => match conftest.load_plugins(module, reader) {
+                    Some(()) => {}
+                    None => conftest.session.push(dynamic(name)),
+                },
                 "collect_ignore" if conftest.ignored.is_some() => {}
                 "collect_ignore" | "collect_ignore_glob" => conftest.below.push(dynamic(name)),
                 "pytest_generate_tests" if !fixtures.generated.is_empty() => {}
@@ -151,6 +157,38 @@ impl<'a> Conftest<'a> {
         }
         conftest.fixtures = fixtures.into();
         conftest
+    }
+
+    /// Reads the modules of the project that `pytest_plugins` names. None where it names others.
+    fn load_plugins(&mut self, module: Module<'a>, reader: Reader<'a>) -> Option<()> {
+        let Bound::Value(value) = module.names.single("pytest_plugins")?.bound else {
+            return None;
+        };
+        let names = match value {
+            Expr::List(items) | Expr::Tuple(items) => super::marks::literal_names(items)?,
+            Expr::Str(name) => vec![name.clone()],
+            _ => return None,
+        };
+        if module.is_exposed("pytest_plugins") {
+            return None;
+        }
+        for name in names {
+            if OWN_PLUGINS.contains(&name.as_str()) {
+                continue;
+            }
+            let Found::Module(plugin) = reader.world.modules.find(module.path, 0, &name) else {
+                return None;
+            };
+            // One plugin may load another, and that the first.
+            if plugin.path == module.path || !plugin.names.get("pytest_plugins").is_empty() {
+                return None;
+            }
+            let plugin = Conftest::new(&name, plugin, reader, true);
+            self.session.extend(plugin.below);
+            self.session.extend(plugin.session);
+            self.plugins.push(plugin.fixtures);
+        }
+        Some(())
     }
 
     pub(crate) fn unreadable(path: &str) -> Self {

@@ -104,12 +104,21 @@ impl<'a> ModuleCollector<'a> {
                 !known.contains(&top) && helper(&path)
             }
             Thing::Value(..) => false,
-            Thing::Unknown => self.own.names.get(root).iter().any(|binding| match binding.bound {
-                Bound::From { level, module, name } => level > 0 || helper(module) || helper(name),
-                Bound::Module(path) => helper(path),
-                Bound::Function(_) | Bound::Class(_) => skips(self.own),
-                _ => false,
-            }),
+            Thing::Unknown => self
+                .own
+                .names
+                .get(root)
+                .iter()
+                .any(|binding| match binding.bound {
+                    Bound::From {
+                        level,
+                        module,
+                        name,
+                    } => level > 0 || helper(module) || helper(name),
+                    Bound::Module(path) => helper(path),
+                    Bound::Function(_) | Bound::Class(_) => skips(self.own),
+                    _ => false,
+                }),
         }
     }
 
@@ -178,7 +187,9 @@ impl<'a> ModuleCollector<'a> {
                     self.effects(body);
                 }
                 StmtKind::Function(function) => function.decorators.iter().for_each(|decorator| {
-                    if let marks::Effect::Unknown(_) = marks::effect(self.rules.world, self.own, decorator) {
+                    if let marks::Effect::Unknown(_) =
+                        marks::effect(self.rules.world, self.own, decorator)
+                    {
                         decorator.names(&mut |name| self.touch(stmt.line, name));
                     }
                 }),

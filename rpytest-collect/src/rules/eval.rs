@@ -244,12 +244,17 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     fn of_class(&mut self, module: Module<'a>, class: &'a Class, attr: &str) -> Value<'a> {
         if let Some(kind) = calls::enumeration(self.world, module, class) {
             let members = self.members(module, class, kind);
-            let member = members.into_iter().flatten().find(|member| {
-                matches!(member, Value::Member(_, _, name, _) if *name == attr)
-            });
+            let member = members
+                .into_iter()
+                .flatten()
+                .find(|member| matches!(member, Value::Member(_, _, name, _) if *name == attr));
             return member.unwrap_or(Value::Unknown);
         }
-        let touched = module.summary.touched.iter().any(|(_, name)| *name == class.name);
+        let touched = module
+            .summary
+            .touched
+            .iter()
+            .any(|(_, name)| *name == class.name);
         let plain = class.bases.is_empty() && class.decorators.is_empty() && !class.has_keywords;
         if touched || !plain {
             return Value::Unknown;
@@ -260,10 +265,11 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         let body = Names::of_body(&class.body);
         match body.single(attr).map(|binding| binding.bound) {
             Some(Bound::Value(expr)) => {
-                let value = self.elsewhere(Vec::new(), Some(&body), |other| {
-                    other.value(module, expr)
-                });
-                match value.is_mutable() && (module.is_exposed(attr) || module.is_exposed(&class.name)) {
+                let value =
+                    self.elsewhere(Vec::new(), Some(&body), |other| other.value(module, expr));
+                match value.is_mutable()
+                    && (module.is_exposed(attr) || module.is_exposed(&class.name))
+                {
                     true => Value::Unknown,
                     false => value,
                 }
@@ -305,7 +311,9 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 _ => self.elsewhere(Vec::new(), Some(&body), |other| other.value(module, value)),
             };
             for member in &members {
-                let Value::Member(_, _, _, other) = member else { continue };
+                let Value::Member(_, _, _, other) = member else {
+                    continue;
+                };
                 let distinct = match (made.as_deref(), &**other) {
                     (Some("builtins.object" | "enum.auto"), _) | (_, Value::Nameless) => true,
                     (_, Value::Instance) => matches!(value, Value::Str(_) | Value::Tuple(_)),
@@ -348,7 +356,12 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     fn comprehension(&mut self, at: Module<'a>, comprehension: &'a Comprehension) -> Value<'a> {
         let mut out = Vec::new();
         let before = self.locals.len();
-        let known = self.generate(at, &comprehension.generators, &comprehension.element, &mut out);
+        let known = self.generate(
+            at,
+            &comprehension.generators,
+            &comprehension.element,
+            &mut out,
+        );
         self.locals.truncate(before);
         if known.is_none() {
             return match comprehension.makes {
@@ -365,8 +378,12 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             Makes::Dict => {
                 let mut items = Vec::with_capacity(out.len());
                 for pair in out {
-                    let Value::Tuple(pair) = pair else { return Value::Nameless };
-                    let [key, value] = &*pair else { return Value::Nameless };
+                    let Value::Tuple(pair) = pair else {
+                        return Value::Nameless;
+                    };
+                    let [key, value] = &*pair else {
+                        return Value::Nameless;
+                    };
                     if calls::insert(&mut items, key.clone(), value.clone()).is_none() {
                         return Value::Nameless;
                     }
@@ -509,8 +526,8 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     ) -> Value<'a> {
         // A method of a value that is known.
         if let Expr::Attr(owner, method) = func {
-            let outside = !self.is_inner(at, owner)
-                && !matches!(self.world.thing(at, func), Thing::Unknown);
+            let outside =
+                !self.is_inner(at, owner) && !matches!(self.world.thing(at, func), Thing::Unknown);
             if !outside {
                 let owner = self.value(at, owner);
                 let Some(args) = self.display(at, args) else {
@@ -576,10 +593,15 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 for (index, param) in function.params.iter().enumerate() {
                     let named = keywords.iter().find(|(name, _)| *name == param.name);
                     let value = args.get(index).or(named.map(|(_, value)| value));
-                    let Some(value) = value else { return Value::Unknown };
+                    let Some(value) = value else {
+                        return Value::Unknown;
+                    };
                     locals.push((&param.name, value.clone()));
                 }
-                if keywords.iter().any(|(name, _)| !locals.iter().any(|(local, _)| local == name)) {
+                if keywords
+                    .iter()
+                    .any(|(name, _)| !locals.iter().any(|(local, _)| local == name))
+                {
                     return Value::Unknown;
                 }
                 self.nested(|this| {
@@ -597,7 +619,9 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         args: Vec<Value<'a>>,
         keywords: Option<Vec<(&'a str, Value<'a>)>>,
     ) -> Value<'a> {
-        let Some(params) = &lambda.params else { return Value::Unknown };
+        let Some(params) = &lambda.params else {
+            return Value::Unknown;
+        };
         if params.len() != args.len() || keywords.is_none_or(|keywords| !keywords.is_empty()) {
             return Value::Unknown;
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::eval::Evaluator;
 use super::marks::{self, Effect};
 use super::names::{Bound, Names, Star};
 use super::parametrize::{ParameterSets, Parametrize};
@@ -10,7 +11,6 @@ use super::program::{Found, Module};
 use super::resolve::{Thing, World};
 use super::scope::Scope;
 use super::value::Value;
-use super::eval::Evaluator;
 use crate::config::Config;
 use crate::syntax::{Expr, Function, Guard};
 use crate::{PluginFacts, Reason};
@@ -165,14 +165,22 @@ impl<'a> Reader<'a> {
             .map(|guard| Generated {
                 initial,
                 name: guard.name.clone(),
-                sets: guard.parametrize.as_ref().and_then(|call| sets(call).ok()).map(Arc::new),
+                sets: guard
+                    .parametrize
+                    .as_ref()
+                    .and_then(|call| sets(call).ok())
+                    .map(Arc::new),
             })
             .collect()
     }
 
     /// The names that a star import brings, if they are known.
     pub(crate) fn star(&self, module: Module<'a>, star: &Star<'a>) -> Option<Vec<String>> {
-        match self.world.modules.find(module.path, star.level, star.module) {
+        match self
+            .world
+            .modules
+            .find(module.path, star.level, star.module)
+        {
             Found::Module(inner) if !star.conditional => self.world.exports(inner, 8),
             _ => None,
         }
@@ -183,11 +191,7 @@ impl<'a> Reader<'a> {
         self.of_bodies(bodies, true)
     }
 
-    fn of_bodies(
-        &self,
-        bodies: &[(Module<'a>, &Names<'a>)],
-        of_class: bool,
-    ) -> Fixtures<'a> {
+    fn of_bodies(&self, bodies: &[(Module<'a>, &Names<'a>)], of_class: bool) -> Fixtures<'a> {
         let mut fixtures = Fixtures::default();
         let mut found: BTreeMap<&'a str, (Module<'a>, &Names<'a>)> = BTreeMap::new();
         for (module, body) in bodies {
@@ -199,13 +203,15 @@ impl<'a> Reader<'a> {
             let bindings = body.get(name);
             let [one] = bindings else {
                 // Any of them may be what stays.
-                let fixture = bindings.iter().any(|binding| {
-                    match self.world.bound(module, binding) {
-                        Thing::Function(at, function) => self.is_fixture(at, function),
-                        Thing::Unknown | Thing::Value(_, Expr::Call { .. } | Expr::Opaque(_), _) => true,
-                        _ => false,
-                    }
-                });
+                let fixture =
+                    bindings
+                        .iter()
+                        .any(|binding| match self.world.bound(module, binding) {
+                            Thing::Function(at, function) => self.is_fixture(at, function),
+                            Thing::Unknown
+                            | Thing::Value(_, Expr::Call { .. } | Expr::Opaque(_), _) => true,
+                            _ => false,
+                        });
                 if fixture {
                     fixtures.opaque.push(name.to_owned());
                 }
@@ -217,7 +223,9 @@ impl<'a> Reader<'a> {
                 }
                 _ => self.world.bound(module, one),
             };
-            if one.conditional && !matches!(&thing, Thing::Outside(path) if super::outside::is_standard(path)) {
+            if one.conditional
+                && !matches!(&thing, Thing::Outside(path) if super::outside::is_standard(path))
+            {
                 if self.may_be(&thing) {
                     fixtures.opaque.push(name.to_owned());
                 }
@@ -230,7 +238,9 @@ impl<'a> Reader<'a> {
 
     fn may_be(&self, thing: &Thing<'a>) -> bool {
         match thing {
-            Thing::Function(at, function) => !function.decorators.is_empty() && self.is_fixture(at, function),
+            Thing::Function(at, function) => {
+                !function.decorators.is_empty() && self.is_fixture(at, function)
+            }
             Thing::Unknown | Thing::Outside(_) => true,
             Thing::Value(_, value, _) => matches!(value, Expr::Call { .. } | Expr::Opaque(_)),
             Thing::Class(..) | Thing::Module(_) => false,
@@ -338,6 +348,7 @@ impl<'a> Reader<'a> {
             def.scope = Scope::of(&evaluator.value(arguments.at, value));
         }
         let mut unknown = positional.next().is_some();
+        let mut perhaps = false;
         for (keyword, value) in arguments.keywords {
             match keyword.as_deref() {
                 Some("params") => params = Some(value),
@@ -350,7 +361,7 @@ impl<'a> Reader<'a> {
                 }
                 Some("autouse") => match evaluator.value(arguments.at, value).truth() {
                     Some(autouse) => def.autouse = autouse,
-                    None => unknown = true,
+                    None => (def.autouse, perhaps) = (true, true),
                 },
                 Some("name") => match evaluator.value(arguments.at, value) {
                     Value::Str(name) => def.name = name.to_string(),
@@ -360,6 +371,8 @@ impl<'a> Reader<'a> {
                 _ => unknown = true,
             }
         }
+        // Whether all tests use it makes no difference if it neither has parameters nor needs what may.
+        unknown |= perhaps && (params.is_some() || !def.needs.iter().all(|name| is_builtin(name)));
         let maker = Parametrize {
             world: self.world,
             config: self.config,
@@ -469,7 +482,8 @@ impl<'a> Visible<'_, 'a> {
     /// What `pytest_generate_tests` hooks do for the users of any of these.
     fn generated(&self, names: &[String]) -> Vec<&Generated<'a>> {
         let all = self.holders.iter().flat_map(|holder| &holder.generated);
-        all.filter(|generated| names.contains(&generated.name)).collect()
+        all.filter(|generated| names.contains(&generated.name))
+            .collect()
     }
 
     /// What the nearest definition of a name requests.
@@ -478,12 +492,15 @@ impl<'a> Visible<'_, 'a> {
         match defs.len().checked_sub(1 + index) {
             Some(at) => defs[at].needs.clone(),
             None if defs.len() == index => {
-                let of_plugin = self.plugins.and_then(|facts| {
-                    facts.fixtures.iter().find(|fixture| fixture.name == name)
-                });
+                let of_plugin = self
+                    .plugins
+                    .and_then(|facts| facts.fixtures.iter().find(|fixture| fixture.name == name));
                 match of_plugin {
                     Some(fixture) => fixture.needs.clone(),
-                    None => needs_of_builtin(name).iter().map(|&name| name.to_owned()).collect(),
+                    None => needs_of_builtin(name)
+                        .iter()
+                        .map(|&name| name.to_owned())
+                        .collect(),
                 }
             }
             None => Vec::new(),
@@ -597,7 +614,13 @@ impl<'a> Visible<'_, 'a> {
         let names = self.closure(&initial, request, Order::Depth);
         let generated = match self.generated(&names).as_slice() {
             [] => None,
-            [Generated { sets: Some(sets), initial, .. }] => Some((Arc::clone(sets), *initial)),
+            [
+                Generated {
+                    sets: Some(sets),
+                    initial,
+                    ..
+                },
+            ] => Some((Arc::clone(sets), *initial)),
             // Of several branches only the first may run.
             _ => return Err(Reason::GenerateTestsHook { line }),
         };
@@ -631,16 +654,23 @@ impl<'a> Visible<'_, 'a> {
             }
         }
         let mut parametrized = self.parametrized(&names, request)?;
-        let before = self.parametrized(&self.closure(&initial, request, Order::Breadth), request)?;
+        let before =
+            self.parametrized(&self.closure(&initial, request, Order::Breadth), request)?;
         let same = parametrized.len() == before.len()
-            && parametrized.iter().zip(&before).all(|(a, b)| Arc::ptr_eq(a, b));
+            && parametrized
+                .iter()
+                .zip(&before)
+                .all(|(a, b)| Arc::ptr_eq(a, b));
         if let Some((sets, initial)) = generated {
             let taken = |name: &String| {
                 request.parametrized.contains(name)
                     || parametrized.iter().any(|sets| sets.argnames.contains(name))
             };
             let fits = (sets.indirect.is_empty() || sets.scope.is_some())
-                && sets.argnames.iter().all(|name| names.contains(name) && !taken(name));
+                && sets
+                    .argnames
+                    .iter()
+                    .all(|name| names.contains(name) && !taken(name));
             if !fits {
                 return Err(Reason::GenerateTestsHook { line });
             }

@@ -142,7 +142,10 @@ impl<'a> Rules<'a> {
         // The plugin of anyio gives its tests a fixture that has parameters.
         let anyio = decorated.anyio
             && self.plugins.is_some_and(|facts| {
-                facts.hooks.iter().any(|hook| hook.module.starts_with("anyio"))
+                facts
+                    .hooks
+                    .iter()
+                    .any(|hook| hook.module.starts_with("anyio"))
             });
         if anyio || (self.plugins.is_none() && (function.is_async || decorated.anyio)) {
             return Err(Reason::AsyncTest { name: name(), line });
@@ -188,7 +191,10 @@ impl<'a> Rules<'a> {
             parametrized: &parametrized,
             line,
         })?;
-        if let Some(name) = parametrized.iter().find(|name| !closure.names.contains(name)) {
+        if let Some(name) = parametrized
+            .iter()
+            .find(|name| !closure.names.contains(name))
+        {
             return Err(mismatch(name, line));
         }
         let marked = marks.iter().any(|sets| sets.marked);
@@ -234,7 +240,11 @@ fn mismatch(argument: &str, line: u32) -> Reason {
 /// Takes the arguments that `hypothesis.given` passes out of those that a test wants: by position from the
 /// right, or by name.
 fn without_given(given: &Arguments<'_>, wanted: &mut Vec<String>) -> Option<()> {
-    if given.args.iter().any(|arg| matches!(arg, Expr::Starred(_) | Expr::Ellipsis)) {
+    if given
+        .args
+        .iter()
+        .any(|arg| matches!(arg, Expr::Starred(_) | Expr::Ellipsis))
+    {
         return None;
     }
     for (name, _) in given.keywords {

@@ -64,30 +64,32 @@ pub(crate) fn effect<'a>(world: World<'a>, at: Module<'a>, decorator: &'a Expr) 
         let name = func.dotted().unwrap_or_else(|| "expression".to_owned());
         Effect::Unknown(name)
     };
-    let (at, here, path, call): (_, _, _, Option<(&[Expr], &[_])>) = match world.thing(at, decorator)
-    {
-        Thing::Outside(path) => (at, true, path, None),
-        Thing::Value(
-            module,
-            expr @ Expr::Call {
-                func,
-                args,
-                keywords,
+    let (at, here, path, call): (_, _, _, Option<(&[Expr], &[_])>) =
+        match world.thing(at, decorator) {
+            Thing::Outside(path) => (at, true, path, None),
+            Thing::Value(
+                module,
+                expr @ Expr::Call {
+                    func,
+                    args,
+                    keywords,
+                },
+                _,
+            ) => match world.thing(module, func) {
+                Thing::Outside(path) => {
+                    let here = std::ptr::eq(expr, decorator);
+                    (module, here, path, Some((args, keywords)))
+                }
+                // A mark made into another by a call: `mark = pytest.mark.x(1)`, then `@mark(2)`.
+                Thing::Value(inner, Expr::Call { func, .. }, _)
+                    if is_plain_mark(world, inner, func) =>
+                {
+                    return Effect::Keep;
+                }
+                _ => return unknown(decorator),
             },
-            _,
-        ) => match world.thing(module, func) {
-            Thing::Outside(path) => {
-                let here = std::ptr::eq(expr, decorator);
-                (module, here, path, Some((args, keywords)))
-            }
-            // A mark made into another by a call: `mark = pytest.mark.x(1)`, then `@mark(2)`.
-            Thing::Value(inner, Expr::Call { func, .. }, _) if is_plain_mark(world, inner, func) => {
-                return Effect::Keep;
-            }
             _ => return unknown(decorator),
-        },
-        _ => return unknown(decorator),
-    };
+        };
     let called = call.is_some();
     let (args, keywords) = call.unwrap_or((&[], &[]));
     let arguments = Arguments {

@@ -49,11 +49,13 @@ pub(crate) fn collect<'a>(source: &'a Source<'a>) -> Collected {
         world: source.world,
         config: source.config,
     };
-    let mut holders: Vec<Arc<Fixtures<'a>>> = source
+    // Plugins come before all conftests.
+    let plugins = source
         .conftests
         .iter()
-        .map(|conftest| Arc::clone(&conftest.fixtures))
-        .collect();
+        .flat_map(|conftest| &conftest.plugins);
+    let conftests = source.conftests.iter().map(|conftest| &conftest.fixtures);
+    let mut holders: Vec<Arc<Fixtures<'a>>> = plugins.chain(conftests).map(Arc::clone).collect();
     holders.push(Arc::new(reader.of_module(source.module)));
     let mut collector = ModuleCollector {
         rules: Rules {
@@ -118,7 +120,10 @@ impl<'a> ModuleCollector<'a> {
             .collect();
         let order = reorder::order(&keyed);
         if order.is_none() {
-            let wide = self.items.iter().find_map(|item| Some((item, item.keys.first()?)));
+            let wide = self
+                .items
+                .iter()
+                .find_map(|item| Some((item, item.keys.first()?)));
             if let Some((item, key)) = wide {
                 self.reasons.push(Reason::ParameterOrder {
                     argument: key.argument.clone(),
@@ -463,7 +468,13 @@ impl<'a> ModuleCollector<'a> {
     }
 
     /// A thing that is no test unless it is a test case under some other name.
-    pub(super) fn unlikely(&mut self, name: &str, line: u32, thing: &Thing<'a>, scopes: &[&Names<'a>]) {
+    pub(super) fn unlikely(
+        &mut self,
+        name: &str,
+        line: u32,
+        thing: &Thing<'a>,
+        scopes: &[&Names<'a>],
+    ) {
         let dynamic = || Reason::DynamicName {
             name: name.to_owned(),
             line,
@@ -530,7 +541,11 @@ impl<'a> ModuleCollector<'a> {
 
     /// For reasons: a class by its first base.
     pub(super) fn first_base(class: &Class) -> String {
-        class.bases.first().and_then(Expr::dotted).unwrap_or_default()
+        class
+            .bases
+            .first()
+            .and_then(Expr::dotted)
+            .unwrap_or_default()
     }
 }
 
@@ -541,12 +556,16 @@ pub(super) fn mentions_test_cases(module: Module<'_>) -> bool {
 
 /// Whether a class of this name may be a test case.
 fn is_case_name(name: &str) -> bool {
-    name.contains("TestCase") || ["Case", "Test", "Tests"].iter().any(|end| name.ends_with(end))
+    name.contains("TestCase")
+        || ["Case", "Test", "Tests"]
+            .iter()
+            .any(|end| name.ends_with(end))
 }
 
 /// A name in the style of a class, which `CONSTANTS` and `functions` are not.
 fn is_camel(name: &str) -> bool {
-    name.trim_start_matches('_').starts_with(char::is_uppercase) && name.contains(char::is_lowercase)
+    name.trim_start_matches('_').starts_with(char::is_uppercase)
+        && name.contains(char::is_lowercase)
 }
 
 /// `_pytest.python.IGNORED_ATTRIBUTES`: no dunder is a test.

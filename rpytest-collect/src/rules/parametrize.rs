@@ -112,8 +112,7 @@ impl<'a> Parametrize<'_, 'a> {
                 names
             }
         };
-        let (sets, marked) =
-            self.named(&mut evaluator, at, &argnames, single, argvalues, ids)?;
+        let (sets, marked) = self.named(&mut evaluator, at, &argnames, single, argvalues, ids)?;
         Ok(ParameterSets {
             marked,
             argnames,
@@ -162,7 +161,9 @@ impl<'a> Parametrize<'_, 'a> {
         let naming = match ids.map(|ids| evaluator.value(at, ids)) {
             None | Some(Value::None) => Naming::Auto,
             Some(
-                function @ (Value::Function(..) | Value::Lambda(..) | Value::Outside(_)
+                function @ (Value::Function(..)
+                | Value::Lambda(..)
+                | Value::Outside(_)
                 | Value::Class(..)),
             ) => Naming::Function(function),
             Some(listed) => {
@@ -295,7 +296,6 @@ impl<'a> Parametrize<'_, 'a> {
                     line: self.line,
                 });
             }
-            if self.idval(value).is_none() && std::env::var_os("DBG").is_some() { eprintln!("DBG {:?} {}", self.line, format!("{value:?}").chars().take(300).collect::<String>()); }
             parts.push(match self.idval(value).ok_or_else(unknown)? {
                 Id::Text(id) => id,
                 Id::FromArgument => format!("{argname}{index}"),
@@ -326,9 +326,7 @@ impl<'a> Parametrize<'_, 'a> {
             Value::Function(_, function) if function.decorators.is_empty() => {
                 Id::Text(function.name.clone())
             }
-            Value::Class(module, class)
-                if calls::has_its_name(world, module, class) =>
-            {
+            Value::Class(module, class) if calls::has_its_name(world, module, class) => {
                 Id::Text(class.name.clone())
             }
             Value::Module(module) => Id::Text(module.dotted()?),

@@ -36,7 +36,10 @@ impl<'a> Parsed<'a> {
     /// The name by which it is imported.
     pub(crate) fn dotted(&self) -> Option<String> {
         let below = self.path.strip_prefix(base(self.path)).ok()?;
-        let mut parts: Vec<&str> = below.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
+        let mut parts: Vec<&str> = below
+            .iter()
+            .map(|part| part.to_str())
+            .collect::<Option<_>>()?;
         let last = parts.pop()?.strip_suffix(".py")?;
         if last != "__init__" {
             parts.push(last);
@@ -47,7 +50,9 @@ impl<'a> Parsed<'a> {
     /// Whether the value of a name may be changed after it was bound.
     pub(crate) fn is_exposed(&self, name: &str) -> bool {
         let exposed = &self.summary.exposed;
-        exposed.binary_search_by(|other| other.as_str().cmp(name)).is_ok()
+        exposed
+            .binary_search_by(|other| other.as_str().cmp(name))
+            .is_ok()
     }
 }
 
@@ -89,11 +94,44 @@ pub(crate) struct Program<'f> {
 
 /// Modules that pytest has imported before it imports a test, so that no file can take their place.
 pub(super) const STANDARD: [&str; 38] = [
-    "abc", "argparse", "ast", "builtins", "collections", "contextlib", "copy", "dataclasses",
-    "datetime", "decimal", "enum", "fnmatch", "functools", "glob", "importlib", "inspect", "io",
-    "itertools", "json", "logging", "math", "operator", "os", "pathlib", "platform", "pytest",
-    "random", "re", "shutil", "string", "subprocess", "sys", "tempfile", "textwrap", "threading",
-    "time", "typing", "unittest",
+    "abc",
+    "argparse",
+    "ast",
+    "builtins",
+    "collections",
+    "contextlib",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fnmatch",
+    "functools",
+    "glob",
+    "importlib",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "logging",
+    "math",
+    "operator",
+    "os",
+    "pathlib",
+    "platform",
+    "pytest",
+    "random",
+    "re",
+    "shutil",
+    "string",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "time",
+    "typing",
+    "unittest",
 ];
 
 impl<'f> Program<'f> {
@@ -141,7 +179,11 @@ impl<'f> Program<'f> {
     fn roots(&self, from: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let root = &self.config.rootdir;
         let mut sure = vec![base(from)];
-        for dir in from.ancestors().skip(1).take_while(|dir| dir.starts_with(root)) {
+        for dir in from
+            .ancestors()
+            .skip(1)
+            .take_while(|dir| dir.starts_with(root))
+        {
             if dir.join("conftest.py").is_file() {
                 sure.push(base(&dir.join("conftest.py")));
             }

@@ -55,7 +55,9 @@ pub(crate) fn order(items: &[Keyed<'_, '_>]) -> Option<Vec<usize>> {
     let [first, rest @ ..] = orders.as_slice() else {
         return None;
     };
-    rest.iter().all(|order| order == first).then(|| first.clone())
+    rest.iter()
+        .all(|order| order == first)
+        .then(|| first.clone())
 }
 
 /// From the narrowest to the widest.
@@ -85,7 +87,11 @@ impl Reorder {
                     keys.sort_by(|a, b| a.argument.cmp(&b.argument));
                 }
                 for key in keys {
-                    let class = if scope == Scope::Class { item.class } else { "" };
+                    let class = if scope == Scope::Class {
+                        item.class
+                    } else {
+                        ""
+                    };
                     let group = known
                         .entry((key.argument.clone(), class.to_owned()))
                         .or_default();

@@ -93,7 +93,7 @@ impl<'a> World<'a> {
         }
         let bindings = at.names.get(name);
         match bindings {
-            [] => self.from_stars(at, name, depth),
+            [] => self.by_stars(at, name, depth),
             [one] if !one.conditional => self.changed(at, name, self.binding(at, one.bound, depth)),
             // `try: import a` and `except: import b` may still be the same.
             [first, rest @ ..] => match self.binding(at, first.bound, depth) {
@@ -101,7 +101,11 @@ impl<'a> World<'a> {
                     let same = rest.iter().all(|binding| {
                         matches!(self.binding(at, binding.bound, depth), Thing::Outside(other) if other == path)
                     });
-                    if same { Thing::Outside(path) } else { Thing::Unknown }
+                    if same {
+                        Thing::Outside(path)
+                    } else {
+                        Thing::Unknown
+                    }
                 }
                 _ => Thing::Unknown,
             },
@@ -163,7 +167,7 @@ impl<'a> World<'a> {
     }
 
     /// A name that a module does not bind itself: from a star import, or a builtin.
-    fn from_stars(&self, at: Module<'a>, name: &str, depth: u32) -> Thing<'a> {
+    fn by_stars(&self, at: Module<'a>, name: &str, depth: u32) -> Thing<'a> {
         for star in at.names.stars.iter().rev() {
             let Found::Module(module) = self.modules.find(at.path, star.level, star.module) else {
                 return Thing::Unknown;
@@ -212,7 +216,9 @@ impl<'a> World<'a> {
                 let (Found::Module(inner), false) = (inner, star.conditional) else {
                     return None;
                 };
-                self.exports(inner, depth)?.iter().for_each(|name| add(name));
+                self.exports(inner, depth)?
+                    .iter()
+                    .for_each(|name| add(name));
             }
             own.get(position).iter().for_each(|name| add(name));
         }
@@ -221,5 +227,8 @@ impl<'a> World<'a> {
 }
 
 fn is_package(module: Module<'_>) -> bool {
-    module.path.file_name().is_some_and(|name| name == "__init__.py")
+    module
+        .path
+        .file_name()
+        .is_some_and(|name| name == "__init__.py")
 }

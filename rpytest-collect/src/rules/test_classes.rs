@@ -24,6 +24,9 @@ impl<'a> ModuleCollector<'a> {
     ) {
         let line = class.line;
         let owned = || name.to_owned();
+        if is_no_test(class) {
+            return;
+        }
         let lineage = match classes::lineage(self.rules.world, scopes, at, class) {
             Ok(lineage) => lineage,
             Err(_) if !self.is_class_name(name) && !has_test_mark(class) => {
@@ -150,7 +153,10 @@ impl<'a> ModuleCollector<'a> {
             let mut inside = scopes.to_vec();
             inside.push(body);
             let own = self.body_marks(at, body, &inside)?;
-            let decorated = match self.rules.decorated(at, &class.decorators, class.line, scopes) {
+            let decorated = match self
+                .rules
+                .decorated(at, &class.decorators, class.line, scopes)
+            {
                 Ok(decorated) => decorated,
                 Err(reason) => {
                     self.reasons.push(reason);
@@ -272,6 +278,18 @@ fn with_modules<'b, 'a>(
 ) -> Vec<(Module<'a>, &'b Names<'a>)> {
     let modules = lineage.mro.iter().map(|(module, _)| *module);
     modules.zip(bodies).collect()
+}
+
+/// Whether a class says by itself that it is no test, whatever its bases are.
+fn is_no_test(class: &Class) -> bool {
+    matches!(
+        Names::of_body(&class.body).get("__test__"),
+        [Binding {
+            conditional: false,
+            bound: Bound::Value(Expr::Bool(false)),
+            ..
+        }]
+    )
 }
 
 /// Whether a class says by itself that it is a test.

@@ -161,7 +161,9 @@ impl<'a> Value<'a> {
             }
             (Value::Class(_, a), Value::Class(_, b)) => std::ptr::eq(*a, *b),
             (Value::Function(_, a), Value::Function(_, b)) => std::ptr::eq(*a, *b),
-            (Value::Member(_, a, name, _), Value::Member(_, b, other, _)) if std::ptr::eq(*a, *b) => {
+            (Value::Member(_, a, name, _), Value::Member(_, b, other, _))
+                if std::ptr::eq(*a, *b) =>
+            {
                 name == other
             }
             // Members of a class that is an `int` too are equal to one.

@@ -43,12 +43,7 @@ const KNOWN_DECORATORS: [&str; 14] = [
 
 /// Fills in [`Item::facts`] of the items of an exact file.
 /// `marked` says of each whether its parameters may have marks.
-pub(crate) fn attach<'a>(
-    items: &mut [Item],
-    marked: &[bool],
-    own: Module<'a>,
-    world: World<'a>,
-) {
+pub(crate) fn attach<'a>(items: &mut [Item], marked: &[bool], own: Module<'a>, world: World<'a>) {
     let reader = Reader { world, own };
     let mut module = ItemFacts::default();
     let plain = reader.pytestmark(own, &own.names, &mut module);

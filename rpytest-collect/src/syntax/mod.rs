@@ -18,7 +18,9 @@ mod words;
 #[cfg(feature = "ruff")]
 mod ruff;
 
-pub(crate) use expr::{Called, Comparison, Comprehension, Expr, Generator, Lambda, Makes, Operator};
+pub(crate) use expr::{
+    Called, Comparison, Comprehension, Expr, Generator, Lambda, Makes, Operator,
+};
 pub(crate) use imports::Import;
 pub(crate) use words::{contains, digest};
 

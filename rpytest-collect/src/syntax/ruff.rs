@@ -60,7 +60,22 @@ struct Lower<'a> {
 
 impl Lower<'_> {
     fn body(&self, body: &[ast::Stmt]) -> Vec<Stmt> {
-        body.iter().filter_map(|stmt| self.stmt(stmt)).collect()
+        let mut out = Vec::with_capacity(body.len());
+        for stmt in body {
+            match stmt {
+                // What stands against a branch that never runs always does.
+                ast::Stmt::If(branch) if never_runs(&branch.test) => {
+                    match branch.elif_else_clauses.as_slice() {
+                        [otherwise] if otherwise.test.is_none() => {
+                            out.extend(self.body(&otherwise.body));
+                        }
+                        _ => out.extend(self.stmt(stmt)),
+                    }
+                }
+                _ => out.extend(self.stmt(stmt)),
+            }
+        }
+        out
     }
 
     fn stmt(&self, stmt: &ast::Stmt) -> Option<Stmt> {
@@ -123,8 +138,7 @@ impl Lower<'_> {
             ast::Stmt::If(stmt) => {
                 let mut header = vec![opaque(&stmt.test)];
                 let mut body = self.body(&stmt.body);
-                if is_main_guard(&stmt.test) || is_type_checking(&stmt.test) {
-                    // The branch does not run under pytest; what stands against it does.
+                if never_runs(&stmt.test) {
                     body.clear();
                 }
                 for clause in &stmt.elif_else_clauses {
@@ -248,9 +262,7 @@ impl Lower<'_> {
 
 /// The expression of a function that only returns one.
 fn returns(def: &ast::StmtFunctionDef) -> Option<Expr> {
-    let is_doc = |stmt: &&ast::Stmt| {
-        !matches!(stmt, ast::Stmt::Expr(expr) if matches!(&*expr.value, ast::Expr::StringLiteral(_)))
-    };
+    let is_doc = |stmt: &&ast::Stmt| !matches!(stmt, ast::Stmt::Expr(expr) if matches!(&*expr.value, ast::Expr::StringLiteral(_)));
     let mut body = def.body.iter().filter(is_doc);
     match (body.next(), body.next(), def.is_async) {
         (Some(ast::Stmt::Return(stmt)), None, false) => stmt.value.as_deref().map(lower),
@@ -274,8 +286,7 @@ fn guards(def: &ast::StmtFunctionDef) -> Option<Vec<Guard>> {
         else {
             return None;
         };
-        let (ast::Expr::StringLiteral(text), ast::Expr::Name(of)) =
-            (&*compare.left, &*names.value)
+        let (ast::Expr::StringLiteral(text), ast::Expr::Name(of)) = (&*compare.left, &*names.value)
         else {
             return None;
         };
@@ -330,6 +341,11 @@ fn block(header: Vec<Expr>, binds: Vec<Expr>, body: Vec<Stmt>) -> StmtKind {
         binds,
         body,
     }
+}
+
+/// Whether a condition is false under pytest.
+fn never_runs(test: &ast::Expr) -> bool {
+    is_main_guard(test) || is_type_checking(test)
 }
 
 /// `typing.TYPE_CHECKING`, by whatever name the module has it.
@@ -432,10 +448,7 @@ impl<'a> Visitor<'a> for Scan<'_> {
                     self.function -= 1;
                 }
             }
-            ast::Stmt::If(branch)
-                if self.function == 0
-                    && (is_main_guard(&branch.test) || is_type_checking(&branch.test)) =>
-            {
+            ast::Stmt::If(branch) if self.function == 0 && never_runs(&branch.test) => {
                 for clause in &branch.elif_else_clauses {
                     self.visit_elif_else_clause(clause);
                 }
@@ -480,9 +493,7 @@ impl<'a> Visitor<'a> for Scan<'_> {
             {
                 let line = self.lines.of(expr.start());
                 let names = call.arguments.args.iter().flat_map(mentions);
-                self.summary
-                    .touched
-                    .extend(names.map(|name| (line, name)));
+                self.summary.touched.extend(names.map(|name| (line, name)));
                 self.visit_arguments(&call.arguments);
                 return;
             }
@@ -498,6 +509,8 @@ impl<'a> Visitor<'a> for Scan<'_> {
             }
             ast::Expr::Call(call) if let ast::Expr::Name(name) = &*call.func => {
                 match name.id.as_str() {
+                    // In a namespace of its own.
+                    "exec" | "eval" if call.arguments.args.len() > 1 => {}
                     id @ ("globals" | "setattr" | "delattr" | "exec") => {
                         self.dynamic(expr.start(), id);
                     }

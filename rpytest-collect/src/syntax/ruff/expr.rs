@@ -80,15 +80,23 @@ fn lower_at(expr: &ast::Expr, depth: u32) -> Expr {
                 })
                 .collect(),
         ),
-        ast::Expr::ListComp(comp) => {
-            comprehension(Makes::List, boxed(&comp.elt), &comp.generators, expr, depth)
-        }
-        ast::Expr::SetComp(comp) => {
-            comprehension(Makes::Set, boxed(&comp.elt), &comp.generators, expr, depth)
-        }
+        ast::Expr::ListComp(comp) => comprehension(
+            Makes::List,
+            lower_at(&comp.elt, depth),
+            &comp.generators,
+            expr,
+            depth,
+        ),
+        ast::Expr::SetComp(comp) => comprehension(
+            Makes::Set,
+            lower_at(&comp.elt, depth),
+            &comp.generators,
+            expr,
+            depth,
+        ),
         ast::Expr::Generator(comp) => comprehension(
             Makes::Generator,
-            boxed(&comp.elt),
+            lower_at(&comp.elt, depth),
             &comp.generators,
             expr,
             depth,
@@ -98,7 +106,7 @@ fn lower_at(expr: &ast::Expr, depth: u32) -> Expr {
                 return opaque(expr);
             };
             let pair = vec![lower_at(key, depth), lower_at(&comp.value, depth)];
-            let pair = Box::new(Expr::Tuple(pair));
+            let pair = Expr::Tuple(pair);
             comprehension(Makes::Dict, pair, &comp.generators, expr, depth)
         }
         ast::Expr::Lambda(lambda) => Expr::Lambda(Box::new(Lambda {
@@ -147,7 +155,7 @@ fn lower_at(expr: &ast::Expr, depth: u32) -> Expr {
 
 fn comprehension(
     makes: Makes,
-    element: Box<Expr>,
+    element: Expr,
     generators: &[ast::Comprehension],
     whole: &ast::Expr,
     depth: u32,
@@ -157,7 +165,7 @@ fn comprehension(
     }
     Expr::Comprehension(Box::new(Comprehension {
         makes,
-        element: *element,
+        element,
         generators: generators
             .iter()
             .map(|generator| Generator {
