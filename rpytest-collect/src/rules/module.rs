@@ -209,6 +209,9 @@ impl<'a> ModuleCollector<'a> {
         let leaves = leaves.chain(skips.map(|(line, _)| *line)).min();
         self.reasons
             .extend(leaves.map(|line| Reason::ModuleSkip { line }));
+        if leaves.is_none() && self.imports_skip() {
+            self.reasons.push(Reason::ModuleSkip { line: 1 });
+        }
         if let Some(binding) = names.get("pytest_generate_tests").first() {
             self.reasons
                 .push(Reason::GenerateTestsHook { line: binding.line });
@@ -234,6 +237,31 @@ impl<'a> ModuleCollector<'a> {
             }
         }
         true
+    }
+
+    /// Whether a package around the module, or a module that it imports, may skip when it is imported.
+    fn imports_skip(&self) -> bool {
+        let world = self.rules.world;
+        let skips = |module: Module<'a>| {
+            let words = module.words.as_bytes();
+            (module.summary.leaves.is_some() || !module.summary.skips.is_empty())
+                && (contains(words, "skip") || contains(words, "Skip"))
+        };
+        let packages =
+            (1..).map_while(|level| match world.modules.find(self.own.path, level, "") {
+                Found::Module(package) => Some(package),
+                _ => None,
+            });
+        let bindings = self.own.names.iter().flat_map(|(_, bindings)| bindings);
+        let mut imported = bindings.filter_map(|binding| match binding.bound {
+            Bound::Module(path) => Some(world.modules.find(self.own.path, 0, path)),
+            Bound::From { level, module, .. } => {
+                Some(world.modules.find(self.own.path, level, module))
+            }
+            _ => None,
+        });
+        packages.into_iter().any(skips)
+            || imported.any(|found| matches!(found, Found::Module(module) if skips(module)))
     }
 
     /// What the `pytestmark` of a body adds.
