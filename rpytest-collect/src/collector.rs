@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::graph::{self, ImportGraph};
 use crate::rules::conftest::Conftest;
 use crate::rules::module::{self, Source};
@@ -122,6 +122,16 @@ impl Collector {
         let mut graph = graph::build(&session.config, tests, modules);
         graph.diagnostics.extend(session.sources.finish());
         Ok(graph)
+    }
+
+    /// The configuration of the run, as far as others ask for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Collector::collect`].
+    pub fn settings(&self) -> Result<Settings, CollectError> {
+        let (session, _) = self.session()?;
+        Ok(session.config.settings())
     }
 
     /// The session of a run, and its arguments.
@@ -267,6 +277,7 @@ impl Session<'_> {
         let threads = self.thread_count();
         let read = parallel(threads, &conftests, |path| self.conftest(path))?;
         let mut session = self.config.reasons.clone();
+        session.extend(self.plugins.iter().flat_map(|plugins| plugins.reasons()));
         let mut by_directory: HashMap<&Path, Conftest> = HashMap::new();
         for (path, conftest) in conftests.iter().zip(read) {
             session.extend(conftest.session.iter().cloned());
@@ -289,6 +300,7 @@ impl Session<'_> {
         })?;
         let mut collection = Collection {
             rootdir: self.config.rootdir.clone(),
+            conftests: conftests.iter().map(|path| self.relative(path)).collect(),
             diagnostics,
             ..Collection::default()
         };
@@ -389,6 +401,7 @@ impl Session<'_> {
             Some(CollectedFile {
                 path: id.clone(),
                 items: Vec::new(),
+                deselected: 0,
                 completeness,
             })
         };
@@ -455,6 +468,7 @@ impl Session<'_> {
         let file = CollectedFile {
             path: id,
             items,
+            deselected: 0,
             completeness: Completeness::Exact,
         };
         (Some(file), None)

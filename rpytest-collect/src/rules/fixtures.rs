@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::marks::{self, Effect};
 use super::names::{Bound, Names};
+use crate::PluginFacts;
 use crate::syntax::{Expr, Function, Stmt, StmtKind};
 
 #[derive(Debug, Clone, Default)]
@@ -248,7 +249,7 @@ impl<'a> Visible<'a> {
         arguments: &[String],
         used: impl Iterator<Item = String>,
         direct: &HashSet<String>,
-        plugins_known: bool,
+        plugins: Option<&PluginFacts>,
     ) -> Result<Vec<&'a FixtureDef>, Found<'a>> {
         let mut todo: Vec<String> = used.collect();
         // Reached otherwise than by the test's own arguments, which alone have an order that is plain.
@@ -282,7 +283,8 @@ impl<'a> Visible<'a> {
                     indirect.extend(needs.clone());
                     todo.extend(needs);
                 }
-                None if BUILTIN.contains(&name.as_str()) || plugins_known => {}
+                None if BUILTIN.contains(&name.as_str())
+                    || plugins.is_some_and(|facts| !facts.parametrizes(&name)) => {}
                 None => return Err(Found::Unknown(name)),
             }
         }

@@ -96,7 +96,8 @@ impl<'a> Rules<'a> {
             let (name, line) = at(&function.name);
             return Err(Reason::YieldTest { name, line });
         }
-        if self.plugins.is_none() && (function.is_async || decorated.anyio) {
+        let known = |facts: &PluginFacts| !facts.collect_coroutines();
+        if !self.plugins.is_some_and(known) && (function.is_async || decorated.anyio) {
             let (name, line) = at(&function.name);
             return Err(Reason::AsyncTest { name, line });
         }
@@ -133,7 +134,7 @@ impl<'a> Rules<'a> {
         let used = decorated.usefixtures.into_iter().chain(used);
         match self
             .visible
-            .parametrized(&wanted, used, &direct, self.plugins.is_some())
+            .parametrized(&wanted, used, &direct, self.plugins)
         {
             Ok(fixtures) => {
                 // pytest parametrizes by fixtures before it does by marks.
