@@ -17,8 +17,6 @@ pub struct PluginFacts {
     pub fixtures: Vec<PluginFixture>,
     /// Implementations, by plugins that are not pytest's own, of hooks that take part in collection.
     pub hooks: Vec<PluginHook>,
-    /// Marks that are registered, by the configuration and pytest too.
-    pub marks: Vec<String>,
     /// Where Python looks for modules (`sys.path`, without what pytest adds for the tests), in order.
     /// Empty where it is not known.
     pub search_path: Vec<PathBuf>,
@@ -207,6 +205,14 @@ impl PluginHook {
     /// The first part of the module's name.
     fn package(&self) -> &str {
         self.module.split('.').next().unwrap_or_default()
+    }
+
+    /// Whether it is of a plugin whose source has been read.
+    #[must_use]
+    pub fn is_of_known_plugin(&self) -> bool {
+        UNDERSTOOD
+            .iter()
+            .any(|(package, _)| *package == self.package())
     }
 
     fn is_understood(&self) -> bool {

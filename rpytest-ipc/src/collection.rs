@@ -10,8 +10,8 @@ pub struct Collection {
     pub files: Vec<FileItems>,
     /// How many items were found, those that were deselected after that among them.
     pub collected: u32,
-    /// How many of them were deselected.
-    pub deselected: u32,
+    /// How many of them were deselected, by files.
+    pub deselected: Vec<Deselected>,
     /// How many files or classes have skipped themselves.
     pub skipped: u32,
     /// Files with items that have parameters of a scope wider than a module, for which pytest may have
@@ -36,6 +36,15 @@ pub struct FileItems {
     pub path: String,
     /// Their node ids; what is not UTF-8 is backslash-escaped.
     pub nodeids: Vec<String>,
+}
+
+/// How many items of a file were deselected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deselected {
+    /// The file, as node ids have it.
+    pub path: String,
+    /// How many.
+    pub count: u32,
 }
 
 /// What the plugins of a session are, conftests left out, and the interpreter below them.
@@ -106,6 +115,8 @@ pub enum TouchKind {
     Path,
     /// The entries of a directory were asked for.
     Listing,
+    /// The entries of a directory were asked for, to find modules among them.
+    Modules,
     /// Something that no file tells: with it, what was collected is good for this once only.
     Effect,
 }

@@ -1,5 +1,6 @@
 //! Asks one Python process for the items of the files that are not known.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
@@ -17,12 +18,10 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// What Python has collected.
 #[derive(Debug)]
-#[expect(
-    dead_code,
-    reason = "the cache of items will need what is not read yet"
-)]
 pub(super) struct Collected {
     pub answer: Answer,
+    /// How many items were deselected, by files.
+    pub deselected: HashMap<String, usize>,
     /// All that was written.
     pub output: Vec<u8>,
     pub exit: i32,
@@ -97,9 +96,16 @@ fn read(message: ToRust) -> Option<Collected> {
     };
     let files = collection.files.into_iter();
     Some(Collected {
+        deselected: (collection.deselected.iter())
+            .map(|file| (file.path.clone(), file.count as usize))
+            .collect(),
         answer: Answer {
             files: files.map(|file| (file.path, file.nodeids)).collect(),
-            deselected: collection.deselected as usize,
+            deselected: collection
+                .deselected
+                .iter()
+                .map(|file| file.count as usize)
+                .sum(),
         },
         output: collection.output.into_vec(),
         exit: collection.exit,

@@ -56,7 +56,6 @@ impl Report {
         }
     }
 
-    #[expect(dead_code, reason = "the cache of items will need it")]
     /// How many partial files were taken from the cache.
     pub fn cached(&mut self, files: usize) {
         self.cached = files;

@@ -1,7 +1,7 @@
 //! One message or more of every variant, by the names of their golden files.
 
 use rpytest_ipc::collection::{
-    Collection, FileItems, Fixture, Hook, Surroundings, Touch, TouchKind, Touched,
+    Collection, Deselected, FileItems, Fixture, Hook, Surroundings, Touch, TouchKind, Touched,
 };
 use rpytest_ipc::{
     Address, Assignment, Event, InventoryItem, Outcome, PROTOCOL, PhaseSeconds, Role, Settled,
@@ -465,7 +465,10 @@ fn collection() -> ToRust {
             },
         ],
         collected: 70_000,
-        deselected: 255,
+        deselected: vec![Deselected {
+            path: "tests/test_a.py".to_owned(),
+            count: 255,
+        }],
         skipped: 1,
         wide: texts(&["tests/test_a.py"]),
         exit: -1,

@@ -8,6 +8,7 @@ summary is seen without being understood.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import sys
@@ -70,7 +71,7 @@ class Collecting:
         self.answer: dict[str, Any] = {
             "files": [],
             "collected": 0,
-            "deselected": 0,
+            "deselected": [],
             "skipped": 0,
             "wide": [],
             "exit": 0,
@@ -107,7 +108,7 @@ class Collecting:
                 files=_by_file(session.items),
                 wide=pytest_compat.files_with_wide_parameters(session.items),
                 collected=pytest_compat.numcollected(config) or 0,
-                deselected=len(pytest_compat.deselected(config)),
+                deselected=_count_by_file(pytest_compat.deselected(config)),
                 skipped=self._skipped,
                 cache_dir=_cache_dir(config),
             )
@@ -130,6 +131,11 @@ def _by_file(items: list[pytest.Item]) -> list[dict[str, Any]]:
             runs.append({"path": path, "nodeids": []})
         runs[-1]["nodeids"].append(nodeid)
     return runs
+
+
+def _count_by_file(nodeids: list[str]) -> list[dict[str, Any]]:
+    counts = collections.Counter(_text(nodeid).partition("::")[0] for nodeid in nodeids)
+    return [{"path": path, "count": count} for path, count in counts.items()]
 
 
 def _text(nodeid: str) -> str:

@@ -99,12 +99,12 @@ class Touches:
 
     def stop(self) -> None:
         self._active = False
-        self._stop_monitoring()
         os.stat = self._stat
         for module in list(sys.modules.values()):
             path = getattr(module, "__file__", None)
             if isinstance(path, str) and self._of_project(path):
                 self._sources.add(os.path.abspath(path))
+        self._stop_monitoring()
 
     def message(self) -> dict[str, Any]:
         return {
@@ -167,7 +167,12 @@ class Touches:
         elif event in ("os.listdir", "os.scandir"):
             path = args[0] if args else None
             if path is None or isinstance(path, str | bytes):
-                self._path("listing", os.path.abspath(os.fsdecode(path or ".")))
+                path = os.path.abspath(os.fsdecode(path or "."))
+                if sys._getframe(1).f_code.co_name != "_fill_cache":
+                    self._path("listing", path)
+                elif self._of_project(path):
+                    # The import system looks once, for all that is imported from there.
+                    self._note("", "modules", path)
             return
         effect = sharing.effect(event, args)
         if effect is not None:
@@ -196,11 +201,23 @@ class Touches:
                 functions.add(stat)
         os.stat = stat
 
+    def _look_for_moments(self) -> None:
+        """The same for Pythons before 3.12: a source that has such a call anywhere may have made it."""
+        call = re.compile(rf"\b({'|'.join(sorted(_MOMENTARY))})\s*\(")
+        for path in self._sources:
+            try:
+                with open(path, encoding="utf-8", errors="replace") as source:
+                    found = call.search(source.read())
+            except OSError:
+                continue
+            if found is not None:
+                self._note(path, "effect", f"{found[1]} may have been called")
+
     def _monitor(self) -> None:
         """Notes calls that ask for the time or for chance, where the interpreter can say so cheaply."""
         monitoring = getattr(sys, "monitoring", None)
         if monitoring is None:
-            self._note("", "effect", "this Python cannot tell whether the time was asked for")
+            self._stop_monitoring = self._look_for_moments
             return
         event = monitoring.events.CALL
         try:
