@@ -215,14 +215,9 @@ impl Attempt<'_> {
             let saved = environment.save(&directory, &before.keys.environment);
             note(saved, "what is known of the environment");
         }
-        self.keep(
-            before,
-            files,
-            &environment,
-            &collected,
-            merged.as_ref().err(),
-            since,
-        );
+        let failure = merged.as_ref().err();
+        let kept = self.keep(before, files, &environment, &collected, failure, since);
+        report.not_kept(kept.err());
         match merged {
             Ok(answer) => self.print(&answer, before.form, report, Some(ready)),
             Err(reason) => Ok(Outcome::Genuine(reason, Some(ready))),
@@ -287,9 +282,9 @@ impl Attempt<'_> {
         collected: &Collected,
         failure: Option<&String>,
         since: SystemTime,
-    ) {
+    ) -> Result<(), String> {
         let Some(directory) = collected.cache_dir.as_ref().filter(|_| self.request.cache) else {
-            return;
+            return Err("pytest has no cache directory".to_owned());
         };
         let theirs = &collected.answer.files;
         let ids = |path: &str| theirs.iter().find(|(other, _)| other == path);
@@ -319,16 +314,32 @@ impl Attempt<'_> {
             .clone()
             .filter(|record| record.genuine.is_none());
         let record = match failure {
-            Some(reason) => Record::of_genuine(&found, reason.clone()),
-            None if hooks.listen || hooks.across_files || environment.listen() => None,
-            None if !environment.facts.reasons().is_empty() => None,
-            None => self
-                .graph(directory)
-                .and_then(|graph| Record::of_items(old, &found, &graph)),
+            Some(reason) => Record::of_genuine(&found, reason.clone())
+                .map(|record| (record, Vec::new()))
+                .ok_or_else(|| "a file was written meanwhile".to_owned()),
+            None if hooks.listen || environment.listen() => {
+                Err("a plugin or a conftest may have something to say of the items".to_owned())
+            }
+            None if hooks.across_files => {
+                Err("a conftest has a hook that sees items of several files".to_owned())
+            }
+            None => match environment.facts.reasons().first() {
+                Some(reason) => Err(reason.to_string()),
+                None => match self.graph(directory) {
+                    Some(graph) => Record::of_items(old, &found, &graph),
+                    None => Err("the import graph cannot be read".to_owned()),
+                },
+            },
         };
         match record {
-            Some(record) => note(record.save(directory, &before.keys.items), "the items"),
-            None => Record::forget(directory, &before.keys.items),
+            Ok((record, refused)) => {
+                note(record.save(directory, &before.keys.items), "the items");
+                refused.into_iter().next().map_or(Ok(()), Err)
+            }
+            Err(reason) => {
+                Record::forget(directory, &before.keys.items);
+                Err(reason)
+            }
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Report {
     took: Option<Duration>,
     /// Why pytest's own session answered.
     genuine: Option<String>,
+    /// Why something of what Python has collected is not kept.
+    not_kept: Option<String>,
 }
 
 impl Report {
@@ -37,6 +39,7 @@ impl Report {
             tests: None,
             took: None,
             genuine: None,
+            not_kept: None,
         }
     }
 
@@ -73,6 +76,10 @@ impl Report {
 
     pub fn genuine(&mut self, reason: String) {
         self.genuine = Some(reason);
+    }
+
+    pub fn not_kept(&mut self, reason: Option<String>) {
+        self.not_kept = reason;
     }
 
     pub fn show(&self, arguments: &RunArguments) {
@@ -124,6 +131,8 @@ impl Report {
                 .iter()
                 .map(|example| format!("for example {example}")),
         );
+        let not_kept = self.not_kept.iter();
+        lines.extend(not_kept.map(|reason| format!("not kept for the next time: {reason}")));
         lines
     }
 }

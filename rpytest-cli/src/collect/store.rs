@@ -116,12 +116,17 @@ impl Record {
         })
     }
 
-    /// The record after a process has collected. None where what it has done cannot be kept.
-    pub fn of_items(old: Option<Self>, found: &Found<'_>, graph: &ImportGraph) -> Option<Self> {
+    /// The record after a process has collected; else why what it has done cannot be kept.
+    pub fn of_items(
+        old: Option<Self>,
+        found: &Found<'_>,
+        graph: &ImportGraph,
+    ) -> Result<(Self, Vec<String>), String> {
         let touches = Touches::new(found);
-        if touches.effect_of(|by| !touches.tests.contains_key(by)) {
-            return None;
+        if let Some(effect) = touches.effect_of(|by| !touches.tests.contains_key(by)) {
+            return Err(effect);
         }
+        let mut refused = Vec::new();
         let mut shared = touches.looked_at_by(|by| !touches.tests.contains_key(by));
         let sources = touches.sources.iter();
         let sources = sources.filter(|source| !touches.tests.contains_key(*source));
@@ -134,7 +139,7 @@ impl Record {
                 .map(|seen| (seen.path.clone(), seen.aspect)),
         );
         let mut record = Self {
-            shared: look(shared, found.since)?,
+            shared: look(shared, found.since).ok_or("a file was written meanwhile")?,
             marks: found.marks.clone(),
             together: found.together,
             genuine: None,
@@ -152,7 +157,8 @@ impl Record {
         for (path, items) in &found.collected {
             let before = record.files.remove(*path);
             let loaded = touches.loaded_with(path, graph, found.rootdir);
-            if touches.effect_of(|by| loaded.contains(by)) {
+            if let Some(effect) = touches.effect_of(|by| loaded.contains(by)) {
+                refused.push(format!("{path}: {effect}"));
                 continue;
             }
             let mut paths = touches.looked_at_by(|by| loaded.contains(by));
@@ -176,7 +182,7 @@ impl Record {
             };
             record.files.insert((*path).to_owned(), entry);
         }
-        Some(record)
+        Ok((record, refused))
     }
 }
 
@@ -205,9 +211,16 @@ impl<'a> Touches<'a> {
         }
     }
 
-    fn effect_of(&self, who: impl Fn(&Path) -> bool) -> bool {
+    /// The first thing that was done by somebody and that no file tells.
+    fn effect_of(&self, who: impl Fn(&Path) -> bool) -> Option<String> {
         let mut touches = self.touched.touches.iter();
-        touches.any(|touch| touch.kind == TouchKind::Effect && who(&decode(&touch.by)))
+        let effect =
+            touches.find(|touch| touch.kind == TouchKind::Effect && who(&decode(&touch.by)))?;
+        let what = String::from_utf8_lossy(&effect.what);
+        Some(match effect.by.is_empty() {
+            true => what.into_owned(),
+            false => format!("{what} in {}", decode(&effect.by).display()),
+        })
     }
 
     fn looked_at_by(&self, who: impl Fn(&Path) -> bool) -> HashSet<(PathBuf, Aspect)> {

@@ -176,7 +176,12 @@ class Touches:
             return
         effect = sharing.effect(event, args)
         if effect is not None:
-            self._note(self._culprit() or "", "effect", effect)
+            culprit = self._culprit()
+            # What pytest itself does, it does in every session.
+            if culprit is not None or not sharing.caller().startswith(
+                ("_pytest.", "rpytest_worker.")
+            ):
+                self._note(culprit or "", "effect", effect)
 
     def _path(self, kind: str, path: str) -> None:
         if not self._of_project(path) or path.startswith(("/proc/", "/dev/", "/sys/")):
