@@ -24,6 +24,10 @@ pub struct RunArguments {
     pub certain_workers: bool,
     /// `--explain`.
     pub explain: bool,
+    /// Not `--no-native-collection`.
+    pub native_collection: bool,
+    /// `--benchmark`.
+    pub benchmark: bool,
 }
 
 /// Why a command line is refused before pytest sees it.
@@ -36,6 +40,16 @@ pub enum UsageError {
         /// The option as it was given.
         option: String,
         /// What to do instead, if there is something.
+        remedy: &'static str,
+    },
+    /// An option that has no meaning without another.
+    #[error("{option} works with {needs} only{remedy}")]
+    Alone {
+        /// The option.
+        option: &'static str,
+        /// The option that it needs.
+        needs: &'static str,
+        /// What to do instead.
         remedy: &'static str,
     },
 }
@@ -59,10 +73,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--json", ""),
     ("--looponfail", ""),
     ("--message-format", ""),
-    (
-        "--no-native-collection",
-        "; Python collects every run's tests",
-    ),
     ("--only-rerun-flaky", ""),
     ("--queue", ""),
     ("--restart-interval", ""),
@@ -77,6 +87,9 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--verify-dropin", ""),
     ("--watch", ""),
 ];
+
+/// The names of one option.
+pub(crate) const COLLECTS_ONLY: [&str; 3] = ["--collect-only", "--co", "--collectonly"];
 
 /// Options with which a session has no workers, whatever else is asked for.
 const WITHOUT_WORKERS: &[&str] = &[
@@ -121,6 +134,8 @@ impl Command {
         let mut pytest = Vec::with_capacity(arguments.len());
         let mut native = false;
         let mut explain = false;
+        let mut native_collection = true;
+        let mut benchmark = false;
         let mut rest = arguments.into_iter();
         for argument in rest.by_ref() {
             let text = argument.to_string_lossy();
@@ -142,6 +157,14 @@ impl Command {
                     native = true;
                     continue;
                 }
+                "--no-native-collection" => {
+                    native_collection = false;
+                    continue;
+                }
+                "--benchmark" => {
+                    benchmark = true;
+                    continue;
+                }
                 "--explain" => explain = true,
                 _ => {}
             }
@@ -151,11 +174,21 @@ impl Command {
         if native {
             return Ok(Command::NativeCollect(pytest));
         }
+        let collects = |word: &OsString| COLLECTS_ONLY.iter().any(|option| word == option);
+        if benchmark && !pytest.iter().take_while(|word| *word != "--").any(collects) {
+            return Err(UsageError::Alone {
+                option: "--benchmark",
+                needs: "--collect-only",
+                remedy: "; --durations=0 lists what each test of a run took",
+            });
+        }
         let certain_workers = certain_workers(&pytest);
         Ok(Command::Run(RunArguments {
             pytest,
             certain_workers,
             explain,
+            native_collection,
+            benchmark,
         }))
     }
 }
@@ -241,6 +274,21 @@ mod tests {
             parse("-- --watch").is_ok(),
             "behind -- there are only paths"
         );
+    }
+
+    #[test]
+    fn a_benchmark_is_of_collection() {
+        let error = parse("--benchmark -q").expect_err("refused");
+        assert_eq!(
+            error.to_string(),
+            "--benchmark works with --collect-only only; --durations=0 lists what each test of a run took"
+        );
+        let run = parse("--benchmark --co -q --no-native-collection").expect("a run");
+        let Command::Run(run) = run else {
+            panic!("{run:?}")
+        };
+        assert_eq!(run.pytest, ["--co", "-q"]);
+        assert!(run.benchmark && !run.native_collection);
     }
 
     #[test]

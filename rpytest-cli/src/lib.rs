@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 mod args;
+mod collect;
 mod convert;
 mod history;
 mod ledger;
@@ -38,7 +39,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         }
     };
     match command {
-        Command::Run(run) => ExitCode::from(session::run(&run)),
+        Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
         Command::NativeCollect(arguments) => ExitCode::from(native::collect(&arguments)),
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::graph::{self, ImportGraph};
 use crate::rules::conftest::Conftest;
 use crate::rules::fixtures::Reader;
@@ -126,6 +126,16 @@ impl Collector {
         let mut graph = graph::build(&session.config, tests, modules);
         graph.diagnostics.extend(session.sources.finish());
         Ok(graph)
+    }
+
+    /// The configuration of the run, as far as others ask for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Collector::collect`].
+    pub fn settings(&self) -> Result<Settings, CollectError> {
+        let (session, _) = self.session()?;
+        Ok(session.config.settings())
     }
 
     /// The session of a run, and its arguments.
@@ -275,6 +285,7 @@ impl Session<'_> {
             self.conftest(path, arguments, &program)
         })?;
         let mut session = self.config.reasons.clone();
+        session.extend(self.plugins.iter().flat_map(|plugins| plugins.reasons()));
         let mut by_directory: HashMap<&Path, Conftest<'_>> = HashMap::new();
         for (path, conftest) in conftests.iter().zip(read) {
             session.extend(conftest.session.iter().cloned());
@@ -297,6 +308,7 @@ impl Session<'_> {
         })?;
         let mut collection = Collection {
             rootdir: self.config.rootdir.clone(),
+            conftests: conftests.iter().map(|path| self.relative(path)).collect(),
             diagnostics,
             ..Collection::default()
         };
@@ -313,6 +325,14 @@ impl Session<'_> {
         }
         without_shared(&mut collection.files, &wide);
         Ok(collection)
+    }
+
+    fn world<'a, 'f: 'a>(&self, program: &'a Program<'f>) -> World<'a> {
+        World {
+            modules: program,
+            python: self.plugins.and_then(|facts| facts.python),
+            pytest: self.plugins.and_then(|facts| facts.pytest),
+        }
     }
 
     fn thread_count(&self) -> usize {
@@ -353,7 +373,7 @@ impl Session<'_> {
         let Some(module) = program.module(path) else {
             return Conftest::unreadable(&id);
         };
-        let world = World { modules: program };
+        let world = self.world(program);
         let config = &self.config;
         // `PytestPluginManager._set_initial_conftests`: those above the arguments, and in `test*` below them.
         let initial = path.parent().is_some_and(|dir| {
@@ -381,6 +401,7 @@ impl Session<'_> {
             let file = CollectedFile {
                 path: id.clone(),
                 items: Vec::new(),
+                deselected: 0,
                 completeness,
             };
             Some((file, Wide::new()))
@@ -432,7 +453,7 @@ impl Session<'_> {
         let collected = module::collect(&Source {
             id: &id,
             module: &parsed,
-            world: World { modules: program },
+            world: self.world(program),
             config: &self.config,
             plugins: self.plugins,
             conftests: &chain,
@@ -442,11 +463,12 @@ impl Session<'_> {
             return (partial(reasons), None);
         }
         let mut items = collected.items;
-        let world = World { modules: program };
+        let world = self.world(program);
         select::attach(&mut items, &collected.marked, &parsed, world);
         let file = CollectedFile {
             path: id,
             items: in_order(items, &collected.order),
+            deselected: 0,
             completeness: Completeness::Exact,
         };
         (Some((file, collected.wide)), None)
@@ -491,6 +513,7 @@ fn without_shared(files: &mut [CollectedFile], wide: &[Wide]) {
             line: first.line,
         };
         file.items.clear();
+        file.deselected = 0;
         file.completeness = Completeness::Partial(vec![reason]);
     }
 }

@@ -125,6 +125,9 @@ pub struct CollectedFile {
     pub path: String,
     /// Items in pytest's order. Empty where the file is partial: a guess is never given out.
     pub items: Vec<Item>,
+    /// How many items `-k`, `-m` and `--deselect` have taken out. 0 where the file is partial.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub deselected: usize,
     /// Whether `items` can be relied on.
     pub completeness: Completeness,
 }
@@ -151,6 +154,9 @@ pub struct Collection {
     pub rootdir: std::path::PathBuf,
     /// Every file that pytest would look into, in its order.
     pub files: Vec<CollectedFile>,
+    /// The conftests that pytest loads on the way, below the root directory, with `/`.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub conftests: Vec<String>,
     /// What is wrong with files, none of which keeps the others from being collected.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -52,6 +52,13 @@ pub enum Reason {
         /// Classes and function.
         name: String,
     },
+    /// A plugin of the environment implements a hook whose effect on collection is not known.
+    PluginHook {
+        /// The module that implements it.
+        module: String,
+        /// The hook.
+        hook: String,
+    },
     /// A conftest implements a hook that can change collection.
     ConftestHook {
         /// The file, below the root directory.
@@ -239,6 +246,7 @@ impl Reason {
             Self::Configuration { .. } => "configuration",
             Self::Selection { .. } => "selection",
             Self::NodeNotFound { .. } => "node-not-found",
+            Self::PluginHook { .. } => "plugin-hook",
             Self::ConftestHook { .. } => "conftest-hook",
             Self::ConftestDynamic { .. } => "conftest-dynamic",
             Self::ConftestUnreadable { .. } => "conftest-unreadable",
@@ -320,6 +328,7 @@ impl fmt::Display for Reason {
                 )
             }
             Self::NodeNotFound { name } => write!(f, "no test {name}"),
+            Self::PluginHook { module, hook } => write!(f, "plugin {module} implements {hook}"),
             Self::ConftestHook { file, name } => write!(f, "{file} implements {name}"),
             Self::ConftestDynamic { file, name } => write!(f, "{file} has {name}"),
             Self::ConftestUnreadable { file } => write!(f, "{file} cannot be parsed"),

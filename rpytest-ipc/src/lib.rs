@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+pub mod collection;
 mod error;
 mod frame;
 mod handshake;

@@ -12,6 +12,8 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::collection::Collection;
+
 /// Version of the protocol that this crate speaks; both sides refuse any other.
 pub const PROTOCOL: u16 = 1;
 
@@ -133,6 +135,15 @@ pub enum ToPython {
         /// For a controller that replaces a crashed one: what it must not run again.
         #[serde(default)]
         settled: Vec<Settled>,
+    },
+    /// Instead of `start`: collect, in a session with these arguments that shows nothing. Answered by
+    /// [`ToRust::Collection`].
+    Collect {
+        /// The arguments of the command line, without the program's name, in the file system's
+        /// encoding.
+        argv: Vec<ByteBuf>,
+        /// Absolute paths of files that are left out, in the same.
+        skip: Vec<ByteBuf>,
     },
     /// Serve as a host: answer `fork` and `probe` until `shutdown`.
     Host {},
@@ -356,6 +367,8 @@ pub enum ToRust {
         /// What kept it from running to its end, such as an interrupt.
         error: Option<String>,
     },
+    /// Answers [`ToPython::Collect`], when the session is over.
+    Collection(Box<Collection>),
     /// From a controller, when its session is over: the exit status that it will return.
     SessionOver {
         /// pytest's exit code.

@@ -79,12 +79,9 @@ impl PythonFiles {
                 Err(source) => Err(UnpackError { directory, source }),
             };
         }
-        let cache = var("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute());
-        let cache = cache.or_else(|| Some(etcetera::choose_base_strategy().ok()?.cache_dir()));
+        let cache = user_cache(surroundings);
         if let Some(cache) = cache {
-            match unpack_into(&cache.join("rpytest")) {
+            match unpack_into(&cache) {
                 Ok(root) => return Ok(Self::at(root)),
                 Err(error) => {
                     tracing::debug!(
@@ -109,6 +106,21 @@ impl PythonFiles {
     pub fn entry(&self) -> PathBuf {
         self.root.join(ENTRY)
     }
+}
+
+/// Where rpytest keeps what it can make anew: the directory that `RPYTEST_CACHE_DIR` names, else `rpytest` in
+/// the user's cache directory. It need not be there.
+pub fn cache_directory(surroundings: &dyn Surroundings) -> Option<PathBuf> {
+    let named = surroundings.var("RPYTEST_CACHE_DIR");
+    let named = named.filter(|value| !value.is_empty()).map(PathBuf::from);
+    named.or_else(|| user_cache(surroundings))
+}
+
+fn user_cache(surroundings: &dyn Surroundings) -> Option<PathBuf> {
+    let named = surroundings.var("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = named.filter(|path| path.is_absolute());
+    let cache = cache.or_else(|| Some(etcetera::choose_base_strategy().ok()?.cache_dir()));
+    Some(cache?.join("rpytest"))
 }
 
 /// Sixteen hexadecimal digits, other ones for other files.

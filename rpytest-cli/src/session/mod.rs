@@ -41,12 +41,8 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs a session and returns pytest's exit code.
 pub(crate) fn run(arguments: &RunArguments) -> u8 {
-    match start(arguments) {
-        Ok((mut session, events)) => {
-            let code = session.until_over(&events);
-            session.finish();
-            code
-        }
+    match Ready::new() {
+        Ok(ready) => ready.run(arguments),
         Err(error) => {
             eprintln!("rpytest: error: {error}");
             exit::USAGE_ERROR
@@ -54,44 +50,65 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
     }
 }
 
-type Events = std::sync::mpsc::Receiver<SupervisorEvent>;
+pub(crate) type Events = std::sync::mpsc::Receiver<SupervisorEvent>;
 
-fn start(arguments: &RunArguments) -> Result<(Session, Events), Box<dyn std::error::Error>> {
-    let signals = Signals::install()?;
-    let directory = std::env::current_dir()?;
-    let interpreter = Interpreter::find(&directory, &ThisProcess)?;
-    let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(PythonFiles::unpack(
-        &ThisProcess,
-    )?))?;
-    let host = supervisor.spawn_host(&interpreter)?;
-    let snapshot = Snapshot::from_environment()?;
-    let processes = Processes {
-        supervisor,
-        interpreter,
-        host,
-        host_forks: snapshot != Snapshot::Off,
-        snapshot,
-        outbox: RefCell::default(),
-    };
-    let mut session = Session {
-        argv: arguments.pytest.clone(),
-        explain: arguments.explain,
-        ways: Ways::default(),
-        controller: host,
-        template: None,
-        interrupts: Interrupts::new(signals),
-        part: Part::Undecided,
-        history: History::default(),
-        over: None,
-        exit: None,
-        notes: Vec::new(),
-        processes,
-    };
-    session.controller = session.start_controller(Vec::new());
-    if arguments.certain_workers {
-        session.start_template();
+/// A host that runs, and nothing else yet.
+pub(crate) struct Ready {
+    pub(crate) processes: Processes,
+    pub(crate) signals: Signals,
+    pub(crate) events: Events,
+}
+
+impl Ready {
+    /// Starts the host.
+    pub(crate) fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        let signals = Signals::install()?;
+        let directory = std::env::current_dir()?;
+        let interpreter = Interpreter::find(&directory, &ThisProcess)?;
+        let files = PythonFiles::unpack(&ThisProcess)?;
+        let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(files))?;
+        let host = supervisor.spawn_host(&interpreter)?;
+        let snapshot = Snapshot::from_environment()?;
+        let processes = Processes {
+            supervisor,
+            interpreter,
+            host,
+            host_forks: snapshot != Snapshot::Off,
+            snapshot,
+            outbox: RefCell::default(),
+        };
+        Ok(Ready {
+            processes,
+            signals,
+            events,
+        })
     }
-    Ok((session, events))
+
+    /// Runs a session in it, to its end.
+    pub(crate) fn run(self, arguments: &RunArguments) -> u8 {
+        let events = self.events;
+        let mut session = Session {
+            argv: arguments.pytest.clone(),
+            explain: arguments.explain,
+            ways: Ways::default(),
+            controller: self.processes.host,
+            template: None,
+            interrupts: Interrupts::new(self.signals),
+            part: Part::Undecided,
+            history: History::default(),
+            over: None,
+            exit: None,
+            notes: Vec::new(),
+            processes: self.processes,
+        };
+        session.controller = session.start_controller(Vec::new());
+        if arguments.certain_workers {
+            session.start_template();
+        }
+        let code = session.until_over(&events);
+        session.finish();
+        code
+    }
 }
 
 /// How far a process may have come that others are forked from: `RPYTEST_SNAPSHOT`.
@@ -121,7 +138,7 @@ impl Snapshot {
 
 /// The supervisor, and what it starts processes from.
 pub(crate) struct Processes {
-    supervisor: Supervisor,
+    pub(crate) supervisor: Supervisor,
     interpreter: Interpreter,
     host: ProcessId,
     /// Whether the host may be asked to fork; if not, interpreters are started one by one.
@@ -134,7 +151,7 @@ pub(crate) struct Processes {
 
 impl Processes {
     /// A process that plays one part, from the interpreter stage.
-    fn fresh(&self) -> ProcessId {
+    pub(crate) fn fresh(&self) -> ProcessId {
         if !self.host_forks
             && let Ok(process) = self.supervisor.spawn_process(&self.interpreter)
         {
@@ -157,7 +174,7 @@ impl Processes {
 
     /// Queues a message. One that is too large to be sent is a defect of ours; the peer that waits
     /// for it must not wait for ever.
-    fn send(&self, to: ProcessId, message: &ToPython) {
+    pub(crate) fn send(&self, to: ProcessId, message: &ToPython) {
         if let Err(error) = self.supervisor.send(to, message) {
             tracing::error!(%error, "message to {to}");
             self.supervisor.kill(to, Signal::Kill);
@@ -527,7 +544,7 @@ pub(crate) fn tell(processes: &Processes, worker: &str, event: Event) {
     });
 }
 
-fn encode(arguments: &[OsString]) -> Vec<ByteBuf> {
+pub(crate) fn encode(arguments: &[OsString]) -> Vec<ByteBuf> {
     arguments
         .iter()
         .map(|argument| ByteBuf::from(argument.as_encoded_bytes()))
@@ -535,12 +552,12 @@ fn encode(arguments: &[OsString]) -> Vec<ByteBuf> {
 }
 
 #[cfg(unix)]
-fn decode(path: &[u8]) -> PathBuf {
+pub(crate) fn decode(path: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(path))
 }
 
 #[cfg(not(unix))]
-fn decode(path: &[u8]) -> PathBuf {
+pub(crate) fn decode(path: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(path).into_owned())
 }

@@ -9,6 +9,8 @@ mod dialect;
 mod isolation;
 mod losses;
 mod native;
+mod native_cache;
+mod native_merge;
 mod parity;
 mod support;
 mod versions;

@@ -21,6 +21,8 @@ pub(super) type Keys = Vec<(String, Value)>;
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) rootdir: PathBuf,
+    /// The file that configures, if one does.
+    pub(super) file: Option<PathBuf>,
     pub(super) keys: Keys,
 }
 
@@ -47,6 +49,7 @@ pub(super) fn determine_setup(invocation: &Path, paths: &[PathBuf]) -> Result<Fo
     {
         return Ok(Found {
             rootdir: rootdir.to_owned(),
+            file: None,
             keys: Vec::new(),
         });
     }
@@ -73,6 +76,7 @@ pub(super) fn determine_setup(invocation: &Path, paths: &[PathBuf]) -> Result<Fo
     }
     Ok(Found {
         rootdir,
+        file: None,
         keys: Vec::new(),
     })
 }
@@ -111,6 +115,7 @@ fn locate(dirs: &[PathBuf]) -> Result<Option<Found>, CollectError> {
                 if let Some(keys) = load(&path, name)? {
                     return Ok(Some(Found {
                         rootdir: base.to_owned(),
+                        file: Some(path),
                         keys,
                     }));
                 }
@@ -119,6 +124,7 @@ fn locate(dirs: &[PathBuf]) -> Result<Option<Found>, CollectError> {
     }
     Ok(pyproject.map(|base| Found {
         rootdir: base.to_owned(),
+        file: Some(base.join("pyproject.toml")),
         keys: Vec::new(),
     }))
 }

@@ -40,8 +40,33 @@ pub(crate) struct Config {
     pub(crate) strict_ids: bool,
     /// Whether ids keep characters outside of ASCII.
     pub(crate) raw_ids: bool,
+    /// Whether long values have ids as pytest has them by default.
+    pub(crate) short_ids: bool,
     /// What keeps every file from being exact.
     pub(crate) reasons: Vec<Reason>,
+    file: Option<PathBuf>,
+    /// The names of the values that the file has.
+    keys: Vec<String>,
+    addopts: Vec<String>,
+    cache_dir: Option<String>,
+}
+
+/// The configuration of a run, as far as it is of use to those who do not collect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// pytest's rootdir.
+    pub rootdir: PathBuf,
+    /// The file that configures, if one does.
+    pub file: Option<PathBuf>,
+    /// The names of the values that it has, whether pytest knows them or not.
+    pub names: Vec<String>,
+    /// The words of `addopts`.
+    pub addopts: Vec<String>,
+    /// `cache_dir`, as the file has it.
+    pub cache_dir: Option<String>,
+    /// The marks that the file and pytest itself register.
+    pub marks: Vec<String>,
 }
 
 /// Marks that pytest itself registers.
@@ -92,7 +117,24 @@ impl Config {
             registered_marks: Vec::new(),
             strict_ids: false,
             raw_ids: false,
+            short_ids: true,
             reasons: Vec::new(),
+            file: None,
+            keys: Vec::new(),
+            addopts: Vec::new(),
+            cache_dir: None,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let own = BUILTIN_MARKS.iter().map(|&mark| mark.to_owned());
+        Settings {
+            rootdir: self.rootdir.clone(),
+            file: self.file.clone(),
+            names: self.keys.clone(),
+            addopts: self.addopts.clone(),
+            cache_dir: self.cache_dir.clone(),
+            marks: own.chain(self.registered_marks.iter().cloned()).collect(),
         }
     }
 
@@ -105,6 +147,8 @@ impl Config {
         let found = discover::determine_setup(invocation, paths)?;
         let mut config = Self::with_defaults(found.rootdir);
         config.invocation = invocation.to_owned();
+        config.file = found.file;
+        config.keys = found.keys.iter().map(|(key, _)| key.clone()).collect();
         for (key, value) in &found.keys {
             config.set(key, value);
         }
@@ -151,7 +195,10 @@ impl Config {
             "usefixtures" => &mut self.usefixtures,
             "addopts" => {
                 match words() {
-                    Some(words) => addopts::apply(&words, self),
+                    Some(words) => {
+                        addopts::apply(&words, self);
+                        self.addopts = words;
+                    }
                     None => self.unmodelled(key),
                 }
                 return;
@@ -176,6 +223,21 @@ impl Config {
             }
             "disable_test_id_escaping_and_forfeit_all_rights_to_community_support" => {
                 self.raw_ids = !is_false(value);
+                return;
+            }
+            "parametrize_long_str_id_strategy" => {
+                self.short_ids = false;
+                return;
+            }
+            "anyio_mode" => {
+                // Every coroutine is then a test of the plugin's.
+                self.unmodelled(key);
+                return;
+            }
+            "cache_dir" => {
+                if let Value::Text(text) = value {
+                    self.cache_dir = Some(text.clone());
+                }
                 return;
             }
             "collect_imported_tests" => {

@@ -65,6 +65,8 @@ pub(crate) enum Enumeration {
     Plain,
     /// Texts.
     Text,
+    /// Numbers, with the text of one.
+    Number,
     /// Something whose text depends on the version of Python, or is their own.
     Other,
 }
@@ -84,9 +86,14 @@ pub(crate) fn enumeration<'a>(
     let kind = match bases.as_slice() {
         ["enum.Enum"] => Enumeration::Plain,
         ["enum.StrEnum"] | ["builtins.str", "enum.Enum"] => Enumeration::Text,
-        ["enum.IntEnum" | "enum.Flag" | "enum.IntFlag"] | ["builtins.int", "enum.Enum"] => {
-            Enumeration::Other
-        }
+        ["builtins.int", "enum.Enum"] => Enumeration::Plain,
+        // Their text is the number's since Python 3.11.
+        ["enum.IntEnum"] => match world.python {
+            Some(version) if version >= (3, 11) => Enumeration::Number,
+            Some(_) => Enumeration::Plain,
+            None => Enumeration::Other,
+        },
+        ["enum.Flag" | "enum.IntFlag"] => Enumeration::Other,
         _ => return None,
     };
     let decorated = class

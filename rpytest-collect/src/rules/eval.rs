@@ -227,6 +227,9 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     pub(super) fn attribute(&mut self, value: &Value<'a>, attr: &str) -> Value<'a> {
         match value {
             Value::Class(module, class) => self.of_class(module, class, attr),
+            Value::Outside(path) if attr == "__name__" => {
+                outside::name(path).map_or(Value::Unknown, Value::str)
+            }
             Value::Module(module) if attr == "__name__" => {
                 module.dotted().map_or(Value::Instance, Value::str)
             }

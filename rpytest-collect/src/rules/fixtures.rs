@@ -453,6 +453,7 @@ pub(crate) struct Visible<'v, 'a> {
     pub(crate) holders: Vec<&'v Fixtures<'a>>,
     pub(crate) plugins: Option<&'a PluginFacts>,
     pub(crate) usefixtures: &'a [String],
+    pub(crate) pytest: Option<(u32, u32)>,
 }
 
 /// The order in which the needs of fixtures are followed.
@@ -471,6 +472,11 @@ impl<'a> Visible<'_, 'a> {
         holders
             .flat_map(|holder| holder.defs.iter().filter(|def| def.name == name))
             .collect()
+    }
+
+    /// Whether the project has a fixture of this name, or may have one.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        !self.defs(name).is_empty() || self.is_opaque(name)
     }
 
     fn is_opaque(&self, name: &str) -> bool {
@@ -654,8 +660,12 @@ impl<'a> Visible<'_, 'a> {
             }
         }
         let mut parametrized = self.parametrized(&names, request)?;
-        let before =
-            self.parametrized(&self.closure(&initial, request, Order::Breadth), request)?;
+        // Since pytest 9 only one order is possible.
+        let other = match self.pytest {
+            Some(version) if version >= (9, 0) => Order::Depth,
+            _ => Order::Breadth,
+        };
+        let before = self.parametrized(&self.closure(&initial, request, other), request)?;
         let same = parametrized.len() == before.len()
             && parametrized
                 .iter()

@@ -28,6 +28,8 @@ pub(crate) struct Rules<'a> {
 pub(crate) struct Inherited<'a> {
     pub(crate) parametrize: Vec<Arc<ParameterSets<'a>>>,
     pub(crate) usefixtures: Vec<String>,
+    /// Whether it is marked for anyio.
+    pub(crate) anyio: bool,
 }
 
 /// What the decorators of a function come to.
@@ -41,7 +43,7 @@ pub(crate) struct Decorated<'a> {
     pub(crate) usefixtures: Vec<String>,
     /// What `hypothesis.given` passes.
     given: Vec<Arguments<'a>>,
-    anyio: bool,
+    pub(crate) anyio: bool,
 }
 
 /// One item of a function: what stands behind its name, and its parameters of wide scopes.
@@ -131,7 +133,7 @@ impl<'a> Rules<'a> {
         visible: &Visible<'_, 'a>,
     ) -> Result<Option<Vec<Call<'a>>>, Reason> {
         let line = function.line;
-        let decorated = self.decorated(at, &function.decorators, line, scopes)?;
+        let mut decorated = self.decorated(at, &function.decorators, line, scopes)?;
         if decorated.is_fixture {
             return Ok(None);
         }
@@ -139,16 +141,24 @@ impl<'a> Rules<'a> {
         if function.is_generator {
             return Err(Reason::YieldTest { name: name(), line });
         }
-        // The plugin of anyio gives its tests a fixture that has parameters.
-        let anyio = decorated.anyio
-            && self.plugins.is_some_and(|facts| {
-                facts
-                    .hooks
-                    .iter()
-                    .any(|hook| hook.module.starts_with("anyio"))
-            });
-        if anyio || (self.plugins.is_none() && (function.is_async || decorated.anyio)) {
-            return Err(Reason::AsyncTest { name: name(), line });
+        let anyio = function.is_async && (decorated.anyio || inherited.anyio);
+        match self.plugins {
+            None if function.is_async => {
+                return Err(Reason::AsyncTest { name: name(), line });
+            }
+            // The plugin's fixture has parameters, unless the project has one of the same name.
+            Some(facts) if anyio && facts.has_plugin("anyio") => {
+                decorated.usefixtures.push("anyio_backend".to_owned());
+            }
+            // Of these a project's own may have parameters, and tests use them unseen.
+            Some(facts)
+                if function.is_async
+                    && facts.has_plugin("pytest_asyncio")
+                    && (visible.has("event_loop") || visible.has("event_loop_policy")) =>
+            {
+                return Err(Reason::AsyncTest { name: name(), line });
+            }
+            _ => {}
         }
         let is_method = !scopes.is_empty() && !decorated.is_static;
         let mut wanted: Vec<String> = function

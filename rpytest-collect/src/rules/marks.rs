@@ -168,7 +168,10 @@ pub(crate) fn pytestmark<'a>(
         .iter()
         .map(|mark| match effect(world, at, mark) {
             Effect::Keep if !is_mark(world, at, mark) => None,
-            known @ (Effect::Keep | Effect::UseFixtures(_) | Effect::Parametrize(_)) => Some(known),
+            known @ (Effect::Keep
+            | Effect::UseFixtures(_)
+            | Effect::Parametrize(_)
+            | Effect::AnyIo) => Some(known),
             _ => None,
         })
         .collect()

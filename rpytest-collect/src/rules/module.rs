@@ -118,7 +118,7 @@ impl<'a> ModuleCollector<'a> {
                 call: item.call,
             })
             .collect();
-        let order = reorder::order(&keyed);
+        let order = reorder::order(&keyed, self.rules.world.pytest);
         if order.is_none() {
             let wide = self
                 .items
@@ -158,6 +158,7 @@ impl<'a> ModuleCollector<'a> {
         if let Some(marks) = self.body_marks(self.own, names, &[]) {
             inherited.usefixtures = marks.usefixtures;
             inherited.parametrize = marks.parametrize;
+            inherited.anyio = marks.anyio;
         }
         let mut stars = names.stars.iter().peekable();
         let own: Vec<(&'a str, &[Binding<'a>])> = names.iter().collect();
@@ -474,6 +475,7 @@ impl<'a> ModuleCollector<'a> {
             holders: self.holders.iter().map(|holder| &**holder).collect(),
             plugins: self.rules.plugins,
             usefixtures: &self.rules.config.usefixtures,
+            pytest: self.rules.world.pytest,
         };
         match self.rules.items(at, function, scopes, inherited, &visible) {
             Ok(None) => {}

@@ -43,14 +43,18 @@ enum Version {
 
 /// The order of items of one file: positions of `items`. None where it depends on the version of pytest, or is
 /// not known.
-pub(crate) fn order(items: &[Keyed<'_, '_>]) -> Option<Vec<usize>> {
+pub(crate) fn order(items: &[Keyed<'_, '_>], pytest: Option<(u32, u32)>) -> Option<Vec<usize>> {
     let plain: Vec<usize> = (0..items.len()).collect();
     if items.iter().all(|item| item.keys.is_empty()) || items.len() < 3 {
         return Some(plain);
     }
-    let orders: Vec<Vec<usize>> = [Version::Sorted, Version::Index, Version::Value]
-        .into_iter()
-        .map(|version| Some(Reorder::new(items, version)?.run(plain.clone(), WIDE.len())))
+    let versions: &[Version] = match pytest {
+        Some(version) if version >= (9, 2) => &[Version::Value],
+        _ => &[Version::Sorted, Version::Index, Version::Value],
+    };
+    let orders: Vec<Vec<usize>> = versions
+        .iter()
+        .map(|&version| Some(Reorder::new(items, version)?.run(plain.clone(), WIDE.len())))
         .collect::<Option<_>>()?;
     let [first, rest @ ..] = orders.as_slice() else {
         return None;

@@ -31,6 +31,9 @@ const DEPTH: u32 = 16;
 #[derive(Clone, Copy)]
 pub(crate) struct World<'a> {
     pub(crate) modules: &'a (dyn Modules<'a> + 'a),
+    /// Versions, where they are known.
+    pub(crate) python: Option<(u32, u32)>,
+    pub(crate) pytest: Option<(u32, u32)>,
 }
 
 impl<'a> World<'a> {

@@ -173,6 +173,7 @@ impl<'a> ModuleCollector<'a> {
             for marks in [own, decorated] {
                 out.parametrize.extend(marks.parametrize);
                 out.usefixtures.extend(marks.usefixtures);
+                out.anyio |= marks.anyio;
             }
             if let Some(binding) = body.get("pytest_generate_tests").first() {
                 self.reasons
@@ -196,6 +197,7 @@ impl<'a> ModuleCollector<'a> {
         }
         out.parametrize.extend(around.parametrize.iter().cloned());
         out.usefixtures.extend(around.usefixtures.iter().cloned());
+        out.anyio |= around.anyio;
         Some(out)
     }
 

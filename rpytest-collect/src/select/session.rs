@@ -41,7 +41,8 @@ impl Selection {
     /// Takes out what is deselected. A file in which that is not known of an item becomes partial.
     pub(crate) fn keep(&self, file: &mut CollectedFile) -> Result<(), CollectError> {
         let mut unknown = None;
-        let mut kept = Vec::with_capacity(file.items.len());
+        let before = file.items.len();
+        let mut kept = Vec::with_capacity(before);
         for item in std::mem::take(&mut file.items) {
             let id = item.id.as_str();
             if self.deselect.iter().any(|prefix| id.starts_with(prefix)) {
@@ -59,7 +60,10 @@ impl Selection {
             }
         }
         match unknown {
-            None => file.items = kept,
+            None => {
+                file.deselected = before - kept.len();
+                file.items = kept;
+            }
             Some(reason) => file.completeness = Completeness::Partial(vec![reason]),
         }
         Ok(())

@@ -1,5 +1,8 @@
 //! One message or more of every variant, by the names of their golden files.
 
+use rpytest_ipc::collection::{
+    Collection, Deselected, FileItems, Fixture, Hook, Surroundings, Touch, TouchKind, Touched,
+};
 use rpytest_ipc::{
     Address, Assignment, Event, InventoryItem, Outcome, PROTOCOL, PhaseSeconds, Role, Settled,
     ToPython, ToRust, WorkerIdentity,
@@ -62,6 +65,13 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
         event,
     };
     vec![
+        (
+            "collect",
+            ToPython::Collect {
+                argv: vec![bytes("-q"), bytes(*b"tests/\xff")],
+                skip: vec![bytes("/srv/test_a.py")],
+            },
+        ),
         ("welcome", ToPython::Welcome { protocol: PROTOCOL }),
         (
             "start-controller",
@@ -413,12 +423,79 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 reason: Some("faulthandler_timeout is set".into()),
             },
         ),
+        ("collection", collection()),
+        (
+            "collection-nothing",
+            ToRust::Collection(Box::new(Collection {
+                exit: 4,
+                ..Collection::default()
+            })),
+        ),
         ("session_over", ToRust::SessionOver { exit: 0 }),
         (
             "session_over-by-interrupt",
             ToRust::SessionOver { exit: -129 },
         ),
     ]
+}
+
+fn collection() -> ToRust {
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    let hook = |module: &str, name: &str| Hook {
+        module: module.to_owned(),
+        name: name.to_owned(),
+    };
+    let touch = |kind, what: &str| Touch {
+        by: bytes("/srv/a.py"),
+        kind,
+        what: bytes(what),
+    };
+    ToRust::Collection(Box::new(Collection {
+        files: vec![
+            FileItems {
+                path: "tests/test_a.py".to_owned(),
+                nodeids: texts(&[
+                    "tests/test_a.py::test_a[\u{1F980}]",
+                    "tests/test_a.py::T::t",
+                ]),
+            },
+            FileItems {
+                path: "../other.txt".to_owned(),
+                nodeids: Vec::new(),
+            },
+        ],
+        collected: 70_000,
+        deselected: vec![Deselected {
+            path: "tests/test_a.py".to_owned(),
+            count: 255,
+        }],
+        skipped: 1,
+        wide: texts(&["tests/test_a.py"]),
+        exit: -1,
+        output: bytes(*b"\n2 tests collected in 0.01s\n\xff"),
+        cache_dir: Some(bytes(*b"/srv/caf\xe9/.pytest_cache/d/rpytest")),
+        surroundings: Surroundings {
+            fixtures: vec![Fixture {
+                name: "mocker".to_owned(),
+                autouse: false,
+                params: true,
+                needs: texts(&["pytestconfig"]),
+            }],
+            hooks: vec![hook("pytest_cov.plugin", "pytest_runtestloop")],
+            project_hooks: vec![hook("/srv/conftest.py", "pytest_configure")],
+            marks: texts(&["slow"]),
+            search_path: vec![bytes(*b"/usr/lib/python3.zip"), bytes("")],
+            modules: texts(&["sys", "json"]),
+        },
+        touched: Touched {
+            sources: vec![bytes(*b"/srv/a.py\xff")],
+            touches: vec![
+                touch(TouchKind::Path, "/srv/data.json"),
+                touch(TouchKind::Listing, "/srv/data"),
+                touch(TouchKind::Effect, "subprocess.Popen was called"),
+            ],
+        },
+    }))
 }
 
 fn result(outcome: Outcome, [setup, call, teardown]: [f64; 3]) -> ToRust {

@@ -77,12 +77,14 @@ _EFFECTS = frozenset(
         "winreg.SetValue",
     }
 )
-_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_BYTECODE = os.sep + "__pycache__"
+WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 # Modules through which others open files: the caller is whoever called them.
 _PASSED_THROUGH = frozenset(
     {
         __name__,
+        "rpytest_worker.touches",
         "io",
         "os",
         "pathlib",
@@ -116,7 +118,8 @@ _ASKING_CALLERS = frozenset(
 )
 
 
-def _caller() -> str:
+def caller() -> str:
+    """The module of whoever is behind an audit event."""
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
@@ -124,6 +127,30 @@ def _caller() -> str:
             return str(name)
         frame = frame.f_back
     return ""
+
+
+def effect(event: str, args: tuple[Any, ...]) -> str | None:
+    """What an audit event says that reaches outside of the process, but for what pytest does itself."""
+    if event == "open":
+        path, _, flags = args
+        if flags & WRITE_FLAGS and not _is_ours(path):
+            return f"{path!r} was opened for writing"
+    elif event in _EFFECTS and not (args and _is_ours(args[0])):
+        return f"{event} was called"
+    return None
+
+
+def _is_ours(path: Any) -> bool:
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    if isinstance(path, int) or path == os.devnull:
+        return True  # a descriptor that is open already; what opened it was seen
+    if isinstance(path, str):
+        prefix = sys.pycache_prefix
+        if _BYTECODE in path or (prefix is not None and path.startswith(prefix)):
+            return True
+    who = caller()
+    return who in _OWN_CALLERS or who in _ASKING_CALLERS
 
 
 class _WorkerInput(dict[str, Any]):
@@ -191,7 +218,6 @@ class Watch:
         _Environ.watch = self
         self._environ = os.environ  # somebody may put another in its place
         os.environ.__class__ = _Environ
-        self._cache = os.sep + "__pycache__"
         self.generators = afterfork.Generators()
         self._descriptors = _descriptors()
         sys.addaudithook(self._audit)
@@ -214,24 +240,9 @@ class Watch:
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
         if not self._active or self._own:
             return
-        if event == "open":
-            path, _, flags = args
-            if flags & _WRITE_FLAGS and not self._is_ours(path):
-                self.note(f"{path!r} was opened for writing")
-        elif event in _EFFECTS and not (args and self._is_ours(args[0])):
-            self.note(f"{event} was called")
-
-    def _is_ours(self, path: Any) -> bool:
-        if isinstance(path, bytes):
-            path = os.fsdecode(path)
-        if isinstance(path, int) or path == os.devnull:
-            return True  # a descriptor that is open already; what opened it was seen
-        if isinstance(path, str):
-            prefix = sys.pycache_prefix
-            if self._cache in path or (prefix is not None and path.startswith(prefix)):
-                return True
-        caller = _caller()
-        return caller in _OWN_CALLERS or caller in _ASKING_CALLERS
+        what = effect(event, args)
+        if what is not None:
+            self.note(what)
 
     def stop(self, config: pytest.Config) -> list[str]:
         """Why this process must not be shared; nothing if it may."""

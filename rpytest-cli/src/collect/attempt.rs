@@ -1,0 +1,471 @@
+//! One command line that may be answered natively: what is known, what is asked, what is kept.
+
+use std::collections::{BTreeSet, HashSet};
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use rpytest_collect::{CollectedFile, Collection, Collector, Settings};
+use rpytest_worker::Interpreter;
+use rpytest_worker::embedded::cache_directory;
+use rpytest_worker::interpreter::ThisProcess;
+
+use super::answer::{Answer, Form};
+use super::facts::{Known as Environment, ProjectHooks};
+use super::merge::{self, Known};
+use super::python::{self, Collected, Failure};
+use super::report::Report;
+use super::request::{self, Request};
+use super::store::{Found, Items, Record};
+use super::{environment, terminal};
+use crate::args::RunArguments;
+use crate::session::{self, Ready};
+
+pub(super) struct Attempt<'a> {
+    pub arguments: &'a RunArguments,
+    pub request: &'a Request,
+    pub started: Instant,
+}
+
+/// How an attempt has ended.
+enum Outcome {
+    Printed(u8),
+    /// A genuine session has to answer, in this host if there is one.
+    Genuine(String, Option<Box<Ready>>),
+}
+
+/// What is known before Python is asked.
+struct Before {
+    settings: Settings,
+    form: Form,
+    keys: Keys,
+    /// What is known of the environment.
+    environment: Option<Environment>,
+    /// Where the items are kept, if pytest has a cache there.
+    kept_in: Option<PathBuf>,
+    record: Option<Record>,
+    native: Collection,
+}
+
+impl Attempt<'_> {
+    /// Prints the answer, or lets a session do it, and returns the exit code.
+    pub fn run(&self, report: &mut Report) -> u8 {
+        let outcome = self
+            .attempt(report)
+            .unwrap_or_else(|error| Outcome::Genuine(error.to_string(), None));
+        match outcome {
+            Outcome::Printed(code) => code,
+            Outcome::Genuine(reason, ready) => {
+                report.genuine(reason);
+                match ready {
+                    Some(ready) => ready.run(self.arguments),
+                    None => session::run(self.arguments),
+                }
+            }
+        }
+    }
+
+    fn attempt(&self, report: &mut Report) -> Result<Outcome, Box<dyn Error>> {
+        if let Some(name) = request::refuse_environment(|name| std::env::var_os(name)) {
+            let reason = format!("the environment variable {name} is set");
+            return Ok(Outcome::Genuine(reason, None));
+        }
+        let before = match self.look()? {
+            Ok(before) => before,
+            Err(reason) => return Ok(Outcome::Genuine(reason, None)),
+        };
+        let native = &before.native;
+        report.native(native);
+        if let Some(problem) = native.diagnostics.first() {
+            let reason = format!("{}: {}", problem.path, problem.message);
+            return Ok(Outcome::Genuine(reason, None));
+        }
+        let walk: Vec<&str> = native.files.iter().map(|file| file.path.as_str()).collect();
+        if let Some(reason) = (before.record.as_ref()).and_then(|record| record.genuine_for(&walk))
+        {
+            return Ok(Outcome::Genuine(reason.to_owned(), None));
+        }
+        let (mut files, cached) = before.known();
+        report.cached(cached);
+        if before.needs_no_python()
+            && let Some(answer) = merge::all_known(&files)
+        {
+            return self.print(&answer, before.form, report, None);
+        }
+        if (before.record.as_ref()).is_some_and(|record| record.together) {
+            before.forget_cached(&mut files);
+            report.cached(0);
+        }
+        self.ask(&before, &files, report)
+    }
+
+    /// Reads the configuration, what is kept, and the files.
+    fn look(&self) -> Result<Result<Before, String>, Box<dyn Error>> {
+        let directory = std::env::current_dir()?;
+        let collector = Collector::new(&directory).options(self.request.options.clone());
+        let mut collector = match self.request.paths.is_empty() {
+            true => collector,
+            false => collector.paths(self.request.paths.clone()),
+        };
+        let settings = collector.settings()?;
+        let form = match self.form(&settings) {
+            Ok(form) => form,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let python = Interpreter::find(&directory, &ThisProcess)?;
+        let keys = self.keys(python.path(), &directory, &settings)?;
+        let environments = cache_directory(&ThisProcess);
+        let environment =
+            environments.and_then(|directory| Environment::load(&directory, &keys.environment));
+        let kept_in = match self.request.cache {
+            true => below_pytests_cache(&settings).filter(|directory| directory.is_dir()),
+            false => None,
+        };
+        if let Some(environment) = &environment {
+            collector = collector.plugins(environment.facts.clone());
+        }
+        let mut record = None;
+        if let Some(directory) = &kept_in {
+            collector = collector.cache(directory.join("sources"));
+            record = Record::load(directory, &keys.items);
+        }
+        let native = collector.collect()?;
+        Ok(Ok(Before {
+            settings,
+            form,
+            keys,
+            environment,
+            kept_in,
+            record,
+            native,
+        }))
+    }
+
+    fn keys(&self, python: &Path, directory: &Path, settings: &Settings) -> io::Result<Keys> {
+        let variables: BTreeSet<(OsString, OsString)> = std::env::vars_os().collect();
+        let mut parts = environment::interpreter(python, &variables)?;
+        if let Some(file) = &settings.file {
+            parts.add(std::fs::read(file)?);
+        }
+        let words = self.arguments.pytest.iter();
+        let words = words.filter(|word| *word != "--explain");
+        let is_path = |word: &OsString| self.request.paths.iter().any(|path| path == word);
+        // Plugins look at options, too.
+        for option in words.clone().filter(|word| !is_path(word)) {
+            parts.add(option.as_encoded_bytes());
+        }
+        let environment = parts.clone().name();
+        environment::add_all_variables(&mut parts, &variables);
+        for word in words {
+            parts.add(word.as_encoded_bytes());
+        }
+        for path in [directory, &settings.rootdir] {
+            parts.add(path.as_os_str().as_encoded_bytes());
+        }
+        Ok(Keys {
+            environment,
+            items: parts.name(),
+        })
+    }
+
+    /// How pytest would print the items; else why that is not known.
+    fn form(&self, settings: &Settings) -> Result<Form, String> {
+        let quiet = self.request.quiet + request::quiet_of(&settings.addopts)?;
+        if quiet < 1 {
+            return Err("the tree of collectors is pytest's to print; -q asks for ids".to_owned());
+        }
+        let mut names = settings.names.iter();
+        if let Some(name) = names.find(|name| name.starts_with("verbosity_")) {
+            return Err(format!("{name} is configured"));
+        }
+        Ok(Form {
+            counts: quiet > 1,
+            color: terminal::has_colors(self.request.color),
+        })
+    }
+
+    fn ask(
+        &self,
+        before: &Before,
+        files: &[Known],
+        report: &mut Report,
+    ) -> Result<Outcome, Box<dyn Error>> {
+        let ready = Box::new(Ready::new()?);
+        let since = SystemTime::now();
+        let rootdir = &before.native.rootdir;
+        let skip: Vec<PathBuf> = files
+            .iter()
+            .filter(|file| file.items.is_some())
+            .map(|file| merge::absolute(rootdir, &file.path))
+            .collect();
+        let collected = match python::ask(&ready, &self.arguments.pytest, &skip) {
+            Ok(collected) => collected,
+            Err(Failure::Interrupted(code)) => return Ok(Outcome::Printed(code)),
+            Err(Failure::Broken(reason)) => return Ok(Outcome::Genuine(reason, Some(ready))),
+        };
+        report.python(files.len() - skip.len());
+        let environment = Environment::new(&collected.surroundings);
+        let merged = merge::merge(files, &collected, before.form.counts)
+            .and_then(|answer| self.confirm(before, files, &environment, &collected, answer));
+        if merged.is_ok()
+            && let Some(directory) = cache_directory(&ThisProcess)
+        {
+            let saved = environment.save(&directory, &before.keys.environment);
+            note(saved, "what is known of the environment");
+        }
+        let failure = merged.as_ref().err();
+        let kept = self.keep(before, files, &environment, &collected, failure, since);
+        report.not_kept(kept.err());
+        match merged {
+            Ok(answer) => self.print(&answer, before.form, report, Some(ready)),
+            Err(reason) => Ok(Outcome::Genuine(reason, Some(ready))),
+        }
+    }
+
+    /// Whether the answer stays the same with all that is known by now.
+    fn confirm(
+        &self,
+        before: &Before,
+        files: &[Known],
+        environment: &Environment,
+        collected: &Collected,
+        answer: Answer,
+    ) -> Result<Answer, String> {
+        if files.iter().all(|file| file.items.is_none()) {
+            return Ok(answer);
+        }
+        if environment.listen() || ProjectHooks::new(&collected.surroundings.project_hooks).listen {
+            return Err("a plugin or a conftest may have something to say of the items".to_owned());
+        }
+        let known = before.environment.as_ref().map(|known| &known.facts);
+        if known == Some(&environment.facts) {
+            return Ok(answer);
+        }
+        // Files that were exact for want of knowledge of the plugins are not, or their items are others.
+        let again = self
+            .collect_with(environment, before)
+            .map_err(|error| error.to_string())?;
+        for (was, is) in before.native.files.iter().zip(&again.files) {
+            let same = was.path == is.path && is.completeness.is_exact() && was.items == is.items;
+            if was.completeness.is_exact() && !same {
+                return Err(format!("{} depends on plugins", was.path));
+            }
+        }
+        Ok(answer)
+    }
+
+    fn collect_with(
+        &self,
+        environment: &Environment,
+        before: &Before,
+    ) -> Result<Collection, Box<dyn Error>> {
+        let mut collector = Collector::new(std::env::current_dir()?)
+            .options(self.request.options.clone())
+            .plugins(environment.facts.clone());
+        if !self.request.paths.is_empty() {
+            collector = collector.paths(self.request.paths.clone());
+        }
+        if let Some(directory) = &before.kept_in {
+            collector = collector.cache(directory.join("sources"));
+        }
+        Ok(collector.collect()?)
+    }
+
+    /// Keeps what Python has collected, or that it had to be asked for everything.
+    fn keep(
+        &self,
+        before: &Before,
+        files: &[Known],
+        environment: &Environment,
+        collected: &Collected,
+        failure: Option<&String>,
+        since: SystemTime,
+    ) -> Result<(), String> {
+        let Some(directory) = collected.cache_dir.as_ref().filter(|_| self.request.cache) else {
+            return Err("pytest has no cache directory".to_owned());
+        };
+        let theirs = &collected.answer.files;
+        let ids = |path: &str| theirs.iter().find(|(other, _)| other == path);
+        let unknown = files.iter().filter(|file| file.items.is_none());
+        let found = Found {
+            rootdir: &before.native.rootdir,
+            walk: files.iter().map(|file| file.path.as_str()).collect(),
+            collected: unknown
+                .map(|file| {
+                    let items = Items {
+                        ids: ids(&file.path)
+                            .map(|(_, ids)| ids.clone())
+                            .unwrap_or_default(),
+                        deselected: collected.deselected.get(&file.path).copied().unwrap_or(0),
+                    };
+                    (file.path.as_str(), items)
+                })
+                .collect(),
+            touched: &collected.touched,
+            marks: collected.surroundings.marks.clone(),
+            together: ProjectHooks::new(&collected.surroundings.project_hooks).file_by_file,
+            since,
+        };
+        let hooks = ProjectHooks::new(&collected.surroundings.project_hooks);
+        let old = before
+            .record
+            .clone()
+            .filter(|record| record.genuine.is_none());
+        let record = match failure {
+            Some(reason) => Record::of_genuine(&found, reason.clone())
+                .map(|record| (record, Vec::new()))
+                .ok_or_else(|| "a file was written meanwhile".to_owned()),
+            None if hooks.listen || environment.listen() => {
+                Err("a plugin or a conftest may have something to say of the items".to_owned())
+            }
+            None if hooks.across_files => {
+                Err("a conftest has a hook that sees items of several files".to_owned())
+            }
+            None => match environment.facts.reasons().first() {
+                Some(reason) => Err(reason.to_string()),
+                None => match self.graph(directory) {
+                    Some(graph) => Record::of_items(old, &found, &graph),
+                    None => Err("the import graph cannot be read".to_owned()),
+                },
+            },
+        };
+        match record {
+            Ok((record, refused)) => {
+                note(record.save(directory, &before.keys.items), "the items");
+                refused.into_iter().next().map_or(Ok(()), Err)
+            }
+            Err(reason) => {
+                Record::forget(directory, &before.keys.items);
+                Err(reason)
+            }
+        }
+    }
+
+    fn graph(&self, directory: &Path) -> Option<rpytest_collect::ImportGraph> {
+        let mut collector = Collector::new(std::env::current_dir().ok()?)
+            .options(self.request.options.clone())
+            .cache(directory.join("sources"));
+        if !self.request.paths.is_empty() {
+            collector = collector.paths(self.request.paths.clone());
+        }
+        collector.import_graph().ok()
+    }
+
+    fn print(
+        &self,
+        answer: &Answer,
+        form: Form,
+        report: &mut Report,
+        ready: Option<Box<Ready>>,
+    ) -> Result<Outcome, Box<dyn Error>> {
+        if !terminal::takes(answer) {
+            let reason = "the terminal's encoding is not UTF-8".to_owned();
+            return Ok(Outcome::Genuine(reason, ready));
+        }
+        let took = self.started.elapsed();
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = answer
+            .print(&mut out, form, took)
+            .and_then(|()| out.flush());
+        report.answered(answer.selected(), took);
+        Ok(Outcome::Printed(match written {
+            Ok(()) => answer.exit_code(),
+            // As pytest's own script has it, for a reader that has gone.
+            Err(_) => 1,
+        }))
+    }
+}
+
+impl Before {
+    /// The files of the walk, with the items of those that are known, and how many are from the cache.
+    fn known(&self) -> (Vec<Known>, usize) {
+        let marks = self.marks();
+        let mut cached = 0;
+        let files = self.native.files.iter().map(|file| {
+            let items = match is_sure(file, &marks) {
+                true => Some(Items {
+                    ids: file.items.iter().map(|item| item.id.to_string()).collect(),
+                    deselected: file.deselected,
+                }),
+                false => {
+                    let items = self
+                        .record
+                        .as_ref()
+                        .and_then(|record| record.items(&file.path));
+                    cached += usize::from(items.is_some());
+                    items.cloned()
+                }
+            };
+            Known {
+                path: file.path.clone(),
+                items,
+            }
+        });
+        (files.collect(), cached)
+    }
+
+    fn forget_cached(&self, files: &mut [Known]) {
+        let marks = self.marks();
+        for (known, file) in files.iter_mut().zip(&self.native.files) {
+            known.items = known.items.take().filter(|_| is_sure(file, &marks));
+        }
+    }
+
+    /// Whether nothing but the files could make a difference: the plugins are known, and so are the conftests.
+    fn needs_no_python(&self) -> bool {
+        let known = self
+            .environment
+            .as_ref()
+            .is_some_and(|known| !known.listen());
+        known && (self.native.conftests.is_empty() || self.record.is_some())
+    }
+
+    /// The marks that are known to be registered.
+    fn marks(&self) -> HashSet<&str> {
+        let environments = self
+            .environment
+            .iter()
+            .flat_map(|known| &known.marks)
+            .flatten();
+        let projects = self.record.iter().flat_map(|record| &record.marks);
+        let own = self.settings.marks.iter();
+        own.chain(environments)
+            .chain(projects)
+            .map(String::as_str)
+            .collect()
+    }
+}
+
+/// Whether the items of a file are known, and pytest would not warn of a mark of theirs.
+fn is_sure(file: &CollectedFile, marks: &HashSet<&str>) -> bool {
+    file.completeness.is_exact()
+        && file.items.iter().all(|item| {
+            let all = item.facts.marks.iter().chain(&item.facts.possible_marks);
+            all.map(|mark| mark.name.as_str())
+                .all(|name| marks.contains(name))
+        })
+}
+
+/// The names under which things are kept.
+struct Keys {
+    /// Of what is known of the environment.
+    environment: String,
+    /// Of the items.
+    items: String,
+}
+
+/// Our directory below pytest's cache directory, as `Cache.mkdir` of pytest makes it.
+fn below_pytests_cache(settings: &Settings) -> Option<PathBuf> {
+    let cache = settings.cache_dir.as_deref().unwrap_or(".pytest_cache");
+    // Variables and homes are pytest's to expand.
+    let plain = !cache.contains(['$', '~']);
+    plain.then(|| settings.rootdir.join(cache).join("d/rpytest"))
+}
+
+fn note(saved: io::Result<()>, what: &str) {
+    if let Err(error) = saved {
+        tracing::warn!(%error, "{what} could not be kept");
+    }
+}

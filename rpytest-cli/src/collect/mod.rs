@@ -1,0 +1,52 @@
+//! `--collect-only`, answered natively where that is exact.
+//!
+//! The files of which the items are known, from their source or from an earlier run, are put together with those
+//! that one Python process collects for the rest, in the order of the walk. Where anything is out of the ordinary,
+//! which is found by what that process has written, a genuine session answers instead.
+
+mod answer;
+mod attempt;
+mod environment;
+mod facts;
+mod file;
+mod merge;
+mod python;
+mod report;
+mod request;
+mod seen;
+mod store;
+mod terminal;
+
+use std::time::Instant;
+
+use self::attempt::Attempt;
+use self::report::Report;
+use self::request::Reading;
+use crate::args::RunArguments;
+use crate::session;
+
+/// Collects, or runs a session for everything else.
+pub(crate) fn run_or_collect(arguments: &RunArguments) -> u8 {
+    let mut report = Report::new();
+    let reading = match arguments.native_collection {
+        true => request::read(&arguments.pytest),
+        false => Reading::Genuine("--no-native-collection".to_owned()),
+    };
+    let code = match reading {
+        Reading::Other => return session::run(arguments),
+        Reading::Genuine(reason) => {
+            report.genuine(reason);
+            session::run(arguments)
+        }
+        Reading::Native(request) => {
+            let attempt = Attempt {
+                arguments,
+                request: &request,
+                started: Instant::now(),
+            };
+            attempt.run(&mut report)
+        }
+    };
+    report.show(arguments);
+    code
+}

@@ -1,0 +1,351 @@
+//! What a command line with `--collect-only` asks for, if all of it is understood.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use crate::args::COLLECTS_ONLY;
+
+/// What is to be done about a command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It does not ask for collection alone.
+    Other,
+    /// pytest itself has to answer, for this reason.
+    Genuine(String),
+    /// It may be answered natively.
+    Native(Box<Request>),
+}
+
+/// An understood command line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Request {
+    /// Paths and node ids.
+    pub paths: Vec<PathBuf>,
+    /// Options that the collector has to know.
+    pub options: Vec<String>,
+    /// `-q` less `-v`.
+    pub quiet: i32,
+    /// Whether pytest's cache is there to be used.
+    pub cache: bool,
+    /// `--color`.
+    pub color: Color,
+}
+
+/// `--color`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Color {
+    #[default]
+    Auto,
+    Yes,
+    No,
+}
+
+/// Options that change neither the items nor what is printed of them when all goes well.
+const INERT: [&str; 11] = [
+    "--collect-only",
+    "--co",
+    "--collectonly",
+    "--no-header",
+    "--no-summary",
+    "--disable-warnings",
+    "--disable-pytest-warnings",
+    "-x",
+    "--exitfirst",
+    "--strict-config",
+    "--explain",
+];
+
+/// The same with a value, in the next word or after `=`.
+const INERT_VALUES: [&str; 8] = [
+    "--tb",
+    "--code-highlight",
+    "--maxfail",
+    "--durations",
+    "--durations-min",
+    "--show-capture",
+    "--numprocesses",
+    "--dist",
+];
+
+/// Options that the collector models. The first ones have no value.
+const MODELLED_FLAGS: [&str; 3] = ["--strict-markers", "--strict", "--doctest-modules"];
+const MODELLED: [&str; 6] = [
+    "-k",
+    "-m",
+    "--deselect",
+    "--ignore",
+    "--ignore-glob",
+    "--doctest-glob",
+];
+
+/// Options of a configuration that write or print something beside the items.
+const WITH_EFFECTS: [&str; 10] = [
+    "--cov",
+    "--cov-append",
+    "--cov-branch",
+    "--cov-config",
+    "--cov-report",
+    "--cov-fail-under",
+    "--junitxml",
+    "--junit-xml",
+    "--log-file",
+    "-s",
+];
+
+/// pytest's own plugins, of which only the cache may be switched off here.
+const OWN_PLUGINS: [&str; 34] = [
+    "assertion",
+    "capture",
+    "debugging",
+    "doctest",
+    "faulthandler",
+    "fixtures",
+    "freeze_support",
+    "helpconfig",
+    "junitxml",
+    "legacypath",
+    "logging",
+    "main",
+    "mark",
+    "monkeypatch",
+    "nose",
+    "pastebin",
+    "pytester",
+    "pytester_assertions",
+    "python",
+    "python_path",
+    "recwarn",
+    "reports",
+    "runner",
+    "setuponly",
+    "setupplan",
+    "skipping",
+    "stepwise",
+    "subtests",
+    "terminal",
+    "terminalprogress",
+    "threadexception",
+    "tmpdir",
+    "unittest",
+    "unraisableexception",
+];
+
+pub(super) fn read(arguments: &[OsString]) -> Reading {
+    let collects = |word: &OsString| COLLECTS_ONLY.iter().any(|option| word == option);
+    let before_paths = arguments.iter().take_while(|word| *word != "--");
+    if !before_paths.clone().any(collects) {
+        return Reading::Other;
+    }
+    let mut request = Request {
+        cache: true,
+        ..Request::default()
+    };
+    match understand(arguments, &mut request) {
+        Ok(()) => Reading::Native(Box::new(request)),
+        Err(option) => Reading::Genuine(format!("the effect of {option} is not modelled")),
+    }
+}
+
+/// Reads the words. The error is the first one that is not understood.
+fn understand(words: &[OsString], request: &mut Request) -> Result<(), String> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let refuse = || Err(word.to_string_lossy().into_owned());
+        if !word.as_encoded_bytes().starts_with(b"-") {
+            // pytest reads arguments from a file that is named by `@file`.
+            if word.as_encoded_bytes().starts_with(b"@") || word.is_empty() {
+                return refuse();
+            }
+            request.paths.push(PathBuf::from(word));
+            continue;
+        }
+        let Some(text) = word.to_str() else {
+            return refuse();
+        };
+        let (name, inline) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        let mut next = || words.next().and_then(|word| word.to_str());
+        if INERT.contains(&text) {
+            continue;
+        }
+        if let Some(level) = verbosity(text) {
+            request.quiet += level;
+            continue;
+        }
+        if MODELLED_FLAGS.contains(&text) {
+            request.options.push(text.to_owned());
+            continue;
+        }
+        if let Some(option) = MODELLED.iter().find(|option| has_value(text, option)) {
+            request.options.push(text.to_owned());
+            if text == *option {
+                let Some(value) = next() else {
+                    return refuse();
+                };
+                request.options.push(value.to_owned());
+            }
+            continue;
+        }
+        let separate = matches!(text, "-n" | "-p" | "-r") || inline.is_none();
+        let short = text.strip_prefix("-n").or(text.strip_prefix("-r"));
+        if let Some(value) = short.filter(|_| !text.starts_with("--"))
+            && !value.is_empty()
+        {
+            continue;
+        }
+        let known = INERT_VALUES.contains(&name) || matches!(text, "-n" | "-r");
+        if known || name == "--color" {
+            let value = if separate { next() } else { inline };
+            let Some(value) = value else {
+                return refuse();
+            };
+            if name == "--color" {
+                request.color = match value {
+                    "yes" => Color::Yes,
+                    "no" => Color::No,
+                    "auto" => Color::Auto,
+                    _ => return refuse(),
+                };
+            }
+            continue;
+        }
+        let plugin = match text.strip_prefix("-p").filter(|_| !text.starts_with("--")) {
+            Some("") => next(),
+            plugin => plugin,
+        };
+        match plugin.and_then(|plugin| plugin.strip_prefix("no:")) {
+            Some("cacheprovider") => request.cache = false,
+            Some(name) if !OWN_PLUGINS.contains(&name) => {}
+            _ => return refuse(),
+        }
+    }
+    Ok(())
+}
+
+/// What `-q`, `-qq`, `-v` and their like add to how quiet it is.
+fn verbosity(text: &str) -> Option<i32> {
+    let count = |letter: char| {
+        let letters = text.strip_prefix('-')?;
+        let same = !letters.is_empty() && letters.chars().all(|other| other == letter);
+        same.then(|| i32::try_from(letters.len()).unwrap_or(i32::MAX))
+    };
+    match text {
+        "--quiet" => Some(1),
+        "--verbose" => Some(-1),
+        _ => count('q').or_else(|| count('v').map(|count| -count)),
+    }
+}
+
+/// Whether a word is an option, or has its value in it: `-kname`, `--ignore=path`.
+fn has_value(text: &str, option: &str) -> bool {
+    match text.strip_prefix(option) {
+        Some("") => true,
+        Some(value) => !option.starts_with("--") || value.starts_with('='),
+        None => false,
+    }
+}
+
+/// What `addopts` add: how quiet, or why pytest itself has to answer. What the collector does not know of
+/// them it says itself.
+pub(super) fn quiet_of(addopts: &[String]) -> Result<i32, String> {
+    let mut quiet = 0;
+    for word in addopts {
+        let name = word.split('=').next().unwrap_or_default();
+        if WITH_EFFECTS.contains(&name) || name == "--verbosity" || name == "--color" {
+            return Err(format!("{name} in addopts"));
+        }
+        quiet += verbosity(word).unwrap_or(0);
+    }
+    Ok(quiet)
+}
+
+/// Variables by which pytest or Python would answer differently.
+pub(super) fn refuse_environment(var: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
+    [
+        "PYTEST_ADDOPTS",
+        "PYTEST_PLUGINS",
+        "PYTEST_DEBUG",
+        "PYTHONIOENCODING",
+        "PYTHONWARNINGS",
+    ]
+    .into_iter()
+    .find(|name| var(name).is_some_and(|value| value != OsStr::new("")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(line: &str) -> Reading {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        read(&words)
+    }
+
+    #[test]
+    fn what_is_understood_is_native() {
+        for (line, quiet, options) in [
+            ("--collect-only -q", 1, ""),
+            ("--co -qq tests", 2, ""),
+            ("--co -q -q -v a.py::b", 1, ""),
+            ("--co -q -k name -mslow", 1, "-k name -mslow"),
+            (
+                "--co -q --ignore=a --deselect b",
+                1,
+                "--ignore=a --deselect b",
+            ),
+            ("--co -q -p no:cacheprovider --color=no", 1, ""),
+            (
+                "--co -q -pno:randomly -n 2 -n4 -ra --tb short --tb=no",
+                1,
+                "",
+            ),
+            ("--co -q --strict-markers", 1, "--strict-markers"),
+        ] {
+            let Reading::Native(request) = reading(line) else {
+                panic!("{line}: {:?}", reading(line));
+            };
+            assert_eq!(
+                (request.quiet, request.options.join(" ")),
+                (quiet, options.to_owned()),
+                "{line}"
+            );
+            assert_eq!(request.cache, !line.contains("no:cacheprovider"), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_is_named() {
+        for (line, option) in [
+            ("--co -q --lf", "--lf"),
+            ("--co -q -s", "-s"),
+            ("--co -qx", "-qx"),
+            ("--co -q -p mine", "-p"),
+            ("--co -q -p no:python", "-p"),
+            ("--co -q -W error", "-W"),
+            ("--co -q -o a=b", "-o"),
+            ("--co -q -c x.ini", "-c"),
+            ("--co -q --junitxml=x", "--junitxml=x"),
+            ("--co -q @file", "@file"),
+            ("--co -q -k", "-k"),
+            ("--co -q -- -x", "--"),
+        ] {
+            let expected = format!("the effect of {option} is not modelled");
+            assert_eq!(reading(line), Reading::Genuine(expected), "{line}");
+        }
+        assert_eq!(reading("-q tests"), Reading::Other);
+        assert_eq!(reading("-q -- --co"), Reading::Other);
+    }
+
+    #[test]
+    fn what_a_configuration_adds() {
+        let quiet = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            quiet_of(&words)
+        };
+        assert_eq!(quiet("-qq -v --strict-markers"), Ok(1));
+        assert_eq!(quiet("--cov=x"), Err("--cov in addopts".to_owned()));
+        assert_eq!(quiet("-q -s"), Err("-s in addopts".to_owned()));
+    }
+}

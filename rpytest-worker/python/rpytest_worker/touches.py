@@ -1,0 +1,250 @@
+"""What the project's code looks at and does while it is collected.
+
+What is collected may be used again only as long as all of that is the same. An audit hook sees which
+files are opened and which directories listed; `os.stat`, which it does not see, is wrapped. Each is put
+down to the innermost source file of the project that was running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import site
+import sys
+import sysconfig
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import sharing
+
+# Functions by which ids come to depend on the moment or on chance. Only calls from the project's own
+# code count: libraries ask for the time on import and make nothing of it.
+_MOMENTARY = frozenset(
+    {
+        "choice",
+        "choices",
+        "getpid",
+        "getrandbits",
+        "gmtime",
+        "localtime",
+        "mkdtemp",
+        "mkstemp",
+        "monotonic",
+        "monotonic_ns",
+        "now",
+        "perf_counter",
+        "perf_counter_ns",
+        "randbytes",
+        "randint",
+        "random",
+        "randrange",
+        "sample",
+        "shuffle",
+        "strftime",
+        "time",
+        "time_ns",
+        "today",
+        "token_bytes",
+        "token_hex",
+        "token_urlsafe",
+        "uniform",
+        "urandom",
+        "utcnow",
+        "uuid1",
+        "uuid4",
+    }
+)
+_TOOL = (
+    4  # of `sys.monitoring`: none of those that are set aside for debuggers, coverage and profilers
+)
+_COMPILED = re.compile(r"(.+)/__pycache__/([^/]+?)\.(?:cpython|pypy)[^/]*\.pyc$")
+
+
+def environment_directories() -> tuple[str, ...]:
+    """Where the interpreter and what is installed lie: their files are told apart by other means."""
+    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    with contextlib.suppress(AttributeError):
+        paths.update(site.getsitepackages())
+        paths.add(site.getusersitepackages())
+    paths.add(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    both = {form for path in paths if path for form in (path, os.path.realpath(path))}
+    return tuple(path.rstrip(os.sep) + os.sep for path in both)
+
+
+class Touches:
+    """From before the configuration to the end of the session."""
+
+    def __init__(self) -> None:
+        self._foreign = environment_directories()
+        self._active = True
+        self._known: dict[str, str | None] = {}
+        self._touches: dict[tuple[str, str, str], None] = {}
+        self._sources: set[str] = set()
+        self._stop_monitoring: Callable[[], None] = lambda: None
+        self._monitor()
+        self._stat = os.stat
+        self._wrap_stat()
+        sys.addaudithook(self._audit)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it, what happens is ours."""
+        before, self._active = self._active, False
+        try:
+            yield
+        finally:
+            self._active = before
+
+    def stop(self) -> None:
+        self._active = False
+        os.stat = self._stat
+        for module in list(sys.modules.values()):
+            path = getattr(module, "__file__", None)
+            if isinstance(path, str) and self._of_project(path):
+                self._sources.add(os.path.abspath(path))
+        self._stop_monitoring()
+
+    def message(self) -> dict[str, Any]:
+        return {
+            "sources": [os.fsencode(path) for path in sorted(self._sources)],
+            "touches": [
+                {"by": os.fsencode(by), "kind": kind, "what": os.fsencode(what)}
+                for by, kind, what in self._touches
+            ],
+        }
+
+    # ---------------------------------------------------------------- who
+
+    def _of_project(self, path: str) -> bool:
+        return not path.startswith(self._foreign)
+
+    def _source(self, code: types.CodeType) -> str | None:
+        """The source file of a function of the project."""
+        name = code.co_filename
+        try:
+            return self._known[name]
+        except KeyError:
+            pass
+        found = None
+        if name[:1] != "<" and self._of_project(os.path.abspath(name)):
+            found = os.path.abspath(name)
+        self._known[name] = found
+        return found
+
+    def _culprit(self) -> str | None:
+        frame: types.FrameType | None = sys._getframe(2)
+        while frame is not None:
+            found = self._source(frame.f_code)
+            if found is not None:
+                return found
+            frame = frame.f_back
+        return None
+
+    # ---------------------------------------------------------------- what
+
+    def _note(self, by: str, kind: str, what: str) -> None:
+        self._touches[by, kind, what] = None
+
+    def _audit(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self._active:
+            return
+        if event == "open":
+            path, _, flags = args
+            if isinstance(path, int):
+                return
+            path = os.path.abspath(os.fsdecode(path))
+            compiled = _COMPILED.match(path)
+            if compiled is not None:
+                path = f"{compiled[1]}/{compiled[2]}.py"
+                if self._of_project(path):
+                    self._sources.add(path)
+                return
+            if isinstance(flags, int) and not flags & sharing.WRITE_FLAGS:
+                self._path("path", path)
+                return
+        elif event in ("os.listdir", "os.scandir"):
+            path = args[0] if args else None
+            if path is None or isinstance(path, str | bytes):
+                path = os.path.abspath(os.fsdecode(path or "."))
+                if sys._getframe(1).f_code.co_name != "_fill_cache":
+                    self._path("listing", path)
+                elif self._of_project(path):
+                    # The import system looks once, for all that is imported from there.
+                    self._note("", "modules", path)
+            return
+        effect = sharing.effect(event, args)
+        if effect is not None:
+            culprit = self._culprit()
+            # What pytest itself does, it does in every session.
+            if culprit is not None or not sharing.caller().startswith(
+                ("_pytest.", "rpytest_worker.")
+            ):
+                self._note(culprit or "", "effect", effect)
+
+    def _path(self, kind: str, path: str) -> None:
+        if not self._of_project(path) or path.startswith(("/proc/", "/dev/", "/sys/")):
+            return
+        culprit = self._culprit()
+        if culprit is not None:
+            self._note(culprit, kind, path)
+
+    def _wrap_stat(self) -> None:
+        """`os.path.exists` and its like ask `os.stat`, which has no audit event."""
+        real = self._stat
+
+        def stat(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+            if self._active and isinstance(path, str | bytes | os.PathLike):
+                with contextlib.suppress(Exception):
+                    self._path("path", os.path.abspath(os.fsdecode(path)))
+            return real(path, *args, **kwargs)
+
+        for name in ("supports_fd", "supports_dir_fd", "supports_follow_symlinks"):
+            functions = getattr(os, name)
+            if real in functions:
+                functions.add(stat)
+        os.stat = stat
+
+    def _look_for_moments(self) -> None:
+        """The same for Pythons before 3.12: a source that has such a call anywhere may have made it."""
+        call = re.compile(rf"\b({'|'.join(sorted(_MOMENTARY))})\s*\(")
+        for path in self._sources:
+            try:
+                with open(path, encoding="utf-8", errors="replace") as source:
+                    found = call.search(source.read())
+            except OSError:
+                continue
+            if found is not None:
+                self._note(path, "effect", f"{found[1]} may have been called")
+
+    def _monitor(self) -> None:
+        """Notes calls that ask for the time or for chance, where the interpreter can say so cheaply."""
+        monitoring = getattr(sys, "monitoring", None)
+        if monitoring is None:
+            self._stop_monitoring = self._look_for_moments
+            return
+        event = monitoring.events.CALL
+        try:
+            monitoring.use_tool_id(_TOOL, "rpytest")
+        except ValueError:
+            self._note("", "effect", "another tool monitors this Python")
+            return
+
+        def called(code: types.CodeType, _: int, function: Any, __: Any) -> Any:
+            name = getattr(function, "__name__", "")
+            if name in _MOMENTARY and self._active:
+                source = self._source(code)
+                if source is not None:
+                    self._note(source, "effect", f"{name} was called")
+            return monitoring.DISABLE  # each place tells once
+
+        monitoring.register_callback(_TOOL, event, called)
+        monitoring.set_events(_TOOL, event)
+
+        def stop() -> None:
+            monitoring.set_events(_TOOL, 0)
+            monitoring.register_callback(_TOOL, event, None)
+            monitoring.free_tool_id(_TOOL)
+
+        self._stop_monitoring = stop
