@@ -287,6 +287,7 @@ impl Session<'_> {
         let mut session = self.config.reasons.clone();
         session.extend(self.plugins.iter().flat_map(|plugins| plugins.reasons()));
         let mut by_directory: HashMap<&Path, Conftest<'_>> = HashMap::new();
+        let gives_marks = read.iter().any(|conftest| conftest.gives_marks);
         for (path, conftest) in conftests.iter().zip(read) {
             session.extend(conftest.session.iter().cloned());
             if let Some(dir) = path.parent() {
@@ -316,6 +317,12 @@ impl Session<'_> {
         let mut wide = Vec::new();
         for ((path, _), (file, diagnostic)) in walk.files.iter().zip(files) {
             if let Some((mut file, keys)) = file {
+                if gives_marks {
+                    // Which, and to which items, is not known.
+                    file.items
+                        .iter_mut()
+                        .for_each(|item| item.facts.more_marks = true);
+                }
                 self.nodes.keep(path, &mut file)?;
                 self.config.selection.keep(&mut file)?;
                 collection.files.push(file);

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::eval::Evaluator;
 use super::fixtures::{self, Fixtures, Reader};
-use super::names::{Binding, Bound, Names};
+use super::names::{Binding, Bound};
 use super::program::{Found, Module};
+use super::value::Value;
 use crate::Reason;
-use crate::syntax::{Expr, Stmt, StmtKind, contains};
+use crate::syntax::{Expr, Operator, Stmt, StmtKind, contains};
 
 #[derive(Debug, Default)]
 pub(crate) struct Conftest<'a> {
@@ -19,6 +21,8 @@ pub(crate) struct Conftest<'a> {
     pub(crate) plugins: Vec<Arc<Fixtures<'a>>>,
     /// `collect_ignore`, where it is a literal list that nothing changes.
     pub(crate) ignored: Option<Vec<String>>,
+    /// Whether a hook of its gives marks to items of the session.
+    pub(crate) gives_marks: bool,
     /// What it may hold too, by a condition that is not known.
     pub(crate) may_ignore: Vec<String>,
 }
@@ -103,9 +107,12 @@ impl<'a> Conftest<'a> {
             .filter(|window| *window == b"collect_ignore")
             .count();
         let additions = additions(&summary.body);
-        conftest.ignored = literal_ignore(names).filter(|_| mentions == 1 + additions.len());
-        if conftest.ignored.is_some() {
-            conftest.may_ignore = additions.into_iter().flatten().collect();
+        if let Some(ignored) = ignored(module, reader)
+            && mentions == ignored.mentions + additions.len()
+        {
+            conftest.ignored = Some(ignored.sure);
+            conftest.may_ignore = ignored.perhaps;
+            conftest.may_ignore.extend(additions.into_iter().flatten());
         }
         if let Some(Binding {
             bound: Bound::Function(hook),
@@ -129,6 +136,9 @@ impl<'a> Conftest<'a> {
                 "collect_ignore" if conftest.ignored.is_some() => {}
                 "collect_ignore" | "collect_ignore_glob" => conftest.below.push(dynamic(name)),
                 "pytest_generate_tests" if !fixtures.generated.is_empty() => {}
+                "pytest_collection_modifyitems" if only_marks(names.get(name)) => {
+                    conftest.gives_marks = true;
+                }
                 name if BELOW.contains(&name) => conftest.below.push(hook),
                 name if name.starts_with("pytest_")
                     && !name.starts_with("pytest_runtest_")
@@ -148,6 +158,9 @@ impl<'a> Conftest<'a> {
                     .session
                     .push(dynamic(&format!("import * from {module}")));
             }
+        }
+        if super::program::may_skip(reader.world, module) {
+            conftest.below.push(dynamic("a skip"));
         }
         if let Some((_, name)) = &summary.dynamic {
             conftest.session.push(dynamic(name));
@@ -186,6 +199,7 @@ impl<'a> Conftest<'a> {
             let plugin = Conftest::new(&name, plugin, reader, true);
             self.session.extend(plugin.below);
             self.session.extend(plugin.session);
+            self.gives_marks |= plugin.gives_marks;
             self.plugins.push(plugin.fixtures);
         }
         Some(())
@@ -201,11 +215,51 @@ impl<'a> Conftest<'a> {
     }
 }
 
-fn literal_ignore(names: &Names<'_>) -> Option<Vec<String>> {
-    let Bound::Value(Expr::List(items)) = names.single("collect_ignore")?.bound else {
-        return None;
+/// Whether a hook does nothing but to give marks to items.
+fn only_marks(bindings: &[Binding<'_>]) -> bool {
+    matches!(bindings, [Binding { bound: Bound::Function(hook), .. }] if hook.only_marks)
+}
+
+/// The value of `collect_ignore`, as its bindings have it.
+struct Ignored {
+    sure: Vec<String>,
+    perhaps: Vec<String>,
+    /// How many statements bind it.
+    mentions: usize,
+}
+
+/// A list of texts, and what `+=` adds to it, in a branch or not.
+fn ignored<'a>(module: Module<'a>, reader: Reader<'a>) -> Option<Ignored> {
+    let bindings = module.names.get("collect_ignore");
+    let mut ignored = Ignored {
+        sure: Vec::new(),
+        perhaps: Vec::new(),
+        mentions: bindings.len(),
     };
-    super::marks::literal_names(items)
+    for (index, binding) in bindings.iter().enumerate() {
+        let Bound::Value(value) = binding.bound else {
+            return None;
+        };
+        let added = match value {
+            Expr::List(_) if index == 0 && !binding.conditional => value,
+            Expr::Binary(old, Operator::Add, added)
+                if index > 0 && **old == Expr::Name("collect_ignore".to_owned()) =>
+            {
+                added
+            }
+            _ => return None,
+        };
+        let names = Evaluator::new(reader.world, None).iterate(module, added)?;
+        let kept = match binding.conditional {
+            true => &mut ignored.perhaps,
+            false => &mut ignored.sure,
+        };
+        for name in names {
+            let Value::Str(name) = name else { return None };
+            kept.push(name.to_string());
+        }
+    }
+    (!bindings.is_empty()).then_some(ignored)
 }
 
 /// What each `collect_ignore.extend([..])` or `.append(..)` of literals adds, in a branch or not.

@@ -301,12 +301,23 @@ impl<'a> Reader<'a> {
                     });
                     let def = self.fixture(name, function, arguments, scope, is_static);
                     fixtures.defs.push(def);
+                    let inner = function.decorators.iter().skip(1);
+                    let unknown = |decorator| {
+                        matches!(
+                            marks::effect(self.world, at, decorator),
+                            Effect::Unknown(_) | Effect::Patch(_) | Effect::Given(_)
+                        )
+                    };
+                    // What it requests may be something else then.
+                    if inner.into_iter().any(unknown) {
+                        fixtures.opaque.push(name.to_owned());
+                    }
                     return;
                 }
                 Effect::Fixture(_) => fixtures.opaque.push(name.to_owned()),
                 Effect::Unknown(path) => {
                     // Another's idea of a fixture.
-                    if path.to_ascii_lowercase().contains("fixture") {
+                    if path.to_ascii_lowercase().ends_with("fixture") {
                         fixtures.nameless.get_or_insert(function.line);
                     }
                     fixtures.opaque.push(name.to_owned());
@@ -404,7 +415,7 @@ impl<'a> Reader<'a> {
             .or_else(|| func.dotted())
             .unwrap_or_default();
         // A bare `pytest.fixture(..)` is a decorator that waits for its function.
-        let named = path.to_ascii_lowercase().contains("fixture")
+        let named = path.to_ascii_lowercase().ends_with("fixture")
             && path != "pytest.fixture"
             && !path.starts_with("pytest.mark.");
         named

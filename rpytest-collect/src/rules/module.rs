@@ -206,7 +206,11 @@ impl<'a> ModuleCollector<'a> {
                 .path(self.own, function)
                 .is_none_or(|path| path.starts_with("pytest.") && !path.starts_with("pytest.mark."))
         });
+        let required = summary.requires.iter();
+        let missing = required
+            .filter(|(_, module)| world.modules.is_there(self.own.path, module) != Some(true));
         let leaves = summary.leaves.into_iter();
+        let leaves = leaves.chain(missing.map(|(line, _)| *line));
         let leaves = leaves.chain(skips.map(|(line, _)| *line)).min();
         self.reasons
             .extend(leaves.map(|line| Reason::ModuleSkip { line }));
@@ -243,11 +247,7 @@ impl<'a> ModuleCollector<'a> {
     /// Whether a package around the module, or a module that it imports, may skip when it is imported.
     fn imports_skip(&self) -> bool {
         let world = self.rules.world;
-        let skips = |module: Module<'a>| {
-            let words = module.words.as_bytes();
-            (module.summary.leaves.is_some() || !module.summary.skips.is_empty())
-                && (contains(words, "skip") || contains(words, "Skip"))
-        };
+        let skips = |module: Module<'a>| super::program::may_skip(world, module);
         let packages =
             (1..).map_while(|level| match world.modules.find(self.own.path, level, "") {
                 Found::Module(package) => Some(package),

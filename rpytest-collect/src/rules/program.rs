@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use elsa::sync::FrozenMap;
 
 use super::names::Names;
+use super::resolve::World;
 use crate::PluginFacts;
 use crate::collector::normalized;
 use crate::config::Config;
 use crate::sources::{FileFacts, Sources};
-use crate::syntax::ModuleSummary;
+use crate::syntax::{ModuleSummary, contains};
 
 /// A module that was parsed.
 #[derive(Debug)]
@@ -70,6 +71,9 @@ pub(crate) enum Found<'a> {
 pub(crate) trait Modules<'a>: Sync {
     /// The module that an import in a file names.
     fn find(&'a self, from: &Path, level: u32, module: &str) -> Found<'a>;
+
+    /// Whether a module can be imported, by its absolute name. None where that is not known.
+    fn is_there(&'a self, from: &Path, module: &str) -> Option<bool>;
 }
 
 /// The files that were read, where they stay.
@@ -251,6 +255,62 @@ impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
             None => Found::Unknown,
         }
     }
+
+    fn is_there(&'a self, from: &Path, module: &str) -> Option<bool> {
+        let facts = self.plugins.filter(|facts| !facts.search_path.is_empty())?;
+        let top = module.split('.').next().unwrap_or_default();
+        if facts.modules.iter().any(|name| name == top) || STANDARD.contains(&top) {
+            // One of a package of the standard library may still be missing.
+            return (top == module).then_some(true);
+        }
+        let (sure, likely) = self.roots(from);
+        let dirs = sure.iter().chain(&likely).chain(&facts.search_path);
+        if dirs.clone().any(|dir| has(dir, module)) {
+            return Some(true);
+        }
+        // What is installed in place may be found by a hook of its own.
+        let hooked = facts.search_path.iter().any(|dir| {
+            std::fs::read_dir(dir)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|entry| {
+                    let name = entry.file_name();
+                    let name = name.to_string_lossy();
+                    name.starts_with("__editable__") && name.ends_with(".py")
+                })
+        });
+        (!hooked).then_some(false)
+    }
+}
+
+/// Whether a directory of the search path has a module, in whatever form Python can import.
+fn has(dir: &Path, module: &str) -> bool {
+    let mut dir = dir.to_owned();
+    let mut parts = module.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let inner = dir.join(part);
+        if inner.is_dir() {
+            dir = inner;
+            continue;
+        }
+        // A module of Python's own or another language's.
+        return parts.peek().is_none()
+            && std::fs::read_dir(&dir)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|entry| {
+                    let name = entry.file_name();
+                    let name = name.to_string_lossy();
+                    let (stem, rest) = name.split_once('.').unwrap_or((&name, ""));
+                    stem == part
+                        && ["py", "so", "pyd", "pyc"]
+                            .iter()
+                            .any(|end| rest.ends_with(end))
+                });
+    }
+    true
 }
 
 /// The directory above the outermost package of a file: what pytest puts on the search path.
@@ -278,4 +338,15 @@ fn below(dir: &Path, module: &str) -> Option<PathBuf> {
     let mut file = path.into_os_string();
     file.push(".py");
     Some(PathBuf::from(file)).filter(|file| file.is_file())
+}
+
+/// Whether a module may skip whoever imports it.
+pub(super) fn may_skip<'a>(world: World<'a>, module: Module<'a>) -> bool {
+    let Parsed { summary, words, .. } = module;
+    let words = words.as_bytes();
+    let leaves = summary.leaves.is_some() || !summary.skips.is_empty();
+    let missing =
+        |(_, required): &(u32, String)| world.modules.is_there(module.path, required) != Some(true);
+    (leaves && (contains(words, "skip") || contains(words, "Skip")))
+        || summary.requires.iter().any(missing)
 }

@@ -57,6 +57,8 @@ pub(crate) struct ModuleSummary {
     pub(crate) rebinds: Option<u32>,
     /// The first line that can leave the module while it is imported.
     pub(crate) leaves: Option<u32>,
+    /// Modules without which it is skipped while it is imported.
+    pub(crate) requires: Vec<(u32, String)>,
     /// Functions called on import that have the name of one of pytest's that skip.
     pub(crate) skips: Vec<(u32, Expr)>,
     /// Module-level names bound from inside functions (`global`) or expressions (`:=`).
@@ -116,6 +118,8 @@ pub(crate) struct Function {
     pub(crate) params: Vec<Param>,
     /// Of a function that only returns an expression: that.
     pub(crate) returns: Option<Expr>,
+    /// Of a `pytest_collection_modifyitems`: whether it only gives marks.
+    pub(crate) only_marks: bool,
     /// Of a `pytest_generate_tests` that does nothing for tests without certain fixtures: what it does for them.
     pub(crate) guards: Option<Vec<Guard>>,
 }
@@ -149,7 +153,7 @@ pub(crate) struct Class {
 
 /// The code that makes a [`ModuleSummary`]. What one version of it made, no other may use.
 #[cfg(feature = "cache")]
-pub(crate) const CODE: [&str; 11] = [
+pub(crate) const CODE: [&str; 12] = [
     include_str!("mod.rs"),
     include_str!("expr.rs"),
     include_str!("imports.rs"),
@@ -159,6 +163,7 @@ pub(crate) const CODE: [&str; 11] = [
     include_str!("ruff.rs"),
     include_str!("ruff/exposed.rs"),
     include_str!("ruff/expr.rs"),
+    include_str!("ruff/hooks.rs"),
     include_str!("ruff/imports.rs"),
     if cfg!(feature = "ruff") { "ruff" } else { "" },
 ];

@@ -2,6 +2,7 @@
 
 mod exposed;
 mod expr;
+mod hooks;
 mod imports;
 
 use ruff_python_ast as ast;
@@ -11,7 +12,7 @@ use ruff_text_size::{Ranged, TextSize};
 
 use expr::{lower, mentions, opaque};
 
-use super::{Class, Expr, Function, Guard, ModuleSummary, Param, Stmt, StmtKind, SyntaxProblem};
+use super::{Class, Expr, Function, ModuleSummary, Param, Stmt, StmtKind, SyntaxProblem};
 
 pub(super) fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
     let lines = Lines::new(source);
@@ -125,7 +126,7 @@ impl Lower<'_> {
             },
             ast::Stmt::AugAssign(assign) => StmtKind::Assign {
                 targets: vec![lower(&assign.target)],
-                value: opaque(&assign.value),
+                value: expr::binary(&assign.target, assign.op, &assign.value),
             },
             ast::Stmt::TypeAlias(alias) => StmtKind::Assign {
                 targets: vec![lower(&alias.name)],
@@ -222,9 +223,10 @@ impl Lower<'_> {
             is_async: def.is_async,
             is_generator: yields.0,
             returns: returns(def),
+            only_marks: hooks::only_marks(def),
             decorators: decorators(&def.decorator_list),
             guards: (def.name.as_str() == "pytest_generate_tests" && def.decorator_list.is_empty())
-                .then(|| guards(def))
+                .then(|| hooks::guards(def))
                 .flatten(),
             params: def
                 .parameters
@@ -270,65 +272,6 @@ fn returns(def: &ast::StmtFunctionDef) -> Option<Expr> {
     }
 }
 
-/// What a function's whole body does for the fixtures that it asks its one parameter for:
-/// `if "name" in metafunc.fixturenames`.
-fn guards(def: &ast::StmtFunctionDef) -> Option<Vec<Guard>> {
-    let [param] = &*def.parameters.args else {
-        return None;
-    };
-    let owner = &param.parameter.name.id;
-    let guard = |test: &ast::Expr, body: &[ast::Stmt]| {
-        let ast::Expr::Compare(compare) = test else {
-            return None;
-        };
-        let ([ast::CmpOp::In], [ast::Expr::Attribute(names)]) =
-            (&*compare.ops, &*compare.comparators)
-        else {
-            return None;
-        };
-        let (ast::Expr::StringLiteral(text), ast::Expr::Name(of)) = (&*compare.left, &*names.value)
-        else {
-            return None;
-        };
-        (names.attr.as_str() == "fixturenames" && of.id == *owner).then(|| Guard {
-            name: text.value.to_str().to_owned(),
-            parametrize: match body {
-                [ast::Stmt::Expr(stmt)] if is_parametrize(&stmt.value, owner) => {
-                    Some(lower(&stmt.value))
-                }
-                _ => None,
-            },
-        })
-    };
-    let mut found = Vec::new();
-    for stmt in &def.body {
-        match stmt {
-            ast::Stmt::If(branch) => {
-                found.push(guard(&branch.test, &branch.body)?);
-                for clause in &branch.elif_else_clauses {
-                    found.push(guard(clause.test.as_ref()?, &clause.body)?);
-                }
-            }
-            ast::Stmt::Pass(_) => {}
-            ast::Stmt::Expr(expr) if matches!(&*expr.value, ast::Expr::StringLiteral(_)) => {}
-            _ => return None,
-        }
-    }
-    Some(found)
-}
-
-/// `metafunc.parametrize(..)`.
-fn is_parametrize(expr: &ast::Expr, owner: &ast::name::Name) -> bool {
-    let ast::Expr::Call(call) = expr else {
-        return false;
-    };
-    let ast::Expr::Attribute(attribute) = &*call.func else {
-        return false;
-    };
-    attribute.attr.as_str() == "parametrize"
-        && matches!(&*attribute.value, ast::Expr::Name(name) if name.id == *owner)
-}
-
 fn decorators(list: &[ast::Decorator]) -> Vec<Expr> {
     list.iter()
         .map(|decorator| lower(&decorator.expression))
@@ -340,6 +283,26 @@ fn block(header: Vec<Expr>, binds: Vec<Expr>, body: Vec<Stmt>) -> StmtKind {
         header,
         binds,
         body,
+    }
+}
+
+/// The module of an `importorskip` that asks for nothing but that it is there.
+fn required(call: &ast::ExprCall) -> Option<String> {
+    let name = match &*call.func {
+        ast::Expr::Name(name) => name.id.as_str(),
+        ast::Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => return None,
+    };
+    let only = |name: &str| matches!(name, "reason" | "exc_type");
+    let keywords = &call.arguments.keywords;
+    let plain = keywords
+        .iter()
+        .all(|keyword| keyword.arg.as_ref().is_some_and(|name| only(name)));
+    match (&*call.arguments.args, name, plain) {
+        ([ast::Expr::StringLiteral(module)], "importorskip", true) => {
+            Some(module.value.to_str().to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -495,6 +458,13 @@ impl<'a> Visitor<'a> for Scan<'_> {
                 let names = call.arguments.args.iter().flat_map(mentions);
                 self.summary.touched.extend(names.map(|name| (line, name)));
                 self.visit_arguments(&call.arguments);
+                return;
+            }
+            ast::Expr::Call(call) if let Some(module) = required(call) => {
+                if self.function == 0 {
+                    let line = self.lines.of(expr.start());
+                    self.summary.requires.push((line, module));
+                }
                 return;
             }
             // `globals()["x"]` reads; anything else may write.

@@ -153,6 +153,14 @@ fn lower_at(expr: &ast::Expr, depth: u32) -> Expr {
     }
 }
 
+/// `left op right`, as in `left op= right`.
+pub(super) fn binary(left: &ast::Expr, op: ast::Operator, right: &ast::Expr) -> Expr {
+    match operator(op) {
+        Some(op) => Expr::Binary(Box::new(lower(left)), op, Box::new(lower(right))),
+        None => opaque(right),
+    }
+}
+
 fn comprehension(
     makes: Makes,
     element: Expr,
