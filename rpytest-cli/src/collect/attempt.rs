@@ -176,9 +176,12 @@ impl Attempt<'_> {
         if quiet < 1 {
             return Err("the tree of collectors is pytest's to print; -q asks for ids".to_owned());
         }
-        let mut names = settings.names.iter();
-        if let Some(name) = names.find(|name| name.starts_with("verbosity_")) {
-            return Err(format!("{name} is configured"));
+        if settings
+            .names
+            .iter()
+            .any(|name| name == "verbosity_test_cases")
+        {
+            return Err("verbosity_test_cases is configured".to_owned());
         }
         Ok(Form {
             counts: quiet > 1,
