@@ -144,7 +144,7 @@ def _text(nodeid: str) -> str:
 
 def _cache_dir(config: pytest.Config) -> bytes | None:
     """A directory of ours in pytest's cache, which pytest makes."""
-    cache = config.cache
+    cache = getattr(config, "cache", None)  # not there without its plugin
     if cache is None:
         return None
     try:
