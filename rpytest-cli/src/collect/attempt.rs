@@ -98,6 +98,7 @@ impl Attempt<'_> {
             return Ok(Outcome::Genuine(reason.to_owned(), ready));
         }
         if before.environment.is_none() && ready.is_none() {
+            report.learned();
             return self.learn(&before);
         }
         let (mut files, cached) = before.known();

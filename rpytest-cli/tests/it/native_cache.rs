@@ -285,3 +285,38 @@ fn a_mark_that_nobody_registers_is_pytests_to_warn_of() {
     assert!(!run.stdout.contains("Warning"), "{run}");
     warm_again(&project);
 }
+
+#[test]
+fn an_environment_is_asked_for_its_plugins_once() {
+    let files = "--- test_it.py\nimport pytest\n@pytest.mark.parametrize('a', [1, 2])\ndef test_it(a): pass\n";
+    let cache = Project::new("--- empty\n");
+    let cache = cache.root().to_string_lossy().into_owned();
+    let run = |name: &str, value: &str| {
+        // Another project each time: what is kept is the environment's.
+        let project = Project::new(files);
+        let run = Command::rpytest(main_venv(), &project)
+            .args(["--collect-only", "-q", "--benchmark"])
+            .env("RPYTEST_CACHE_DIR", &cache)
+            .env(name, value)
+            .run();
+        assert!(run.stdout.contains("2 tests collected"), "{run}");
+        run
+    };
+    let (asks, knows) = ("Python asked for its plugins alone", "Python not started");
+    assert_says(&run("ANY", "1"), asks);
+    assert_says(&run("ANY", "2"), knows);
+    assert_says(&run("PYTHONPATH", "/nowhere"), asks);
+    assert_says(&run("PYTHONPATH", "/nowhere"), knows);
+    assert_says(&run("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1"), asks);
+    // What cannot be read is found out again.
+    for entry in std::fs::read_dir(&cache).expect("it is there").flatten() {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with("environment-")
+        {
+            std::fs::write(entry.path(), "damaged").expect("it is ours");
+        }
+    }
+    assert_says(&run("ANY", "1"), asks);
+}
