@@ -207,6 +207,13 @@ pub enum Reason {
         /// 1-based line.
         line: u32,
     },
+    /// Something that is imported is not there, so that the import fails.
+    MissingImport {
+        /// The module, or the name in one.
+        name: String,
+        /// 1-based line.
+        line: u32,
+    },
     /// The order of the tests that share a parameter of a wider scope is not known, or not the same in all
     /// versions of pytest.
     ParameterOrder {
@@ -270,6 +277,7 @@ impl Reason {
             Self::ParametrizeOption { .. } => "parametrize-option",
             Self::ParametrizeMismatch { .. } => "parametrize-mismatch",
             Self::LongParameter { .. } => "long-parameter",
+            Self::MissingImport { .. } => "missing-import",
             Self::ParameterOrder { .. } => "parameter-order",
             Self::ParametrizedFixture { .. } => "parametrized-fixture",
             Self::UnknownFixture { .. } => "unknown-fixture",
@@ -302,6 +310,7 @@ impl Reason {
             | Self::ParametrizeOption { line, .. }
             | Self::ParametrizeMismatch { line, .. }
             | Self::LongParameter { line, .. }
+            | Self::MissingImport { line, .. }
             | Self::ParameterOrder { line, .. }
             | Self::ParametrizedFixture { line, .. }
             | Self::UnknownFixture { line, .. } => Some(*line),
@@ -373,6 +382,9 @@ impl fmt::Display for Reason {
             }
             Self::LongParameter { argument, line } => {
                 write!(f, "long parameter {argument} at line {line}")
+            }
+            Self::MissingImport { name, line } => {
+                write!(f, "{name}, imported at line {line}, is not there")
             }
             Self::ParameterOrder { argument, line } => {
                 write!(

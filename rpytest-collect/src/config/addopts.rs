@@ -34,7 +34,7 @@ const INERT_FLAGS: [&str; 25] = [
 ];
 
 /// The same with a value, in the next word or after `=`.
-const INERT_VALUES: [&str; 27] = [
+const INERT_VALUES: [&str; 26] = [
     "--tb",
     "--color",
     "--code-highlight",
@@ -61,7 +61,6 @@ const INERT_VALUES: [&str; 27] = [
     "--dist",
     "--import-mode",
     "--doctest-report",
-    "--pythonwarnings",
 ];
 
 pub(super) fn apply(words: &[String], config: &mut Config) {
@@ -72,13 +71,22 @@ pub(super) fn apply(words: &[String], config: &mut Config) {
         if INERT_FLAGS.contains(&name) || (name.starts_with("-r") && !name.starts_with("--")) {
             continue;
         }
-        if INERT_VALUES.contains(&name) || matches!(name, "-n" | "-W") {
+        if matches!(name, "-W" | "--pythonwarnings") {
+            let filter = inline.or_else(|| words.next().cloned());
+            config.strict_warnings |= filter.is_none_or(|filter| filter.starts_with('e'));
+            continue;
+        }
+        if let Some(filter) = name.strip_prefix("-W") {
+            config.strict_warnings |= filter.starts_with('e');
+            continue;
+        }
+        if INERT_VALUES.contains(&name) || name == "-n" {
             if inline.is_none() {
                 words.next();
             }
             continue;
         }
-        if name.starts_with("-W") || (name.starts_with("-n") && name[2..].parse::<u32>().is_ok()) {
+        if name.starts_with("-n") && name[2..].parse::<u32>().is_ok() {
             continue;
         }
         if let Some(option) = ["-k", "-m"]

@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) strict_ids: bool,
     /// Whether ids keep characters outside of ASCII.
     pub(crate) raw_ids: bool,
+    /// Whether a warning may be an error.
+    pub(crate) strict_warnings: bool,
     /// Whether long values have ids as pytest has them by default.
     pub(crate) short_ids: bool,
     /// What keeps every file from being exact.
@@ -117,6 +119,7 @@ impl Config {
             registered_marks: Vec::new(),
             strict_ids: false,
             raw_ids: false,
+            strict_warnings: false,
             short_ids: true,
             reasons: Vec::new(),
             file: None,
@@ -158,6 +161,11 @@ impl Config {
             config.doctest_globs = strings(&["test*.txt"]);
         }
         Ok(config)
+    }
+
+    /// Whether a mark is registered: an unknown one is a warning.
+    pub(crate) fn registers(&self, mark: &str) -> bool {
+        BUILTIN_MARKS.contains(&mark) || self.registered_marks.iter().any(|known| known == mark)
     }
 
     fn parse_expressions(&mut self) -> Result<(), CollectError> {
@@ -223,6 +231,15 @@ impl Config {
             }
             "disable_test_id_escaping_and_forfeit_all_rights_to_community_support" => {
                 self.raw_ids = !is_false(value);
+                return;
+            }
+            "filterwarnings" => {
+                let lines = match value {
+                    Value::List(lines) => lines.clone(),
+                    Value::Text(text) => text.lines().map(str::to_owned).collect(),
+                    Value::Bool(_) | Value::Other => vec!["error".to_owned()],
+                };
+                self.strict_warnings |= lines.iter().any(|line| line.trim().starts_with('e'));
                 return;
             }
             "parametrize_long_str_id_strategy" => {

@@ -1,6 +1,8 @@
 //! The modules that a test module can reach, each found as Python's import finds it and parsed once.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use elsa::sync::FrozenMap;
 
@@ -74,6 +76,15 @@ pub(crate) trait Modules<'a>: Sync {
 
     /// Whether a module can be imported, by its absolute name. None where that is not known.
     fn is_there(&'a self, from: &Path, module: &str) -> Option<bool>;
+
+    /// Whether the directory of a package has a module of that name.
+    fn has_module(&self, package: &Path, name: &str) -> bool;
+
+    /// Notes that everything that these modules import is there.
+    fn are_there(&self, modules: HashSet<&Path>);
+
+    /// Whether that was noted of a module.
+    fn is_known_to_be_there(&self, module: &Path) -> bool;
 }
 
 /// The files that were read, where they stay.
@@ -94,6 +105,8 @@ pub(crate) struct Program<'f> {
     config: &'f Config,
     plugins: Option<&'f PluginFacts>,
     modules: FrozenMap<PathBuf, Box<Option<Parsed<'f>>>>,
+    /// Modules of which all imports are there.
+    sound: RwLock<HashSet<PathBuf>>,
 }
 
 /// Modules that pytest has imported before it imports a test, so that no file can take their place.
@@ -151,6 +164,7 @@ impl<'f> Program<'f> {
             config,
             plugins,
             modules: FrozenMap::new(),
+            sound: RwLock::default(),
         }
     }
 
@@ -281,6 +295,20 @@ impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
                 })
         });
         (!hooked).then_some(false)
+    }
+
+    fn has_module(&self, package: &Path, name: &str) -> bool {
+        package.parent().is_some_and(|dir| has(dir, name))
+    }
+
+    fn are_there(&self, modules: HashSet<&Path>) {
+        let mut sound = self.sound.write().unwrap_or_else(PoisonError::into_inner);
+        sound.extend(modules.into_iter().map(Path::to_owned));
+    }
+
+    fn is_known_to_be_there(&self, module: &Path) -> bool {
+        let sound = self.sound.read().unwrap_or_else(PoisonError::into_inner);
+        sound.contains(module)
     }
 }
 

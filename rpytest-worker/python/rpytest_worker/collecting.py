@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import platform
 import sys
 import tempfile
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -84,6 +85,8 @@ class Collecting:
                 "marks": [],
                 "search_path": [],
                 "modules": sorted({*sys.builtin_module_names, *sys.stdlib_module_names}),
+                "python": platform.python_version(),
+                "pytest": pytest.__version__,
             },
         }
 
