@@ -9,10 +9,13 @@
     expect(dead_code, reason = "only a parser makes most of the facts")
 )]
 
+mod branches;
 mod expr;
 mod imports;
+mod lines;
 mod nesting;
 mod source;
+mod watch;
 mod words;
 
 #[cfg(feature = "ruff")]
@@ -153,12 +156,15 @@ pub(crate) struct Class {
 
 /// The code that makes a [`ModuleSummary`]. What one version of it made, no other may use.
 #[cfg(feature = "cache")]
-pub(crate) const CODE: [&str; 12] = [
+pub(crate) const CODE: [&str; 15] = [
     include_str!("mod.rs"),
+    include_str!("branches.rs"),
     include_str!("expr.rs"),
     include_str!("imports.rs"),
+    include_str!("lines.rs"),
     include_str!("nesting.rs"),
     include_str!("source.rs"),
+    include_str!("watch.rs"),
     include_str!("words.rs"),
     include_str!("ruff.rs"),
     include_str!("ruff/exposed.rs"),

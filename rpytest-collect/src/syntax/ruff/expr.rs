@@ -3,10 +3,8 @@
 use ruff_python_ast as ast;
 use ruff_python_ast::visitor::{self, Visitor};
 
+use crate::syntax::expr::MAX_DEPTH;
 use crate::syntax::{Comparison, Comprehension, Expr, Generator, Lambda, Makes, Operator};
-
-/// Deeper ones are opaque: to walk and to drop them must not take more stack than any caller has.
-const MAX_DEPTH: u32 = 64;
 
 pub(super) fn opaque(expr: &ast::Expr) -> Expr {
     Expr::Opaque(mentions(expr))
@@ -226,12 +224,9 @@ fn f_string(text: &ast::ExprFString, depth: u32) -> Option<Expr> {
                         ast::ConversionFlag::None | ast::ConversionFlag::Str if plain => {
                             lower_at(&value.expression, depth)
                         }
-                        ast::ConversionFlag::Repr if plain => Expr::Call {
-                            // As the builtin; a module that shadows it is asked by its name.
-                            func: Box::new(Expr::Name("repr".to_owned())),
-                            args: vec![lower_at(&value.expression, depth)],
-                            keywords: Vec::new(),
-                        },
+                        ast::ConversionFlag::Repr if plain => {
+                            Expr::repr(lower_at(&value.expression, depth))
+                        }
                         _ => return None,
                     };
                     parts.push(value);
@@ -239,7 +234,7 @@ fn f_string(text: &ast::ExprFString, depth: u32) -> Option<Expr> {
             }
         }
     }
-    Some(Expr::FString(parts))
+    Some(Expr::f_string(parts))
 }
 
 fn operator(op: ast::Operator) -> Option<Operator> {
