@@ -595,6 +595,7 @@ fn explain(problem: SyntaxProblem, path: &str) -> (Reason, Option<Diagnostic>) {
             Reason::SyntaxError { line },
             diagnostic(Some(line), message),
         ),
+        SyntaxProblem::Unsupported { line } => (Reason::UnsupportedSyntax { line }, None),
         SyntaxProblem::ParserPanicked => (
             Reason::ParserFailed,
             diagnostic(None, "the parser failed".to_owned()),

@@ -28,6 +28,11 @@ pub enum Reason {
         /// 1-based line.
         line: u32,
     },
+    /// The parser that the crate was built with does not know this syntax, which may be valid.
+    UnsupportedSyntax {
+        /// 1-based line.
+        line: u32,
+    },
     /// The source has an encoding that is not read natively.
     Encoding {
         /// The name concerned.
@@ -248,6 +253,7 @@ impl Reason {
             Self::Unreadable => "unreadable",
             Self::TooLarge { .. } => "too-large",
             Self::TooDeep { .. } => "too-deep",
+            Self::UnsupportedSyntax { .. } => "unsupported-syntax",
             Self::Encoding { .. } => "encoding",
             Self::ParserFailed => "parser-failed",
             Self::Configuration { .. } => "configuration",
@@ -290,6 +296,7 @@ impl Reason {
         match self {
             Self::SyntaxError { line, .. }
             | Self::TooDeep { line, .. }
+            | Self::UnsupportedSyntax { line, .. }
             | Self::Selection { line, .. }
             | Self::GenerateTestsHook { line, .. }
             | Self::PytestPlugins { line, .. }
@@ -327,6 +334,9 @@ impl fmt::Display for Reason {
             Self::Unreadable => f.write_str("file cannot be read"),
             Self::TooLarge { bytes } => write!(f, "{bytes} bytes are too many to parse natively"),
             Self::TooDeep { line } => write!(f, "nesting too deep at line {line}"),
+            Self::UnsupportedSyntax { line } => {
+                write!(f, "syntax at line {line} that the parser does not know")
+            }
             Self::Encoding { name } => write!(f, "source encoding {name}"),
             Self::ParserFailed => f.write_str("the parser failed"),
             Self::Configuration { name } => write!(f, "configuration {name}"),

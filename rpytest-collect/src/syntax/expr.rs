@@ -136,6 +136,16 @@ impl Expr {
         Expr::FString(joined)
     }
 
+    /// `-operand`.
+    pub(super) fn negative(operand: Expr) -> Expr {
+        match operand {
+            Expr::Int(int) if int == "0" => Expr::Int(int),
+            Expr::Int(int) if !int.starts_with('-') => Expr::Int(format!("-{int}")),
+            Expr::Float(float) => Expr::Float(-float),
+            operand => Expr::Negate(Box::new(operand)),
+        }
+    }
+
     /// What `!r` makes in a format string: as the builtin; a module that shadows it is asked by its name.
     pub(super) fn repr(value: Expr) -> Expr {
         Expr::Call {

@@ -58,12 +58,7 @@ fn lower_at(expr: &ast::Expr, depth: u32) -> Expr {
         ast::Expr::EllipsisLiteral(_) => Expr::Ellipsis,
         ast::Expr::UnaryOp(unary) => match (unary.op, lower_at(&unary.operand, depth)) {
             (ast::UnaryOp::Not, operand) => Expr::Not(Box::new(operand)),
-            (ast::UnaryOp::USub, Expr::Int(int)) if int == "0" => Expr::Int(int),
-            (ast::UnaryOp::USub, Expr::Int(int)) if !int.starts_with('-') => {
-                Expr::Int(format!("-{int}"))
-            }
-            (ast::UnaryOp::USub, Expr::Float(float)) => Expr::Float(-float),
-            (ast::UnaryOp::USub, operand) => Expr::Negate(Box::new(operand)),
+            (ast::UnaryOp::USub, operand) => Expr::negative(operand),
             _ => opaque(expr),
         },
         ast::Expr::Tuple(tuple) => Expr::Tuple(all(&tuple.elts)),
