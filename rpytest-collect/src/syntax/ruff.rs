@@ -126,7 +126,10 @@ impl Lower<'_> {
                 }
                 for clause in &stmt.elif_else_clauses {
                     header.extend(clause.test.as_ref().map(opaque));
-                    body.extend(self.body(&clause.body));
+                    let test = clause.test.as_ref().map(lower);
+                    if !test.is_some_and(|test| never_runs(&test)) {
+                        body.extend(self.body(&clause.body));
+                    }
                 }
                 block(header, Vec::new(), body)
             }

@@ -9,7 +9,7 @@ mod python;
 pub(super) use python::test_python;
 
 /// Keeps a test without optimization to seconds.
-const SAMPLE_BYTES: usize = 5 << 20;
+const SAMPLE_BYTES: usize = 3 << 20;
 
 /// Files and what is in them.
 pub(super) fn sample() -> Vec<(PathBuf, Vec<u8>)> {

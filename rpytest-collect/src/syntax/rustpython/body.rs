@@ -185,7 +185,9 @@ impl<'a> Lower<'a> {
         }
         for (test, clause) in self.layout.clauses(stmt) {
             header.extend(test.map(opaque));
-            body.extend(self.body(clause));
+            if !test.is_some_and(|test| never_runs(&self.lower(test))) {
+                body.extend(self.body(clause));
+            }
         }
         block(header, Vec::new(), body)
     }

@@ -135,7 +135,12 @@ impl Lower<'_> {
                 Expr::Logic(logic.op == ast::BoolOp::And, self.all(&logic.values))
             }
             ast::Expr::Subscript(subscript) => {
-                Expr::Subscript(self.boxed(&subscript.value), self.boxed(&subscript.slice))
+                let slice = match self.expr(&subscript.slice) {
+                    // `x[*y]` means `x[(*y,)]`.
+                    Expr::Starred(inner) => Expr::Tuple(vec![Expr::Starred(inner)]),
+                    slice => slice,
+                };
+                Expr::Subscript(self.boxed(&subscript.value), Box::new(slice))
             }
             ast::Expr::Slice(slice) => {
                 let part =
