@@ -59,6 +59,23 @@ fn both_parsers_make_the_same_of_real_files() {
     assert!(same * 10 > parsed * 9, "{same} of {parsed} were compared");
 }
 
+#[cfg(all(feature = "ruff", feature = "rustpython"))]
+#[test]
+fn both_parsers_make_the_same_of_what_is_unusual() {
+    let source = include_str!("parity/unusual.py");
+    for line_end in ["\n", "\r\n", "\r"] {
+        let bytes = source.replace('\n', line_end).into_bytes();
+        let (one, other) = on_parser_stack(bytes, |source| {
+            (super::ruff::parse(source), super::rustpython::parse(source))
+        })
+        .expect("it is given to them");
+        let (one, other) = (one.expect("it is Python"), other.expect("it is known"));
+        assert!(one == other, "{}", difference(&one, &other));
+        let hook = |summary: &super::ModuleSummary| format!("{summary:?}").matches("Guard").count();
+        assert_eq!(hook(&one), 2, "the file has what it is there for");
+    }
+}
+
 /// The first line in which two summaries differ.
 #[cfg(all(feature = "ruff", feature = "rustpython"))]
 fn difference(one: &super::ModuleSummary, other: &super::ModuleSummary) -> String {

@@ -24,8 +24,11 @@ pub(super) fn sample() -> Vec<(PathBuf, Vec<u8>)> {
         .parent()
         .expect("a workspace");
     let mut own = Vec::new();
-    add_below(&crates.join("rpytest-worker/python"), &mut own);
-    assert!(!own.is_empty(), "the Python side is part of the workspace");
+    for dir in ["rpytest-worker/python", "rpytest-collect/src/syntax/parity"] {
+        let before = own.len();
+        add_below(&crates.join(dir), &mut own);
+        assert!(own.len() > before, "{dir} is part of the workspace");
+    }
     let stdlib = standard_library();
     let mut others = Vec::new();
     add_below(&stdlib, &mut others);
