@@ -277,6 +277,21 @@ fn bad_files_keep_no_neighbour() {
 }
 
 #[test]
+fn line_ends_in_values_are_those_of_python() {
+    let source =
+        "import pytest\n@pytest.mark.parametrize('a', ['''b\nc''', 'd\\re'])\ndef test_x(a): ...\n";
+    for end in ["\r\n", "\r"] {
+        check(
+            &source.replace('\n', end),
+            expect![[r#"
+                test_a.py::test_x[b\nc] :2
+                test_a.py::test_x[d\re] :2
+            "#]],
+        );
+    }
+}
+
+#[test]
 fn only_a_parser_that_knows_all_of_python_says_what_is_none() {
     let expected = if cfg!(feature = "ruff") {
         expect![[r#"

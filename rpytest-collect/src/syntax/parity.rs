@@ -92,6 +92,42 @@ fn difference(one: &super::ModuleSummary, other: &super::ModuleSummary) -> Strin
 }
 
 #[test]
+fn what_nests_as_deeply_as_is_let_through_overflows_no_stack() {
+    // Each link counts for so many.
+    let chain = |weight: usize, before: &str, link: &str, after: &str| {
+        let links = 2_900 / weight;
+        format!("x = {before}{}{after}\n", link.repeat(links))
+    };
+    let ladder: String = (0..299)
+        .map(|depth| format!("{}if x:\n", "    ".repeat(depth)))
+        .collect();
+    let sources = [
+        chain(1, "a", ".b", ""),
+        chain(1, "a", "(1, 2)", ""),
+        chain(1, "a", "[1, *b]", ""),
+        chain(1, "a", " - b", ""),
+        chain(2, "a", " ** b", ""),
+        chain(1, "", "-", "1"),
+        chain(1, "", "not ", "1"),
+        chain(1, "", "a if b else ", "1"),
+        chain(2, "", "lambda a, b: ", "1"),
+        format!("x = {}1{}\n", "(".repeat(299), ")".repeat(299)),
+        format!("x = {}1{}\n", "[f(".repeat(149), ")]".repeat(149)),
+        format!("{ladder}{}pass\n", "    ".repeat(299)),
+        format!("if x: pass\n{}", "elif x: pass\n".repeat(1_999)),
+    ];
+    for source in sources {
+        let start = source[..40].to_owned();
+        let parsed = on_parser_stack(source.into_bytes(), |source| {
+            #[cfg(all(feature = "ruff", feature = "rustpython"))]
+            assert!(super::rustpython::parse(source).is_ok(), "{source:.40}");
+            super::parse(source).is_ok()
+        });
+        assert_eq!(parsed, Some(true), "{start}");
+    }
+}
+
+#[test]
 fn definitions_are_those_of_the_interpreter() {
     let files = files::sample();
     let paths: Vec<_> = files.iter().map(|(path, _)| path.clone()).collect();
