@@ -36,6 +36,7 @@ pub struct Collector {
     directory: PathBuf,
     paths: Vec<PathBuf>,
     options: Vec<String>,
+    environment: Option<HashMap<String, String>>,
     threads: Option<usize>,
     plugins: Option<PluginFacts>,
     #[cfg(feature = "cache")]
@@ -49,6 +50,7 @@ impl Collector {
             directory: directory.into(),
             paths: Vec::new(),
             options: Vec::new(),
+            environment: None,
             threads: None,
             plugins: None,
             #[cfg(feature = "cache")]
@@ -66,6 +68,18 @@ impl Collector {
     /// every file partial.
     pub fn options<S: Into<String>>(mut self, options: impl IntoIterator<Item = S>) -> Self {
         self.options = options.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The environment of the run, such as `std::env::vars()`: the options in `PYTEST_ADDOPTS` come before those of
+    /// [`Collector::options`], `PYTEST_PLUGINS` makes every file partial, and variables in `--rootdir` are
+    /// replaced. By default none of it is set, whatever the environment of this process has.
+    pub fn environment<K: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let variables = variables.into_iter();
+        self.environment = Some(variables.map(|(k, v)| (k.into(), v.into())).collect());
         self
     }
 
@@ -172,7 +186,12 @@ impl Collector {
             }
             arguments.push(path);
         }
-        let mut config = Config::load(&directory, &arguments, &self.options)?;
+        let mut config = Config::load(
+            &directory,
+            &arguments,
+            &self.options,
+            self.environment.as_ref(),
+        )?;
         if arguments.is_empty() && directory == config.rootdir {
             arguments = testpaths(&mut config);
         }
