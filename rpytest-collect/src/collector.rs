@@ -5,7 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::config::testpaths::expand;
 use crate::config::{Config, Settings};
+use crate::glob;
 use crate::graph::{self, ImportGraph};
 use crate::rules::conftest::Conftest;
 use crate::rules::fixtures::Reader;
@@ -192,11 +194,22 @@ impl Collector {
             &self.options,
             self.environment.as_ref(),
         )?;
+        config.pytest = self.plugins.as_ref().and_then(|facts| facts.pytest);
         if arguments.is_empty() && directory == config.rootdir {
             arguments = testpaths(&mut config);
         }
         if arguments.is_empty() {
             arguments.push(directory);
+        }
+        // The ids of what is outside depend on the other arguments.
+        if !arguments
+            .iter()
+            .all(|path| path.starts_with(&config.rootdir))
+        {
+            config.unmodelled("rootdir");
+        }
+        if is_disputed(&arguments, &nodes, &config) {
+            config.unmodelled("overlapping arguments");
         }
         let sources = Sources::new(&config.rootdir);
         #[cfg(feature = "cache")]
@@ -230,20 +243,45 @@ pub(crate) fn normalized(path: &Path) -> PathBuf {
     out
 }
 
-/// The directories of `testpaths`. Patterns are left to Python.
+/// The paths of `testpaths`.
 fn testpaths(config: &mut Config) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for path in config.testpaths.clone() {
-        if path.contains(['*', '?', '[']) {
-            config.reasons.push(Reason::Configuration {
-                name: "testpaths".to_owned(),
-            });
-        } else {
+    for pattern in config.testpaths.clone() {
+        let Some(paths) = expand(&config.rootdir, &pattern) else {
+            config.unmodelled("testpaths");
+            continue;
+        };
+        for path in paths {
             let path = normalized(&config.rootdir.join(path));
-            found.extend(path.exists().then_some(path));
+            // What no plugin collects is an error, as is what does not exist.
+            if path.is_dir() || (path.is_file() && path.extension().is_some_and(|end| end == "py"))
+            {
+                found.push(path);
+            } else {
+                config.unmodelled("testpaths");
+            }
         }
     }
     found
+}
+
+/// Whether versions of pytest differ on arguments that contain others: before 9.0 only a directory that comes after
+/// what contains it adds nothing. Node ids of one file are looked at with its items.
+fn is_disputed(arguments: &[PathBuf], nodes: &[(PathBuf, NodeArgument)], config: &Config) -> bool {
+    if config.pytest.is_some_and(|version| version >= (9, 0)) && !config.keep_duplicates {
+        return false;
+    }
+    let pairs = (0..arguments.len()).flat_map(|at| (at + 1..arguments.len()).map(move |b| (at, b)));
+    pairs
+        .map(|(first, second)| (&arguments[first], &arguments[second]))
+        .any(|(first, second)| match first == second {
+            true if first.is_dir() => config.keep_duplicates,
+            true => nodes.iter().all(|(path, _)| path != first),
+            false => {
+                let after = second.starts_with(first);
+                (after && (config.keep_duplicates || !second.is_dir())) || first.starts_with(second)
+            }
+        })
 }
 
 /// pytest drops an argument that another one contains.
@@ -323,6 +361,11 @@ impl Session<'_> {
                 file: "conftest.py".to_owned(),
                 name: "collect_ignore".to_owned(),
             });
+            let in_environment = walk.unsure.iter().any(|dir| path.starts_with(dir));
+            let in_environment = in_environment.then(|| Reason::Configuration {
+                name: "--collect-in-virtualenv".to_owned(),
+            });
+            let unsure = unsure.into_iter().chain(in_environment);
             let session: Vec<Reason> = session.iter().cloned().chain(unsure).collect();
             self.file(path, *kind, &session, &by_directory, &program)
         })?;
@@ -552,7 +595,7 @@ enum IgnoredBy {
     Perhaps,
 }
 
-/// Whether the nearest `collect_ignore` above a file, or above a directory that it is in, names it.
+/// Whether the nearest `collect_ignore` or `collect_ignore_glob` above a file, or above a directory that it is in, names it.
 fn is_ignored(
     path: &Path,
     arguments: &[PathBuf],
@@ -562,19 +605,31 @@ fn is_ignored(
     path.ancestors()
         .take_while(|path| !arguments.iter().any(|argument| argument.starts_with(path)))
         .any(|path| {
-            let mut above = path.ancestors().skip(1);
-            let nearest = above.find_map(|dir| {
-                let conftest = conftests.get(dir)?;
-                let ignored = conftest.ignored.as_ref()?;
-                Some(match by {
-                    IgnoredBy::Sure => (dir, ignored),
-                    IgnoredBy::Perhaps => (dir, &conftest.may_ignore),
+            let text = path.to_string_lossy();
+            // Each list is that of the nearest conftest that has it.
+            [false, true].into_iter().any(|globs| {
+                let nearest = path.ancestors().skip(1).find_map(|dir| {
+                    let conftest = conftests.get(dir)?;
+                    let ignored = match globs {
+                        true => conftest.ignored_globs.as_ref()?,
+                        false => conftest.ignored.as_ref()?,
+                    };
+                    Some((dir, ignored))
+                });
+                let Some((dir, ignored)) = nearest else {
+                    return false;
+                };
+                let names = match by {
+                    IgnoredBy::Sure => &ignored.sure,
+                    IgnoredBy::Perhaps => &ignored.perhaps,
+                };
+                names.iter().any(|name| {
+                    let named = normalized(&dir.join(name));
+                    match globs {
+                        true => glob::fnmatch(&text, &named.to_string_lossy()),
+                        false => named == path,
+                    }
                 })
-            });
-            nearest.is_some_and(|(dir, ignored)| {
-                ignored
-                    .iter()
-                    .any(|name| normalized(&dir.join(name)) == path)
             })
         })
 }

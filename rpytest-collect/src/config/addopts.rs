@@ -222,7 +222,7 @@ impl Config {
         }
     }
 
-    pub(super) fn unmodelled(&mut self, name: &str) {
+    pub(crate) fn unmodelled(&mut self, name: &str) {
         self.reasons.push(Reason::Configuration {
             name: name.to_owned(),
         });

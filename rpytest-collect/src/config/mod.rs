@@ -3,6 +3,7 @@
 mod addopts;
 mod discover;
 mod ini;
+pub(crate) mod testpaths;
 mod words;
 
 use std::collections::HashMap;
@@ -52,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) legacy_paths: bool,
     failed_first: bool,
     confcutdir: Option<PathBuf>,
+    /// The version of pytest, where it is known.
+    pub(crate) pytest: Option<(u32, u32)>,
     /// What keeps every file from being exact.
     pub(crate) reasons: Vec<Reason>,
     file: Option<PathBuf>,
@@ -131,6 +134,7 @@ impl Config {
             keep_duplicates: false,
             collect_in_virtualenv: false,
             legacy_paths: true,
+            pytest: None,
             failed_first: false,
             confcutdir: None,
             reasons: Vec::new(),

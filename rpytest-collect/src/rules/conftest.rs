@@ -19,12 +19,12 @@ pub(crate) struct Conftest<'a> {
     pub(crate) fixtures: Arc<Fixtures<'a>>,
     /// Those of the modules that it names as plugins.
     pub(crate) plugins: Vec<Arc<Fixtures<'a>>>,
-    /// `collect_ignore`, where it is a literal list that nothing changes.
-    pub(crate) ignored: Option<Vec<String>>,
+    /// `collect_ignore`, where it is a literal list that nothing unseen changes.
+    pub(crate) ignored: Option<Ignored>,
+    /// `collect_ignore_glob`.
+    pub(crate) ignored_globs: Option<Ignored>,
     /// Whether a hook of its gives marks to items of the session.
     pub(crate) gives_marks: bool,
-    /// What it may hold too, by a condition that is not known.
-    pub(crate) may_ignore: Vec<String>,
 }
 
 /// Hooks that see a run but not what is collected.
@@ -101,19 +101,8 @@ impl<'a> Conftest<'a> {
             file: path.to_owned(),
             name: name.to_owned(),
         };
-        // Mentioned once: by the list itself, and by no function that might change it.
-        let mentions = text
-            .windows(14)
-            .filter(|window| *window == b"collect_ignore")
-            .count();
-        let additions = additions(&summary.body);
-        if let Some(ignored) = ignored(module, reader)
-            && mentions == ignored.mentions + additions.len()
-        {
-            conftest.ignored = Some(ignored.sure);
-            conftest.may_ignore = ignored.perhaps;
-            conftest.may_ignore.extend(additions.into_iter().flatten());
-        }
+        conftest.ignored = ignored(module, reader, "collect_ignore");
+        conftest.ignored_globs = ignored(module, reader, "collect_ignore_glob");
         if let Some(Binding {
             bound: Bound::Function(hook),
             ..
@@ -134,6 +123,7 @@ impl<'a> Conftest<'a> {
                     None => conftest.session.push(dynamic(name)),
                 },
                 "collect_ignore" if conftest.ignored.is_some() => {}
+                "collect_ignore_glob" if conftest.ignored_globs.is_some() => {}
                 "collect_ignore" | "collect_ignore_glob" => conftest.below.push(dynamic(name)),
                 "pytest_generate_tests" if !fixtures.generated.is_empty() => {}
                 "pytest_collection_modifyitems" if only_marks(names.get(name)) => {
@@ -220,21 +210,21 @@ fn only_marks(bindings: &[Binding<'_>]) -> bool {
     matches!(bindings, [Binding { bound: Bound::Function(hook), .. }] if hook.only_marks)
 }
 
-/// The value of `collect_ignore`, as its bindings have it.
-struct Ignored {
-    sure: Vec<String>,
-    perhaps: Vec<String>,
-    /// How many statements bind it.
-    mentions: usize,
+/// The value of `collect_ignore` or `collect_ignore_glob`.
+#[derive(Debug)]
+pub(crate) struct Ignored {
+    pub(crate) sure: Vec<String>,
+    /// What is added under a condition that is not known.
+    pub(crate) perhaps: Vec<String>,
 }
 
-/// A list of texts, and what `+=` adds to it, in a branch or not.
-fn ignored<'a>(module: Module<'a>, reader: Reader<'a>) -> Option<Ignored> {
-    let bindings = module.names.get("collect_ignore");
+/// A list of texts, and what is added to it, in a branch or not. None where it may be changed otherwise: by
+/// a function, say, which would have to mention it.
+fn ignored<'a>(module: Module<'a>, reader: Reader<'a>, list: &str) -> Option<Ignored> {
+    let bindings = module.names.get(list);
     let mut ignored = Ignored {
         sure: Vec::new(),
         perhaps: Vec::new(),
-        mentions: bindings.len(),
     };
     for (index, binding) in bindings.iter().enumerate() {
         let Bound::Value(value) = binding.bound else {
@@ -243,7 +233,7 @@ fn ignored<'a>(module: Module<'a>, reader: Reader<'a>) -> Option<Ignored> {
         let added = match value {
             Expr::List(_) if index == 0 && !binding.conditional => value,
             Expr::Binary(old, Operator::Add, added)
-                if index > 0 && **old == Expr::Name("collect_ignore".to_owned()) =>
+                if index > 0 && matches!(&**old, Expr::Name(name) if name == list) =>
             {
                 added
             }
@@ -259,25 +249,40 @@ fn ignored<'a>(module: Module<'a>, reader: Reader<'a>) -> Option<Ignored> {
             kept.push(name.to_string());
         }
     }
-    (!bindings.is_empty()).then_some(ignored)
+    let additions = additions(&module.summary.body, list);
+    let known = bindings.len() + additions.len();
+    ignored.perhaps.extend(additions.into_iter().flatten());
+    (!bindings.is_empty() && mentions(module.words.as_bytes(), list) == known).then_some(ignored)
 }
 
-/// What each `collect_ignore.extend([..])` or `.append(..)` of literals adds, in a branch or not.
-fn additions(body: &[Stmt]) -> Vec<Vec<String>> {
+/// How often a text has a name, and not as the beginning of a longer one.
+fn mentions(text: &[u8], name: &str) -> usize {
+    let name = name.as_bytes();
+    let longer =
+        |after: Option<&u8>| after.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
+    let at = text.windows(name.len()).enumerate();
+    at.filter(|(at, window)| *window == name && !longer(text.get(at + name.len())))
+        .count()
+}
+
+/// What each `extend([..])` or `append(..)` of literals adds to a list, in a branch or not.
+fn additions(body: &[Stmt], list: &str) -> Vec<Vec<String>> {
     let mut out = Vec::new();
     for stmt in body {
         match &stmt.kind {
-            StmtKind::Block { body, .. } => out.extend(additions(body)),
+            StmtKind::Block { body, .. } => out.extend(additions(body, list)),
             StmtKind::Expr(Expr::Call {
                 func,
                 args,
                 keywords,
             }) if keywords.is_empty() => {
-                let added = match (func.dotted().as_deref(), args.as_slice()) {
-                    (Some("collect_ignore.extend"), [Expr::List(items) | Expr::Tuple(items)]) => {
+                let func = func.dotted().unwrap_or_default();
+                let method = func.strip_prefix(list);
+                let added = match (method, args.as_slice()) {
+                    (Some(".extend"), [Expr::List(items) | Expr::Tuple(items)]) => {
                         super::marks::literal_names(items)
                     }
-                    (Some("collect_ignore.append"), [Expr::Str(name)]) => Some(vec![name.clone()]),
+                    (Some(".append"), [Expr::Str(name)]) => Some(vec![name.clone()]),
                     _ => None,
                 };
                 out.extend(added);
