@@ -40,7 +40,8 @@ const T: &str =
 include!("real_pytest_config/rows.rs");
 
 /// Words that begin an option whose value is the next.
-const WITH_VALUE: [&str; 9] = [
+const WITH_VALUE: [&str; 10] = [
+    "-W",
     "-c",
     "-k",
     "-m",

@@ -101,8 +101,18 @@ impl<'a> Conftest<'a> {
             file: path.to_owned(),
             name: name.to_owned(),
         };
-        conftest.ignored = ignored(module, reader, "collect_ignore");
-        conftest.ignored_globs = ignored(module, reader, "collect_ignore_glob");
+        let lists = ["collect_ignore", "collect_ignore_glob"];
+        let [listed, globs] = lists.map(|list| ignored(module, reader, list));
+        // Mentioned by these alone, and by no function that might change one.
+        let known: usize = [&listed, &globs]
+            .into_iter()
+            .flatten()
+            .map(|list| list.mentions)
+            .sum();
+        if contains_times(text, "collect_ignore") == known {
+            conftest.ignored = listed;
+            conftest.ignored_globs = globs;
+        }
         if let Some(Binding {
             bound: Bound::Function(hook),
             ..
@@ -216,15 +226,17 @@ pub(crate) struct Ignored {
     pub(crate) sure: Vec<String>,
     /// What is added under a condition that is not known.
     pub(crate) perhaps: Vec<String>,
+    /// How many statements make it.
+    mentions: usize,
 }
 
-/// A list of texts, and what is added to it, in a branch or not. None where it may be changed otherwise: by
-/// a function, say, which would have to mention it.
+/// A list of texts, and what is added to it, in a branch or not.
 fn ignored<'a>(module: Module<'a>, reader: Reader<'a>, list: &str) -> Option<Ignored> {
     let bindings = module.names.get(list);
     let mut ignored = Ignored {
         sure: Vec::new(),
         perhaps: Vec::new(),
+        mentions: bindings.len(),
     };
     for (index, binding) in bindings.iter().enumerate() {
         let Bound::Value(value) = binding.bound else {
@@ -250,19 +262,14 @@ fn ignored<'a>(module: Module<'a>, reader: Reader<'a>, list: &str) -> Option<Ign
         }
     }
     let additions = additions(&module.summary.body, list);
-    let known = bindings.len() + additions.len();
+    ignored.mentions += additions.len();
     ignored.perhaps.extend(additions.into_iter().flatten());
-    (!bindings.is_empty() && mentions(module.words.as_bytes(), list) == known).then_some(ignored)
+    (!bindings.is_empty()).then_some(ignored)
 }
 
-/// How often a text has a name, and not as the beginning of a longer one.
-fn mentions(text: &[u8], name: &str) -> usize {
-    let name = name.as_bytes();
-    let longer =
-        |after: Option<&u8>| after.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
-    let at = text.windows(name.len()).enumerate();
-    at.filter(|(at, window)| *window == name && !longer(text.get(at + name.len())))
-        .count()
+fn contains_times(text: &[u8], word: &str) -> usize {
+    let windows = text.windows(word.len());
+    windows.filter(|window| *window == word.as_bytes()).count()
 }
 
 /// What each `extend([..])` or `append(..)` of literals adds to a list, in a branch or not.

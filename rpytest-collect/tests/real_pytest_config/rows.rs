@@ -49,7 +49,7 @@ const ROWS: &[Row] = &[
     ("a directory and its file", TREE, "", &["sub", "sub/test_a.py"], Partial),
     ("a node and its directory", TREE, "", &["sub/test_a.py::test_t", "sub"], Partial),
     ("arguments in another order", TREE, "", &["test_z.py", "sub/test_a.py", "sub/inner"], Exact),
-    ("options without effect", TREE, "", &["-xvs", "-ra", "-r", "a", "--assert=plain", "--tb=short", "--durations=3", "--durations-min=1", "--showlocals", "--no-header", "-W", "ignore", "--maxfail=2", "--continue-on-collection-errors", "--setup-show", "--color=no", "--log-level=INFO", "--capture=no", "--runxfail", "--full-trace", "--disable-warnings", "--junit-prefix=x", "--doctest-continue-on-failure"], Exact),
+    ("options without effect", TREE, "", &["-xs", "-ra", "-r", "a", "--assert=plain", "--tb=short", "--durations=3", "--durations-min=1", "--showlocals", "--no-header", "-W", "ignore", "--maxfail=2", "--continue-on-collection-errors", "--setup-show", "--color=no", "--log-level=INFO", "--capture=no", "--runxfail", "--full-trace", "--disable-warnings", "--junit-prefix=x", "--doctest-continue-on-failure"], Exact),
     ("plugins of its own", TREE, "", &["-p", "pytester", "-p", "no:junitxml", "-pno:stepwise", "-p", "no:logging", "-p", "no:xdist", "-p", "no:faulthandler", "-p", "no:pastebin", "-p", "no:legacypath"], Exact),
     ("what an older fixture needs", &[("conftest.py", "import pytest\n@pytest.fixture(params=[1, 2])\ndef tmp_path(request): pass\n"), ("test_a.py", "def test_old(tmpdir): pass\n")], "", &["-p", "no:legacypath"], Partial),
     ("what it needs with its plugin", &[("conftest.py", "import pytest\n@pytest.fixture(params=[1, 2])\ndef tmp_path(request): pass\n"), ("test_a.py", "def test_old(tmpdir): pass\n")], "", &[], Exact),
@@ -86,5 +86,5 @@ const ROWS: &[Row] = &[
     ("that file as argument", &[("pkg/__init__.py", T), ("pkg/test_a.py", T)], "", &["pkg/__init__.py"], Exact),
     ("files by a path", &[("pytest.ini", "[pytest]\npython_files = checks/*.py\n"), ("checks/a.py", T), ("checks/deep/b.py", T), ("test_c.py", T)], "", &[], Exact),
     ("a file given by name", &[("other.py", T)], "", &["other.py"], Exact),
-    ("files and directories in one order", &[("b.py/x/test_a.py", T), ("test_b.py", T), ("test_a/test_c.py", T), ("test_a.py", T), ("Z/test_d.py", T), ("z/test_e.py", T)], "", &[], Exact),
+    ("files and directories in one order", &[("b.py/x/test_a.py", T), ("test_b.py", T), ("test_f/test_c.py", T), ("test_f.py", T), ("Z/test_d.py", T), ("z/test_e.py", T)], "", &[], Exact),
 ];
