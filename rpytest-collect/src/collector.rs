@@ -265,8 +265,8 @@ fn testpaths(config: &mut Config) -> Vec<PathBuf> {
     found
 }
 
-/// Whether versions of pytest differ on arguments that contain others: before 9.0 only a directory that comes after
-/// what contains it adds nothing. Node ids of one file are looked at with its items.
+/// Whether versions of pytest differ on arguments that contain others, which have a meaning of their own before 9.0.
+/// Node ids of one file are looked at with its items.
 fn is_disputed(arguments: &[PathBuf], nodes: &[(PathBuf, NodeArgument)], config: &Config) -> bool {
     if config.pytest.is_some_and(|version| version >= (9, 0)) && !config.keep_duplicates {
         return false;
@@ -277,10 +277,7 @@ fn is_disputed(arguments: &[PathBuf], nodes: &[(PathBuf, NodeArgument)], config:
         .any(|(first, second)| match first == second {
             true if first.is_dir() => config.keep_duplicates,
             true => nodes.iter().all(|(path, _)| path != first),
-            false => {
-                let after = second.starts_with(first);
-                (after && (config.keep_duplicates || !second.is_dir())) || first.starts_with(second)
-            }
+            false => first.starts_with(second) || second.starts_with(first),
         })
 }
 

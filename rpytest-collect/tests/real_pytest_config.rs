@@ -1,10 +1,10 @@
 //! Configuration, arguments and the walk, held against a real pytest: one project for each row.
 #![cfg(feature = "ruff")]
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use rpytest_collect::Collector;
 
@@ -83,17 +83,51 @@ fn write(dir: &Path, files: Files) {
     }
 }
 
-/// The ids that pytest prints, or what it complains about.
-fn theirs(output: &Output) -> Result<Vec<String>, String> {
-    let text = String::from_utf8_lossy(&output.stdout);
-    match output.status.code() {
-        Some(0 | 5) => Ok(text
-            .lines()
-            .filter(|line| line.contains("::"))
-            .map(str::to_owned)
-            .collect()),
-        _ => Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr))),
-    }
+/// Runs pytest once for each question, in a child of one process that has imported it.
+const ASK: &str = r#"
+import json, os, sys
+import pytest
+out = []
+for directory, words, environment in json.loads(sys.argv[1]):
+    printed = os.path.normpath(directory) + ".out"
+    child = os.fork()
+    if not child:
+        stream = os.open(printed, os.O_WRONLY | os.O_CREAT)
+        os.dup2(stream, 1)
+        os.dup2(stream, 2)
+        os.chdir(directory)
+        os.environ.update(environment)
+        code = pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *words])
+        sys.stdout.flush()
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    with open(printed) as file:
+        out.append([os.waitstatus_to_exitcode(status), file.read()])
+print(json.dumps(out))
+"#;
+
+/// The ids that pytest prints for each row, or what it complains about.
+fn ask(questions: &str) -> Vec<Result<Vec<String>, String>> {
+    let output = Command::new(test_python())
+        .args(["-c", ASK, questions])
+        .env("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("PYTEST_ADDOPTS")
+        .output()
+        .expect("pytest starts");
+    let answers: Vec<(i32, String)> = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let ids = |text: String| {
+        let ids = text.lines().filter(|line| line.contains("::"));
+        ids.map(str::to_owned).collect()
+    };
+    let answers = answers.into_iter();
+    answers
+        .map(|(code, text)| match code {
+            0 | 5 => Ok(ids(text)),
+            _ => Err(text),
+        })
+        .collect()
 }
 
 /// What is wrong with a row.
@@ -158,46 +192,23 @@ fn compare(row: &Row, dir: &Path, theirs: Result<Vec<String>, String>) -> Option
 
 #[test]
 fn a_project_is_read_as_pytest_reads_it() {
-    let python = test_python();
     let root = tempfile::tempdir().expect("a temporary directory");
     let root = root.path().canonicalize().expect("it exists");
+    let dirs: Vec<_> = (0..ROWS.len())
+        .map(|at| root.join(at.to_string()))
+        .collect();
+    let mut questions = Vec::new();
+    for (row, dir) in ROWS.iter().zip(&dirs) {
+        write(dir, row.1);
+        let environment: BTreeMap<_, _> = environment(row).into_iter().collect();
+        questions.push((dir.join(row.2), words(row), environment));
+    }
+    let answers = ask(&serde_json::to_string(&questions).expect("strings"));
+    assert_eq!(answers.len(), ROWS.len());
     let mut wrong = Vec::new();
-    // Two at a time: most of a process's time is its start.
-    for (at, rows) in ROWS.chunks(2).enumerate() {
-        let running: Vec<_> = rows
-            .iter()
-            .enumerate()
-            .map(|(index, row)| {
-                let dir = root.join(format!("{at}-{index}"));
-                write(&dir, row.1);
-                let child = Command::new(&python)
-                    .args([
-                        "-m",
-                        "pytest",
-                        "--collect-only",
-                        "-q",
-                        "-p",
-                        "no:cacheprovider",
-                    ])
-                    .args(words(row))
-                    .env("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-                    .env("PYTHONDONTWRITEBYTECODE", "1")
-                    .env_remove("PYTEST_ADDOPTS")
-                    .envs(environment(row))
-                    .current_dir(dir.join(row.2))
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::piped())
-                    .stderr(Stdio::piped())
-                    .spawn()
-                    .expect("pytest starts");
-                (row, dir, child)
-            })
-            .collect();
-        for (row, dir, child) in running {
-            let output = child.wait_with_output().expect("pytest ends");
-            if let Some(difference) = compare(row, &dir, theirs(&output)) {
-                wrong.push(format!("{} {:?}\n{difference}\n", row.0, row.3));
-            }
+    for ((row, dir), theirs) in ROWS.iter().zip(&dirs).zip(answers) {
+        if let Some(difference) = compare(row, dir, theirs) {
+            wrong.push(format!("{} {:?}\n{difference}\n", row.0, row.3));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
