@@ -5,7 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::config::testpaths::expand;
 use crate::config::{Config, Settings};
+use crate::glob;
 use crate::graph::{self, ImportGraph};
 use crate::rules::conftest::Conftest;
 use crate::rules::fixtures::Reader;
@@ -36,6 +38,7 @@ pub struct Collector {
     directory: PathBuf,
     paths: Vec<PathBuf>,
     options: Vec<String>,
+    environment: Option<HashMap<String, String>>,
     threads: Option<usize>,
     plugins: Option<PluginFacts>,
     #[cfg(feature = "cache")]
@@ -49,6 +52,7 @@ impl Collector {
             directory: directory.into(),
             paths: Vec::new(),
             options: Vec::new(),
+            environment: None,
             threads: None,
             plugins: None,
             #[cfg(feature = "cache")]
@@ -66,6 +70,18 @@ impl Collector {
     /// every file partial.
     pub fn options<S: Into<String>>(mut self, options: impl IntoIterator<Item = S>) -> Self {
         self.options = options.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The environment of the run, such as `std::env::vars()`: the options in `PYTEST_ADDOPTS` come before those of
+    /// [`Collector::options`], `PYTEST_PLUGINS` makes every file partial, and variables in `--rootdir` are
+    /// replaced. By default none of it is set, whatever the environment of this process has.
+    pub fn environment<K: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let variables = variables.into_iter();
+        self.environment = Some(variables.map(|(k, v)| (k.into(), v.into())).collect());
         self
     }
 
@@ -172,12 +188,28 @@ impl Collector {
             }
             arguments.push(path);
         }
-        let mut config = Config::load(&directory, &arguments, &self.options)?;
+        let mut config = Config::load(
+            &directory,
+            &arguments,
+            &self.options,
+            self.environment.as_ref(),
+        )?;
+        config.pytest = self.plugins.as_ref().and_then(|facts| facts.pytest);
         if arguments.is_empty() && directory == config.rootdir {
             arguments = testpaths(&mut config);
         }
         if arguments.is_empty() {
             arguments.push(directory);
+        }
+        // The ids of what is outside depend on the other arguments.
+        if !arguments
+            .iter()
+            .all(|path| path.starts_with(&config.rootdir))
+        {
+            config.unmodelled("rootdir");
+        }
+        if is_disputed(&arguments, &nodes, &config) {
+            config.unmodelled("overlapping arguments");
         }
         let sources = Sources::new(&config.rootdir);
         #[cfg(feature = "cache")]
@@ -211,20 +243,42 @@ pub(crate) fn normalized(path: &Path) -> PathBuf {
     out
 }
 
-/// The directories of `testpaths`. Patterns are left to Python.
+/// The paths of `testpaths`.
 fn testpaths(config: &mut Config) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for path in config.testpaths.clone() {
-        if path.contains(['*', '?', '[']) {
-            config.reasons.push(Reason::Configuration {
-                name: "testpaths".to_owned(),
-            });
-        } else {
+    for pattern in config.testpaths.clone() {
+        let Some(paths) = expand(&config.rootdir, &pattern) else {
+            config.unmodelled("testpaths");
+            continue;
+        };
+        for path in paths {
             let path = normalized(&config.rootdir.join(path));
-            found.extend(path.exists().then_some(path));
+            // What no plugin collects is an error, as is what does not exist.
+            if path.is_dir() || (path.is_file() && path.extension().is_some_and(|end| end == "py"))
+            {
+                found.push(path);
+            } else {
+                config.unmodelled("testpaths");
+            }
         }
     }
     found
+}
+
+/// Whether versions of pytest differ on arguments that contain others, which have a meaning of their own before 9.0.
+/// Node ids of one file are looked at with its items.
+fn is_disputed(arguments: &[PathBuf], nodes: &[(PathBuf, NodeArgument)], config: &Config) -> bool {
+    if config.pytest.is_some_and(|version| version >= (9, 0)) && !config.keep_duplicates {
+        return false;
+    }
+    let pairs = (0..arguments.len()).flat_map(|at| (at + 1..arguments.len()).map(move |b| (at, b)));
+    pairs
+        .map(|(first, second)| (&arguments[first], &arguments[second]))
+        .any(|(first, second)| match first == second {
+            true if first.is_dir() => config.keep_duplicates,
+            true => nodes.iter().all(|(path, _)| path != first),
+            false => first.starts_with(second) || second.starts_with(first),
+        })
 }
 
 /// pytest drops an argument that another one contains.
@@ -304,6 +358,11 @@ impl Session<'_> {
                 file: "conftest.py".to_owned(),
                 name: "collect_ignore".to_owned(),
             });
+            let in_environment = walk.unsure.iter().any(|dir| path.starts_with(dir));
+            let in_environment = in_environment.then(|| Reason::Configuration {
+                name: "--collect-in-virtualenv".to_owned(),
+            });
+            let unsure = unsure.into_iter().chain(in_environment);
             let session: Vec<Reason> = session.iter().cloned().chain(unsure).collect();
             self.file(path, *kind, &session, &by_directory, &program)
         })?;
@@ -551,7 +610,7 @@ enum IgnoredBy {
     Perhaps,
 }
 
-/// Whether the nearest `collect_ignore` above a file, or above a directory that it is in, names it.
+/// Whether the nearest `collect_ignore` or `collect_ignore_glob` above a file, or above a directory that it is in, names it.
 fn is_ignored(
     path: &Path,
     arguments: &[PathBuf],
@@ -561,19 +620,31 @@ fn is_ignored(
     path.ancestors()
         .take_while(|path| !arguments.iter().any(|argument| argument.starts_with(path)))
         .any(|path| {
-            let mut above = path.ancestors().skip(1);
-            let nearest = above.find_map(|dir| {
-                let conftest = conftests.get(dir)?;
-                let ignored = conftest.ignored.as_ref()?;
-                Some(match by {
-                    IgnoredBy::Sure => (dir, ignored),
-                    IgnoredBy::Perhaps => (dir, &conftest.may_ignore),
+            let text = path.to_string_lossy();
+            // Each list is that of the nearest conftest that has it.
+            [false, true].into_iter().any(|globs| {
+                let nearest = path.ancestors().skip(1).find_map(|dir| {
+                    let conftest = conftests.get(dir)?;
+                    let ignored = match globs {
+                        true => conftest.ignored_globs.as_ref()?,
+                        false => conftest.ignored.as_ref()?,
+                    };
+                    Some((dir, ignored))
+                });
+                let Some((dir, ignored)) = nearest else {
+                    return false;
+                };
+                let names = match by {
+                    IgnoredBy::Sure => &ignored.sure,
+                    IgnoredBy::Perhaps => &ignored.perhaps,
+                };
+                names.iter().any(|name| {
+                    let named = normalized(&dir.join(name));
+                    match globs {
+                        true => glob::fnmatch(&text, &named.to_string_lossy()),
+                        false => named == path,
+                    }
                 })
-            });
-            nearest.is_some_and(|(dir, ignored)| {
-                ignored
-                    .iter()
-                    .any(|name| normalized(&dir.join(name)) == path)
             })
         })
 }

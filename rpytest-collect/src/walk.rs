@@ -23,6 +23,8 @@ pub(crate) struct Walk {
     pub(crate) files: Vec<(PathBuf, Kind)>,
     /// Directories entered that have a `conftest.py`.
     pub(crate) conftests: Vec<PathBuf>,
+    /// Directories that only some versions of pytest take for a virtual environment.
+    pub(crate) unsure: Vec<PathBuf>,
     /// Paths that could not be read, and why.
     pub(crate) problems: Vec<(PathBuf, String)>,
 }
@@ -66,6 +68,11 @@ impl Walk {
             if ignored(&path, &name.to_string_lossy(), config) {
                 continue;
             }
+            match is_environment(&path, config) {
+                Some(true) => continue,
+                Some(false) => {}
+                None => self.unsure.push(path.clone()),
+            }
             if path.is_symlink() {
                 let target = fs::canonicalize(&path).unwrap_or_default();
                 let here = fs::canonicalize(dir).unwrap_or_default();
@@ -108,13 +115,45 @@ fn entries(dir: &Path) -> std::io::Result<Vec<(OsString, bool)>> {
 
 fn ignored(path: &Path, name: &str, config: &Config) -> bool {
     name == "__pycache__"
-        || path.join("pyvenv.cfg").is_file()
-        || path.join("conda-meta/history").is_file()
         || config
             .norecursedirs
             .iter()
             .any(|pattern| glob::matches_path(pattern, &path.to_string_lossy()))
 }
+
+/// pytest's `_in_venv`. None where it depends on the version.
+fn is_environment(path: &Path, config: &Config) -> Option<bool> {
+    if config.collect_in_virtualenv {
+        return Some(false);
+    }
+    let marked = || path.join("pyvenv.cfg").is_file() || path.join("conda-meta/history").is_file();
+    // Until 8.2; 8.3 learnt the second mark in a patch.
+    let activated = || {
+        let scripts = ACTIVATE.iter().map(|name| path.join("bin").join(name));
+        path.join("bin").is_dir()
+            && scripts
+                .into_iter()
+                .any(|path| path.symlink_metadata().is_ok())
+    };
+    match config.pytest {
+        Some(version) if version >= (8, 4) => Some(marked()),
+        Some(version) if version <= (8, 2) => Some(activated()),
+        _ => {
+            let marked = marked();
+            (marked == activated()).then_some(marked)
+        }
+    }
+}
+
+/// What a virtual environment has in its `bin`.
+const ACTIVATE: [&str; 6] = [
+    "activate",
+    "activate.csh",
+    "activate.fish",
+    "Activate",
+    "Activate.bat",
+    "Activate.ps1",
+];
 
 fn kind(path: &Path, config: &Config, given: bool) -> Option<Kind> {
     let text = path.to_string_lossy();

@@ -148,7 +148,6 @@ const QUESTIONS: &[&[&str]] = &[
     &["unit/Deep/test_marks.py::TestDerived::TestInner"],
     &["unit/Deep/test_marks.py::Case::test_case"],
     &["test_root.py::test_root[x[1]]"],
-    &["unit/test_top.py::TestA", "unit", "-k", "test_a"],
 ];
 
 /// Expressions that pytest refuses, or takes, for both options.

@@ -37,8 +37,62 @@ const NAMES: [&str; 7] = [
     "setup.cfg",
 ];
 
+/// What options say before there is a configuration.
+#[derive(Debug, Default)]
+pub(super) struct Setup {
+    /// `-c`, absolute.
+    pub(super) file: Option<PathBuf>,
+    /// `--rootdir`, absolute and with its variables replaced.
+    pub(super) rootdir: Option<PathBuf>,
+    /// `-o`, in order.
+    pub(super) overrides: Vec<(String, String)>,
+}
+
 /// `paths` are absolute and exist.
-pub(super) fn determine_setup(invocation: &Path, paths: &[PathBuf]) -> Result<Found, CollectError> {
+pub(super) fn determine_setup(
+    invocation: &Path,
+    paths: &[PathBuf],
+    setup: &Setup,
+) -> Result<Found, CollectError> {
+    let mut found = match &setup.file {
+        Some(file) => given(file)?,
+        None => search(invocation, paths)?,
+    };
+    if let Some(rootdir) = &setup.rootdir {
+        if !rootdir.is_dir() {
+            return Err(CollectError::Configuration {
+                path: rootdir.clone(),
+                message: "--rootdir is no directory".to_owned(),
+            });
+        }
+        found.rootdir.clone_from(rootdir);
+    }
+    for (key, value) in &setup.overrides {
+        found.keys.retain(|(known, _)| known != key);
+        found.keys.push((key.clone(), Value::Text(value.clone())));
+    }
+    Ok(found)
+}
+
+/// The configuration in a file that `-c` names.
+fn given(file: &Path) -> Result<Found, CollectError> {
+    let refuse = |message: &str| CollectError::Configuration {
+        path: file.to_owned(),
+        message: message.to_owned(),
+    };
+    if !file.is_file() {
+        return Err(refuse("not a file"));
+    }
+    let rootdir = file.parent().ok_or_else(|| refuse("not a file"))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Found {
+        rootdir: rootdir.to_owned(),
+        keys: load(file, &name)?.unwrap_or_default(),
+        file: Some(file.to_owned()),
+    })
+}
+
+fn search(invocation: &Path, paths: &[PathBuf]) -> Result<Found, CollectError> {
     let ancestor = common_ancestor(invocation, paths);
     if let Some(found) = locate(std::slice::from_ref(&ancestor))? {
         return Ok(found);
@@ -137,10 +191,9 @@ fn load(path: &Path, name: &str) -> Result<Option<Keys>, CollectError> {
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
     if !name.ends_with(".toml") {
         let sections = ini::parse(&text).map_err(refuse)?;
-        let wanted = if name == "setup.cfg" {
-            "tool:pytest"
-        } else {
-            "pytest"
+        let wanted = match name.ends_with(".cfg") {
+            true => "tool:pytest",
+            false => "pytest",
         };
         let found = sections.into_iter().find(|(section, _)| section == wanted);
         let keys = found.map(|(_, keys)| {
@@ -149,7 +202,7 @@ fn load(path: &Path, name: &str) -> Result<Option<Keys>, CollectError> {
                 .collect()
         });
         return Ok(match keys {
-            None if name.ends_with("pytest.ini") => Some(Vec::new()),
+            None if matches!(name, "pytest.ini" | ".pytest.ini") => Some(Vec::new()),
             keys => keys,
         });
     }

@@ -3,9 +3,13 @@
 mod addopts;
 mod discover;
 mod ini;
+pub(crate) mod testpaths;
+mod words;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use addopts::Origin;
 use discover::Value;
 
 use crate::select::Selection;
@@ -40,10 +44,21 @@ pub(crate) struct Config {
     pub(crate) strict_ids: bool,
     /// Whether ids keep characters outside of ASCII.
     pub(crate) raw_ids: bool,
+    /// Whether the directories of tests come first on Python's search path (`--import-mode`).
+    pub(crate) prepends: bool,
     /// Whether a warning may be an error.
     pub(crate) strict_warnings: bool,
     /// Whether long values have ids as pytest has them by default.
     pub(crate) short_ids: bool,
+    /// Whether an argument that another one contains counts too.
+    pub(crate) keep_duplicates: bool,
+    pub(crate) collect_in_virtualenv: bool,
+    /// Whether pytest has `tmpdir` and `testdir`.
+    pub(crate) legacy_paths: bool,
+    failed_first: bool,
+    confcutdir: Option<PathBuf>,
+    /// The version of pytest, where it is known.
+    pub(crate) pytest: Option<(u32, u32)>,
     /// What keeps every file from being exact.
     pub(crate) reasons: Vec<Reason>,
     file: Option<PathBuf>,
@@ -119,8 +134,15 @@ impl Config {
             registered_marks: Vec::new(),
             strict_ids: false,
             raw_ids: false,
+            prepends: true,
             strict_warnings: false,
             short_ids: true,
+            keep_duplicates: false,
+            collect_in_virtualenv: false,
+            legacy_paths: true,
+            pytest: None,
+            failed_first: false,
+            confcutdir: None,
             reasons: Vec::new(),
             file: None,
             keys: Vec::new(),
@@ -146,8 +168,22 @@ impl Config {
         invocation: &Path,
         paths: &[PathBuf],
         options: &[String],
+        environment: Option<&HashMap<String, String>>,
     ) -> Result<Self, CollectError> {
-        let found = discover::determine_setup(invocation, paths)?;
+        let variable = |name: &str| environment.and_then(|environment| environment.get(name));
+        let added = variable("PYTEST_ADDOPTS").map(|text| ini::shell_words(text));
+        let mut words = words::split(
+            added
+                .iter()
+                .flatten()
+                .flatten()
+                .cloned()
+                .collect::<Vec<_>>()
+                .as_slice(),
+        );
+        words.extend(words::split(options));
+        let (setup, unmodelled) = addopts::setup(&words, invocation, environment);
+        let found = discover::determine_setup(invocation, paths, &setup)?;
         let mut config = Self::with_defaults(found.rootdir);
         config.invocation = invocation.to_owned();
         config.file = found.file;
@@ -155,8 +191,21 @@ impl Config {
         for (key, value) in &found.keys {
             config.set(key, value);
         }
-        addopts::apply(options, &mut config);
+        addopts::apply(words, Origin::CommandLine, &mut config);
+        for name in unmodelled {
+            config.unmodelled(name);
+        }
+        if added == Some(None) {
+            config.unmodelled("PYTEST_ADDOPTS");
+        }
+        if variable("PYTEST_PLUGINS").is_some_and(|plugins| !plugins.is_empty()) {
+            config.unmodelled("PYTEST_PLUGINS");
+        }
         config.parse_expressions()?;
+        if config.failed_first && config.remembers_failures() {
+            config.unmodelled("--failed-first");
+        }
+        config.cut_conftests();
         if config.doctest_globs.is_empty() {
             config.doctest_globs = strings(&["test*.txt"]);
         }
@@ -166,6 +215,30 @@ impl Config {
     /// Whether a mark is registered: an unknown one is a warning.
     pub(crate) fn registers(&self, mark: &str) -> bool {
         BUILTIN_MARKS.contains(&mark) || self.registered_marks.iter().any(|known| known == mark)
+    }
+
+    /// Where conftests begin: at the configuration file, unless an option says where. Collection lets them begin
+    /// at the root directory, so that the two have to come to the same.
+    fn cut_conftests(&mut self) {
+        let own = self.file.as_deref().and_then(Path::parent);
+        let cut = self.confcutdir.as_deref().or(own);
+        let Some(cut) = cut.filter(|cut| *cut != self.rootdir) else {
+            return;
+        };
+        let within = |dir: &Path, cut: &Path| dir == cut || !cut.starts_with(dir);
+        let differs = cut
+            .ancestors()
+            .chain(self.rootdir.ancestors())
+            .filter(|dir| within(dir, cut) != within(dir, &self.rootdir))
+            .any(|dir| dir.join("conftest.py").is_file());
+        // The names of directories above it are no keywords.
+        if differs || self.keyword.is_some() {
+            let name = match self.confcutdir {
+                Some(_) => "--confcutdir",
+                None => "--rootdir",
+            };
+            self.unmodelled(name);
+        }
     }
 
     fn parse_expressions(&mut self) -> Result<(), CollectError> {
@@ -204,7 +277,7 @@ impl Config {
             "addopts" => {
                 match words() {
                     Some(words) => {
-                        addopts::apply(&words, self);
+                        addopts::apply(words::split(&words), Origin::Configuration, self);
                         self.addopts = words;
                     }
                     None => self.unmodelled(key),

@@ -19,12 +19,12 @@ pub(crate) struct Conftest<'a> {
     pub(crate) fixtures: Arc<Fixtures<'a>>,
     /// Those of the modules that it names as plugins.
     pub(crate) plugins: Vec<Arc<Fixtures<'a>>>,
-    /// `collect_ignore`, where it is a literal list that nothing changes.
-    pub(crate) ignored: Option<Vec<String>>,
+    /// `collect_ignore`, where it is a literal list that nothing unseen changes.
+    pub(crate) ignored: Option<Ignored>,
+    /// `collect_ignore_glob`.
+    pub(crate) ignored_globs: Option<Ignored>,
     /// Whether a hook of its gives marks to items of the session.
     pub(crate) gives_marks: bool,
-    /// What it may hold too, by a condition that is not known.
-    pub(crate) may_ignore: Vec<String>,
 }
 
 /// Hooks that see a run but not what is collected.
@@ -101,18 +101,17 @@ impl<'a> Conftest<'a> {
             file: path.to_owned(),
             name: name.to_owned(),
         };
-        // Mentioned once: by the list itself, and by no function that might change it.
-        let mentions = text
-            .windows(14)
-            .filter(|window| *window == b"collect_ignore")
-            .count();
-        let additions = additions(&summary.body);
-        if let Some(ignored) = ignored(module, reader)
-            && mentions == ignored.mentions + additions.len()
-        {
-            conftest.ignored = Some(ignored.sure);
-            conftest.may_ignore = ignored.perhaps;
-            conftest.may_ignore.extend(additions.into_iter().flatten());
+        let lists = ["collect_ignore", "collect_ignore_glob"];
+        let [listed, globs] = lists.map(|list| ignored(module, reader, list));
+        // Mentioned by these alone, and by no function that might change one.
+        let known: usize = [&listed, &globs]
+            .into_iter()
+            .flatten()
+            .map(|list| list.mentions)
+            .sum();
+        if contains_times(text, "collect_ignore") == known {
+            conftest.ignored = listed;
+            conftest.ignored_globs = globs;
         }
         if let Some(Binding {
             bound: Bound::Function(hook),
@@ -134,6 +133,7 @@ impl<'a> Conftest<'a> {
                     None => conftest.session.push(dynamic(name)),
                 },
                 "collect_ignore" if conftest.ignored.is_some() => {}
+                "collect_ignore_glob" if conftest.ignored_globs.is_some() => {}
                 "collect_ignore" | "collect_ignore_glob" => conftest.below.push(dynamic(name)),
                 "pytest_generate_tests" if !fixtures.generated.is_empty() => {}
                 "pytest_collection_modifyitems" if only_marks(names.get(name)) => {
@@ -226,17 +226,19 @@ fn only_marks(bindings: &[Binding<'_>]) -> bool {
     matches!(bindings, [Binding { bound: Bound::Function(hook), .. }] if hook.only_marks)
 }
 
-/// The value of `collect_ignore`, as its bindings have it.
-struct Ignored {
-    sure: Vec<String>,
-    perhaps: Vec<String>,
-    /// How many statements bind it.
+/// The value of `collect_ignore` or `collect_ignore_glob`.
+#[derive(Debug)]
+pub(crate) struct Ignored {
+    pub(crate) sure: Vec<String>,
+    /// What is added under a condition that is not known.
+    pub(crate) perhaps: Vec<String>,
+    /// How many statements make it.
     mentions: usize,
 }
 
-/// A list of texts, and what `+=` adds to it, in a branch or not.
-fn ignored<'a>(module: Module<'a>, reader: Reader<'a>) -> Option<Ignored> {
-    let bindings = module.names.get("collect_ignore");
+/// A list of texts, and what is added to it, in a branch or not.
+fn ignored<'a>(module: Module<'a>, reader: Reader<'a>, list: &str) -> Option<Ignored> {
+    let bindings = module.names.get(list);
     let mut ignored = Ignored {
         sure: Vec::new(),
         perhaps: Vec::new(),
@@ -249,7 +251,7 @@ fn ignored<'a>(module: Module<'a>, reader: Reader<'a>) -> Option<Ignored> {
         let added = match value {
             Expr::List(_) if index == 0 && !binding.conditional => value,
             Expr::Binary(old, Operator::Add, added)
-                if index > 0 && **old == Expr::Name("collect_ignore".to_owned()) =>
+                if index > 0 && matches!(&**old, Expr::Name(name) if name == list) =>
             {
                 added
             }
@@ -265,25 +267,35 @@ fn ignored<'a>(module: Module<'a>, reader: Reader<'a>) -> Option<Ignored> {
             kept.push(name.to_string());
         }
     }
+    let additions = additions(&module.summary.body, list);
+    ignored.mentions += additions.len();
+    ignored.perhaps.extend(additions.into_iter().flatten());
     (!bindings.is_empty()).then_some(ignored)
 }
 
-/// What each `collect_ignore.extend([..])` or `.append(..)` of literals adds, in a branch or not.
-fn additions(body: &[Stmt]) -> Vec<Vec<String>> {
+fn contains_times(text: &[u8], word: &str) -> usize {
+    let windows = text.windows(word.len());
+    windows.filter(|window| *window == word.as_bytes()).count()
+}
+
+/// What each `extend([..])` or `append(..)` of literals adds to a list, in a branch or not.
+fn additions(body: &[Stmt], list: &str) -> Vec<Vec<String>> {
     let mut out = Vec::new();
     for stmt in body {
         match &stmt.kind {
-            StmtKind::Block { body, .. } => out.extend(additions(body)),
+            StmtKind::Block { body, .. } => out.extend(additions(body, list)),
             StmtKind::Expr(Expr::Call {
                 func,
                 args,
                 keywords,
             }) if keywords.is_empty() => {
-                let added = match (func.dotted().as_deref(), args.as_slice()) {
-                    (Some("collect_ignore.extend"), [Expr::List(items) | Expr::Tuple(items)]) => {
+                let func = func.dotted().unwrap_or_default();
+                let method = func.strip_prefix(list);
+                let added = match (method, args.as_slice()) {
+                    (Some(".extend"), [Expr::List(items) | Expr::Tuple(items)]) => {
                         super::marks::literal_names(items)
                     }
-                    (Some("collect_ignore.append"), [Expr::Str(name)]) => Some(vec![name.clone()]),
+                    (Some(".append"), [Expr::Str(name)]) => Some(vec![name.clone()]),
                     _ => None,
                 };
                 out.extend(added);

@@ -88,6 +88,9 @@ const BUILTIN: [&str; 24] = [
     "tmpdir_factory",
 ];
 
+/// Those of its `legacypath` plugin.
+const LEGACY: [&str; 3] = ["testdir", "tmpdir", "tmpdir_factory"];
+
 /// What fixtures of pytest's own request, which a project may have under the same name.
 fn needs_of_builtin(name: &str) -> &'static [&'static str] {
     match name {
@@ -474,6 +477,8 @@ pub(crate) struct Visible<'v, 'a> {
     pub(crate) plugins: Option<&'a PluginFacts>,
     pub(crate) usefixtures: &'a [String],
     pub(crate) pytest: Option<(u32, u32)>,
+    /// Whether pytest has `tmpdir` and `testdir`.
+    pub(crate) legacy_paths: bool,
 }
 
 /// The order in which the needs of fixtures are followed.
@@ -675,6 +680,10 @@ impl<'a> Visible<'_, 'a> {
             match of_plugin {
                 Some(fixture) if fixture.has_params => return Err(unknown(name)),
                 Some(_) => {}
+                // Nor would it need what it needs.
+                None if !self.legacy_paths && LEGACY.contains(&name.as_str()) => {
+                    return Err(unknown(name));
+                }
                 None if is_builtin(name) || self.plugins.is_some() => {}
                 None => return Err(unknown(name)),
             }

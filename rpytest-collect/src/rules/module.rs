@@ -492,6 +492,7 @@ impl<'a> ModuleCollector<'a> {
             plugins: self.rules.plugins,
             usefixtures: &self.rules.config.usefixtures,
             pytest: self.rules.world.pytest,
+            legacy_paths: self.rules.config.legacy_paths,
         };
         match self.rules.items(at, function, scopes, inherited, &visible) {
             Ok(None) => {}

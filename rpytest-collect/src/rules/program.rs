@@ -196,19 +196,23 @@ impl<'f> Program<'f> {
     /// Directories that are on the search path when a file is imported, those that are there for certain first.
     fn roots(&self, from: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let root = &self.config.rootdir;
-        let mut sure = vec![base(from)];
+        let mut own = vec![base(from)];
         for dir in from
             .ancestors()
             .skip(1)
             .take_while(|dir| dir.starts_with(root))
         {
             if dir.join("conftest.py").is_file() {
-                sure.push(base(&dir.join("conftest.py")));
+                own.push(base(&dir.join("conftest.py")));
             }
         }
         let below = |path: &String| normalized(&root.join(path));
-        sure.extend(self.config.pythonpath.iter().map(below));
-        let likely = vec![root.clone(), root.join("src"), root.join("lib")];
+        let given = self.config.pythonpath.iter().map(below);
+        let project = [root.clone(), root.join("src"), root.join("lib")];
+        let (sure, likely) = match self.config.prepends {
+            true => (own.into_iter().chain(given).collect(), project.into()),
+            false => (given.collect(), own.into_iter().chain(project).collect()),
+        };
         (sure, likely)
     }
 
@@ -230,7 +234,7 @@ impl<'f> Program<'f> {
             [] => return Ok(None),
             [only] => only,
             // What pytest puts in front of everything else.
-            [first, ..] if *first == sure[0] => first,
+            [first, ..] if sure.first() == Some(first) => first,
             _ => return Err(()),
         };
         let shadowed = |facts: &PluginFacts| {
