@@ -89,7 +89,4 @@ const ROWS: &[Row] = &[
     ("files and directories in one order", &[("b.py/x/test_a.py", T), ("test_b.py", T), ("test_f/test_c.py", T), ("test_f.py", T), ("Z/test_d.py", T), ("z/test_e.py", T)], "", &[], Exact),
     ("failures first, of which there are none", &[("pytest.ini", "[pytest]\naddopts = --failed-first\n"), ("test_a.py", T)], "", &["-p", "cacheprovider"], Exact),
     ("failures first", &[("pytest.ini", "[pytest]\naddopts = --ff\n"), (".pytest_cache/v/cache/lastfailed", "{\"test_b.py::test_t\": true}"), ("test_a.py", T), ("test_b.py", T)], "", &["-p", "cacheprovider"], Partial),
-    ("a class that warnings make an error", &[("pytest.ini", "[pytest]\nfilterwarnings = error\n"), ("test_a.py", "def test_a(): pass\nclass TestA:\n    def __init__(self): pass\n    def test_b(self): pass\n"), ("test_b.py", T)], "", &["--continue-on-collection-errors"], Exact),
-    ("no sets of parameters", &[("pytest.ini", "[pytest]\nempty_parameter_set_mark = fail_at_collect\n"), ("test_a.py", "import pytest\n@pytest.mark.parametrize('x', [])\ndef test_a(x): pass\n"), ("test_b.py", T)], "", &[], Exact),
-    ("a function that is no test for warnings", &[("pytest.ini", "[pytest]\naddopts = -W error\n"), ("test_a.py", "def test_a(): yield 1\ndef test_c(): return 1\nclass TestA:\n    def __new__(cls): pass\n"), ("test_b.py", T)], "", &[], Exact),
 ];
