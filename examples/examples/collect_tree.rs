@@ -7,11 +7,24 @@ use std::io::Write as _;
 
 use rpytest_collect::{Collector, Completeness};
 
+/// Options whose value is the next word.
+const VALUE_FOLLOWS: [&str; 7] = ["-W", "-c", "-k", "-m", "-n", "-o", "-p"];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let directory = arguments.next().unwrap_or_else(|| ".".into());
-    let mut collector = Collector::new(directory);
-    let (mut options, paths): (Vec<_>, Vec<_>) = arguments.partition(|word| word.starts_with('-'));
+    let mut collector = Collector::new(directory).environment(std::env::vars_os());
+    let (mut options, mut paths) = (Vec::new(), Vec::new());
+    while let Some(word) = arguments.next() {
+        let has_value = VALUE_FOLLOWS.contains(&word.as_str());
+        match word.starts_with('-') {
+            true => options.push(word),
+            false => paths.push(word),
+        }
+        if has_value {
+            options.extend(arguments.next());
+        }
+    }
     options.retain(|word| match word.strip_prefix("--cache=") {
         Some(file) => {
             collector = collector.clone().cache(file);

@@ -66,7 +66,9 @@ fn is_selection(text: &str) -> bool {
 }
 
 fn list(paths: Vec<PathBuf>, options: Vec<String>) -> Result<u8, Box<dyn Error>> {
-    let mut collector = Collector::new(std::env::current_dir()?).options(options);
+    let mut collector = Collector::new(std::env::current_dir()?)
+        .options(options)
+        .environment(std::env::vars_os());
     if !paths.is_empty() {
         collector = collector.paths(paths);
     }

@@ -1,6 +1,7 @@
 //! The builder, and the one pass over the files.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -73,15 +74,19 @@ impl Collector {
         self
     }
 
-    /// The environment of the run, such as `std::env::vars()`: the options in `PYTEST_ADDOPTS` come before those of
+    /// The environment of the run, such as [`std::env::vars_os`]: the options in `PYTEST_ADDOPTS` come before those of
     /// [`Collector::options`], `PYTEST_PLUGINS` makes every file partial, and variables in `--rootdir` are
-    /// replaced. By default none of it is set, whatever the environment of this process has.
-    pub fn environment<K: Into<String>, V: Into<String>>(
+    /// replaced. By default none of it is set, whatever the environment of this process has. A value
+    /// that is not Unicode is none that pytest could use.
+    pub fn environment<K: Into<OsString>, V: Into<OsString>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        let variables = variables.into_iter();
-        self.environment = Some(variables.map(|(k, v)| (k.into(), v.into())).collect());
+        let text = |(name, value): (K, V)| {
+            let name = name.into().into_string().ok()?;
+            Some((name, value.into().into_string().ok()?))
+        };
+        self.environment = Some(variables.into_iter().filter_map(text).collect());
         self
     }
 

@@ -97,7 +97,7 @@ for directory, words, environment in json.loads(sys.argv[1]):
         os.dup2(stream, 2)
         os.chdir(directory)
         os.environ.update(environment)
-        code = pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *words])
+        code = pytest.main(["--collect-only", "-q", *words])
         sys.stdout.flush()
         os._exit(code)
     _, status = os.waitpid(child, 0)

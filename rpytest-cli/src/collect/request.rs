@@ -80,7 +80,16 @@ const MODELLED: [&str; 6] = [
 ];
 
 /// Options of a configuration that write or print something beside the items.
-const WITH_EFFECTS: [&str; 10] = [
+const WITH_EFFECTS: [&str; 19] = [
+    "--cache-clear",
+    "--failed-first",
+    "--ff",
+    "--html",
+    "--lsof",
+    "--max-warnings",
+    "--pastebin",
+    "--setup-plan",
+    "--trace-config",
     "--cov",
     "--cov-append",
     "--cov-branch",
@@ -91,6 +100,15 @@ const WITH_EFFECTS: [&str; 10] = [
     "--junit-xml",
     "--log-file",
     "-s",
+];
+
+/// Plugins in `addopts` that make no difference to what is printed.
+const UNSEEN_PLUGINS: [&str; 5] = [
+    "pytester",
+    "no:faulthandler",
+    "no:legacypath",
+    "no:threadexception",
+    "no:unraisableexception",
 ];
 
 /// pytest's own plugins, of which only the cache may be switched off here.
@@ -252,10 +270,26 @@ fn has_value(text: &str, option: &str) -> bool {
 /// them it says itself.
 pub(super) fn quiet_of(addopts: &[String]) -> Result<i32, String> {
     let mut quiet = 0;
-    for word in addopts {
+    let mut words = addopts.iter();
+    while let Some(word) = words.next() {
         let name = word.split('=').next().unwrap_or_default();
         if WITH_EFFECTS.contains(&name) || name == "--verbosity" || name == "--color" {
             return Err(format!("{name} in addopts"));
+        }
+        if let Some(plugin) = word.strip_prefix("-p") {
+            let plugin = match plugin {
+                "" => words.next().map_or("", String::as_str),
+                plugin => plugin.trim_start_matches('='),
+            };
+            if !UNSEEN_PLUGINS.contains(&plugin.trim()) {
+                return Err(format!("-p {plugin} in addopts"));
+            }
+        }
+        // Several letters may be one word: `-xq`.
+        let letters = word.strip_prefix('-').unwrap_or_default();
+        let mixed = letters.starts_with(|c| "dlqsvx".contains(c)) && letters.len() > 1;
+        if mixed && verbosity(word).is_none() {
+            return Err(format!("{word} in addopts"));
         }
         quiet += verbosity(word).unwrap_or(0);
     }
@@ -348,5 +382,15 @@ mod tests {
         assert_eq!(quiet("-qq -v --strict-markers"), Ok(1));
         assert_eq!(quiet("--cov=x"), Err("--cov in addopts".to_owned()));
         assert_eq!(quiet("-q -s"), Err("-s in addopts".to_owned()));
+        assert_eq!(quiet("-x -rfE -p pytester -pno:legacypath"), Ok(0));
+        for words in [
+            "-xq",
+            "-p no:terminal",
+            "-pno:terminal",
+            "--ff",
+            "--trace-config",
+        ] {
+            assert!(quiet(words).is_err(), "{words}");
+        }
     }
 }

@@ -195,7 +195,11 @@ fn load(path: &Path, name: &str) -> Result<Option<Keys>, CollectError> {
             true => "tool:pytest",
             false => "pytest",
         };
+        let old = name.ends_with(".cfg") && sections.iter().any(|(section, _)| section == "pytest");
         let found = sections.into_iter().find(|(section, _)| section == wanted);
+        if old && found.is_none() {
+            return Err(refuse("[pytest] instead of [tool:pytest]".to_owned()));
+        }
         let keys = found.map(|(_, keys)| {
             keys.into_iter()
                 .map(|(key, text)| (key, Value::Text(text)))

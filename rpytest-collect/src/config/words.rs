@@ -258,17 +258,17 @@ mod tests {
 
     #[test]
     fn forms_of_one_option() {
-        let keyword = Word::Value("-k", "a".to_owned());
-        assert_eq!(of(&["-k", "a"]), [keyword.clone()]);
-        assert_eq!(of(&["-ka"]), [keyword.clone()]);
-        assert_eq!(of(&["-k=a"]), [keyword.clone()]);
-        assert_eq!(of(&["-xvsk", "a"]), [keyword]);
-        let file = Word::Value("--config-file", "a.ini".to_owned());
-        assert_eq!(of(&["-c", "a.ini"]), [file.clone()]);
-        assert_eq!(of(&["--config-file=a.ini"]), [file]);
-        let filter = Word::Value("--pythonwarnings", "error".to_owned());
-        assert_eq!(of(&["-Werror"]), [filter.clone()]);
-        assert_eq!(of(&["-W", "error"]), [filter]);
+        for words in [&["-k", "a"][..], &["-ka"], &["-k=a"], &["-xvsk", "a"]] {
+            assert_eq!(of(words), [Word::Value("-k", "a".to_owned())], "{words:?}");
+        }
+        for words in [&["-c", "a"][..], &["-ca"], &["--config-file=a"]] {
+            let expected = [Word::Value("--config-file", "a".to_owned())];
+            assert_eq!(of(words), expected, "{words:?}");
+        }
+        for words in [&["-W", "error"][..], &["-Werror"]] {
+            let expected = [Word::Value("--pythonwarnings", "error".to_owned())];
+            assert_eq!(of(words), expected, "{words:?}");
+        }
         assert_eq!(of(&["--ff"]), [Word::Flag("--failed-first")]);
     }
 

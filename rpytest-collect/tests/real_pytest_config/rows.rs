@@ -87,4 +87,7 @@ const ROWS: &[Row] = &[
     ("files by a path", &[("pytest.ini", "[pytest]\npython_files = checks/*.py\n"), ("checks/a.py", T), ("checks/deep/b.py", T), ("test_c.py", T)], "", &[], Exact),
     ("a file given by name", &[("other.py", T)], "", &["other.py"], Exact),
     ("files and directories in one order", &[("b.py/x/test_a.py", T), ("test_b.py", T), ("test_f/test_c.py", T), ("test_f.py", T), ("Z/test_d.py", T), ("z/test_e.py", T)], "", &[], Exact),
+    ("failures first, of which there are none", &[("pytest.ini", "[pytest]\naddopts = --failed-first\n"), ("test_a.py", T)], "", &["-p", "cacheprovider"], Exact),
+    ("failures first", &[("pytest.ini", "[pytest]\naddopts = --ff\n"), (".pytest_cache/v/cache/lastfailed", "{\"test_b.py::test_t\": true}"), ("test_a.py", T), ("test_b.py", T)], "", &["-p", "cacheprovider"], Partial),
+    ("a section of old", &[("setup.cfg", "[pytest]\n"), ("test_a.py", T)], "", &[], Exact),
 ];
