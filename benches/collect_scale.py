@@ -117,14 +117,30 @@ def run(
         stderr=subprocess.DEVNULL,
     )
     assert process.stdout is not None
-    lines = process.stdout.read().count(b"::")
+    lines, peak, rest = 0, 0, b""
+    # Each prints last: when something can be read, all of its memory has been used. What `wait4` says
+    # would have that of this process in it, from before the command took its place.
+    while chunk := os.read(process.stdout.fileno(), 1 << 16):
+        peak = max(peak, high_water(process.pid))
+        *whole, rest = (rest + chunk).split(b"\n")
+        lines += sum(b".py::" in line for line in whole)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command[0]}: exit code {process.returncode}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return wall, usage.ru_maxrss * unit, lines
+    return wall, peak or usage.ru_maxrss * unit, lines
+
+
+def high_water(pid: int) -> int:
+    """The most memory that a process has had, in bytes. 0 where the system does not say."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(found[0]) * 1024 if found else 0
 
 
 def main() -> None:
