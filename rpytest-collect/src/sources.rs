@@ -1,5 +1,6 @@
 //! What is kept of each file: read and parsed, or taken from the cache.
 
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,17 @@ pub(crate) struct FileFacts {
 }
 
 impl FileFacts {
+    /// Of a file that is too large to be read. To read a FIFO would wait for somebody to write.
+    pub(crate) fn without_reading(metadata: &Metadata) -> io::Result<Option<Self>> {
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
+        }
+        Ok(syntax::too_large(metadata.len()).map(|problem| Self {
+            summary: Err(problem),
+            words: String::new(),
+        }))
+    }
+
     /// To be called on a thread with [`syntax::STACK_BYTES`] of stack.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self {
@@ -50,7 +62,11 @@ impl Sources {
         if let (Some(cache), Some(key)) = (&self.cache, self.key(path)) {
             return cache.facts(key, path);
         }
-        Ok(FileFacts::of(&std::fs::read(path)?))
+        let metadata = std::fs::metadata(path)?;
+        match FileFacts::without_reading(&metadata)? {
+            Some(facts) => Ok(facts),
+            None => Ok(FileFacts::of(&std::fs::read(path)?)),
+        }
     }
 
     /// Writes the cache. What is wrong with it, if anything.

@@ -123,7 +123,11 @@ impl Cache {
 
     /// The facts of a file, which is read only if it is not the one that was read before.
     pub(crate) fn facts(&self, key: &str, path: &Path) -> io::Result<FileFacts> {
-        let stamp = Stamp::new(&fs::metadata(path)?);
+        let metadata = fs::metadata(path)?;
+        if let Some(facts) = FileFacts::without_reading(&metadata)? {
+            return Ok(facts);
+        }
+        let stamp = Stamp::new(&metadata);
         let old = self.stored.entries.get(key);
         if let Some(old) = old.filter(|old| stamp.is(&old.stamp))
             && let Some(facts) = self.decode(old)

@@ -365,8 +365,10 @@ fn everywhere(config: &Config) -> Everywhere {
     let is_plugin = ["pyproject.toml", "setup.cfg", "setup.py"]
         .iter()
         .any(|name| {
-            std::fs::read(config.rootdir.join(name))
-                .is_ok_and(|text| memchr::memmem::find(&text, b"pytest11").is_some())
+            let path = config.rootdir.join(name);
+            path.is_file()
+                && std::fs::read(path)
+                    .is_ok_and(|text| memchr::memmem::find(&text, b"pytest11").is_some())
         });
     Everywhere {
         plugins: plugins.cloned().map(Import::Module).collect(),

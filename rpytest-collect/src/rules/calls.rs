@@ -348,6 +348,9 @@ pub(super) fn percent(format: &str, value: &Value<'_>) -> Option<String> {
     let mut out = String::new();
     let mut chars = format.chars();
     while let Some(c) = chars.next() {
+        if out.len() > MAX_ITEMS {
+            return None;
+        }
         if c != '%' {
             out.push(c);
             continue;
@@ -372,6 +375,9 @@ fn braces(format: &str, args: &[Value<'_>], keywords: &[(&str, Value<'_>)]) -> O
     let mut rest = format;
     let mut next = 0;
     while let Some(at) = rest.find(['{', '}']) {
+        if out.len() > MAX_ITEMS {
+            return None;
+        }
         out.push_str(&rest[..at]);
         let doubled = rest[at..].starts_with("{{") || rest[at..].starts_with("}}");
         if doubled {
@@ -469,9 +475,16 @@ fn of_text<'a>(
                     })
                     .collect()
             });
+            let texts = texts.filter(|texts| {
+                let own: usize = texts.iter().map(|part| part.len() + text.len()).sum();
+                own <= MAX_ITEMS
+            });
             texts.map_or(Value::Instance, |texts| Value::str(texts.join(text)))
         }
-        ("replace", [Value::Str(from), Value::Str(to)]) if !from.is_empty() => {
+        ("replace", [Value::Str(from), Value::Str(to)])
+            if !from.is_empty()
+                && (text.len() / from.len()).saturating_mul(to.len()) <= MAX_ITEMS =>
+        {
             Value::str(text.replace(&**from, to))
         }
         ("encode", []) => Value::Bytes(text.as_bytes().into()),
@@ -799,6 +812,12 @@ fn iterator<'a>(
         }
         _ => return None,
     };
+    // Whatever they hold, each makes every row longer.
+    if lists.len() > 16 && name == "product"
+        || lists.iter().map(Vec::len).sum::<usize>() > MAX_ITEMS
+    {
+        return None;
+    }
     if name != "product" {
         return Some(lists.into_iter().flatten().collect());
     }

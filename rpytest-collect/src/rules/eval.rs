@@ -7,7 +7,7 @@ use super::calls;
 use super::names::{Bound, Names};
 use super::outside;
 use super::program::Module;
-use super::resolve::{Changed, Thing, World};
+use super::resolve::{self, Changed, Thing, World};
 use super::value::Value;
 use crate::syntax::{Class, Comparison, Comprehension, Expr, Generator, Lambda, Makes, Operator};
 
@@ -39,13 +39,47 @@ impl<'s, 'a> Evaluator<'s, 'a> {
 
     /// The value of an expression of a module.
     pub(crate) fn value(&mut self, at: Module<'a>, expr: &'a Expr) -> Value<'a> {
-        let Some(budget) = self.budget.checked_sub(1) else {
+        if !self.charge(1) {
             return Value::Unknown;
-        };
-        self.budget = budget;
-        if let Some(value) = Value::literal(expr) {
-            return value;
         }
+        let value = match Value::literal(expr) {
+            Some(value) => value,
+            None => self.evaluate(at, expr),
+        };
+        self.bounded(value)
+    }
+
+    /// Takes from the budget. Whether it was there.
+    pub(super) fn charge(&mut self, cost: usize) -> bool {
+        let left = u32::try_from(cost).map_or(None, |cost| self.budget.checked_sub(cost));
+        self.budget = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// A value that can be held, at its price: whoever asks for a value looks at its elements.
+    fn bounded(&mut self, value: Value<'a>) -> Value<'a> {
+        match value.length() {
+            length if length > MAX_ITEMS => match value {
+                Value::Str(_) | Value::Bytes(_) => Value::Instance,
+                _ => Value::Unknown,
+            },
+            length => match self.charge(length / 8) {
+                true => value,
+                false => Value::Unknown,
+            },
+        }
+    }
+
+    /// What a name or a chain of attributes stands for.
+    fn thing(&mut self, at: Module<'a>, expr: &'a Expr) -> Thing<'a> {
+        let thing = self.world.thing(at, expr);
+        match self.charge(resolve::steps() as usize) {
+            true => thing,
+            false => Thing::Unknown,
+        }
+    }
+
+    fn evaluate(&mut self, at: Module<'a>, expr: &'a Expr) -> Value<'a> {
         match expr {
             Expr::Name(name) => self.name(at, name, expr),
             Expr::Attr(value, attr) => self.attr(at, value, attr, expr),
@@ -82,7 +116,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 truth.map_or(Value::Instance, |truth| Value::Bool(!truth))
             }
             Expr::Negate(value) => match self.value(at, value) {
-                Value::Int(value) => Value::Int(-value),
+                Value::Int(value) => value.checked_neg().map_or(Value::Instance, Value::Int),
                 Value::Float(value) => Value::Float(-value),
                 Value::Bool(value) => Value::Int(-i128::from(value)),
                 _ => Value::Instance,
@@ -176,7 +210,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         match self.inner(at, name) {
             Some(value) => value,
             None => {
-                let thing = self.world.thing(at, expr);
+                let thing = self.thing(at, expr);
                 self.of(thing)
             }
         }
@@ -218,7 +252,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
 
     fn attr(&mut self, at: Module<'a>, value: &'a Expr, attr: &str, whole: &'a Expr) -> Value<'a> {
         if !self.is_inner(at, value) {
-            let thing = self.world.thing(at, whole);
+            let thing = self.thing(at, whole);
             if !matches!(thing, Thing::Unknown) {
                 return self.of(thing);
             }
@@ -316,6 +350,9 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 Some("builtins.object") => Value::Nameless,
                 _ => self.elsewhere(Vec::new(), Some(&body), |other| other.value(module, value)),
             };
+            if !self.charge(members.len() / 8) {
+                return None;
+            }
             for member in &members {
                 let Value::Member(_, _, _, other) = member else {
                     continue;
@@ -438,7 +475,10 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 let kind = calls::enumeration(self.world, module, class)?;
                 self.members(module, class, kind)
             }
-            value => value.items(),
+            value => self
+                .charge(value.length() / 8)
+                .then(|| value.items())
+                .flatten(),
         }
     }
 
@@ -515,9 +555,9 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         let mut out = String::new();
         for part in parts {
             match self.value(at, part).text() {
-                Some(text) => out.push_str(&text),
+                Some(text) if out.len() <= MAX_ITEMS => out.push_str(&text),
                 // A text, but not known which.
-                None => return Value::Instance,
+                _ => return Value::Instance,
             }
         }
         Value::str(out)
@@ -533,7 +573,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         // A method of a value that is known.
         if let Expr::Attr(owner, method) = func {
             let outside =
-                !self.is_inner(at, owner) && !matches!(self.world.thing(at, func), Thing::Unknown);
+                !self.is_inner(at, owner) && !matches!(self.thing(at, func), Thing::Unknown);
             if !outside {
                 let owner = self.value(at, owner);
                 let Some(args) = self.display(at, args) else {

@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
             .modules
             .find(module.path, star.level, star.module)
         {
-            Found::Module(inner) if !star.conditional => self.world.exports(inner, 8),
+            Found::Module(inner) if !star.conditional => self.world.exports(inner),
             _ => None,
         }
     }

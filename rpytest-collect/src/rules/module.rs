@@ -340,7 +340,7 @@ impl<'a> ModuleCollector<'a> {
         };
         let exports = match world.modules.find(self.own.path, star.level, star.module) {
             Found::Outside if super::outside::is_standard(star.module) => return,
-            Found::Module(module) if !star.conditional => world.exports(module, 8),
+            Found::Module(module) if !star.conditional => world.exports(module),
             _ => None,
         };
         let Some(exports) = exports else {

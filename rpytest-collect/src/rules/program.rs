@@ -1,6 +1,8 @@
 //! The modules that a test module can reach, each found as Python's import finds it and parsed once.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
@@ -107,6 +109,19 @@ pub(crate) struct Program<'f> {
     modules: FrozenMap<PathBuf, Box<Option<Parsed<'f>>>>,
     /// Modules of which all imports are there.
     sound: RwLock<HashSet<PathBuf>>,
+    /// What imports in the files of a directory name: a rule asks for the same ones again and again, and
+    /// each answer takes dozens of questions to the file system.
+    located: FrozenMap<PathBuf, Box<FrozenMap<String, Box<Located>>>>,
+    /// What is in the directories of the search path; None where that cannot be read.
+    listings: FrozenMap<PathBuf, Box<Option<HashSet<OsString>>>>,
+}
+
+/// Where an import leads.
+#[derive(Debug)]
+enum Located {
+    File(PathBuf),
+    Outside,
+    Unknown,
 }
 
 /// Modules that pytest has imported before it imports a test, so that no file can take their place.
@@ -164,6 +179,8 @@ impl<'f> Program<'f> {
             config,
             plugins,
             modules: FrozenMap::new(),
+            located: FrozenMap::new(),
+            listings: FrozenMap::new(),
             sound: RwLock::default(),
         }
     }
@@ -216,6 +233,58 @@ impl<'f> Program<'f> {
         (sure, likely)
     }
 
+    /// Whether a directory has a module or package of a name.
+    fn holds(&self, dir: &Path, top: &str) -> bool {
+        let listing = match self.listings.get(dir) {
+            Some(listing) => listing,
+            None => self.listings.insert(dir.to_owned(), Box::new(listing(dir))),
+        };
+        let file = format!("{top}.py");
+        let may_have = |name: &str| {
+            listing
+                .as_ref()
+                .is_none_or(|names| names.contains(OsStr::new(name)))
+        };
+        (may_have(&file) && dir.join(&file).is_file()) || (may_have(top) && dir.join(top).is_dir())
+    }
+
+    /// Where an import in a file leads: the same for all files of its directory.
+    fn located(&self, from: &Path, level: u32, module: &str) -> &Located {
+        let dir = from.parent().unwrap_or(from);
+        let known = match self.located.get(dir) {
+            Some(known) => known,
+            None => self.located.insert(dir.to_owned(), Box::default()),
+        };
+        let key = match level {
+            0 => Cow::Borrowed(module),
+            level => Cow::Owned(format!("{level}:{module}")),
+        };
+        match known.get(&*key) {
+            Some(located) => located,
+            None => {
+                let located = self.locate(from, level, module);
+                known.insert(key.into_owned(), Box::new(located))
+            }
+        }
+    }
+
+    fn locate(&self, from: &Path, level: u32, module: &str) -> Located {
+        let file = match level {
+            0 => match self.absolute(from, module) {
+                Ok(None) => return Located::Outside,
+                found => found.ok().flatten(),
+            },
+            dots => from
+                .ancestors()
+                .nth(dots as usize)
+                .and_then(|dir| match module {
+                    "" => Some(dir.join("__init__.py")).filter(|path| path.is_file()),
+                    module => below(dir, module),
+                }),
+        };
+        file.map_or(Located::Unknown, Located::File)
+    }
+
     /// The file of a module by its absolute name; `Err` where that is not certain.
     fn absolute(&self, from: &Path, module: &str) -> Result<Option<PathBuf>, ()> {
         let top = module.split('.').next().unwrap_or_default();
@@ -225,7 +294,7 @@ impl<'f> Program<'f> {
         let (sure, likely) = self.roots(from);
         let mut candidates: Vec<PathBuf> = Vec::new();
         for dir in sure.iter().chain(&likely) {
-            if holds(dir, top) && !candidates.contains(dir) {
+            if self.holds(dir, top) && !candidates.contains(dir) {
                 candidates.push(dir.clone());
             }
         }
@@ -242,7 +311,7 @@ impl<'f> Program<'f> {
                 || facts
                     .search_path
                     .iter()
-                    .any(|dir| !candidates.contains(dir) && holds(dir, top))
+                    .any(|dir| !candidates.contains(dir) && self.holds(dir, top))
         };
         // A directory that only may be on the search path gives way to what is installed.
         if !sure.contains(first) && self.plugins.is_some_and(shadowed) {
@@ -254,21 +323,12 @@ impl<'f> Program<'f> {
 
 impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
     fn find(&'a self, from: &Path, level: u32, module: &str) -> Found<'a> {
-        let path = match level {
-            0 => match self.absolute(from, module) {
-                Ok(Some(path)) => Some(path),
-                Ok(None) => return Found::Outside,
-                Err(()) => None,
-            },
-            dots => from
-                .ancestors()
-                .nth(dots as usize)
-                .and_then(|dir| match module {
-                    "" => Some(dir.join("__init__.py")).filter(|path| path.is_file()),
-                    module => below(dir, module),
-                }),
+        let file = match self.located(from, level, module) {
+            Located::File(path) => self.module(path),
+            Located::Outside => return Found::Outside,
+            Located::Unknown => None,
         };
-        match path.and_then(|path| self.module(&path)) {
+        match file {
             Some(module) => Found::Module(module),
             None => Found::Unknown,
         }
@@ -355,9 +415,15 @@ fn base(path: &Path) -> PathBuf {
     dir.to_owned()
 }
 
-/// Whether a directory has a module or package of a name.
-fn holds(dir: &Path, top: &str) -> bool {
-    dir.join(format!("{top}.py")).is_file() || dir.join(top).is_dir()
+/// The names of what is in a directory. Python too looks for modules there, with the case that they have.
+fn listing(dir: &Path) -> Option<HashSet<OsString>> {
+    match std::fs::read_dir(dir) {
+        Ok(entries) => entries
+            .map(|entry| entry.ok().map(|entry| entry.file_name()))
+            .collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(HashSet::new()),
+        Err(_) => None,
+    }
 }
 
 /// The file of a module in a directory of the search path.

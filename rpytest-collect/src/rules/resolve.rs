@@ -1,5 +1,8 @@
 //! What a name or a chain of attributes stands for, through the modules of the project.
 
+use std::cell::Cell;
+use std::collections::HashSet;
+
 use super::names::{Binding, Bound};
 use super::program::{Found, Module, Modules};
 use crate::syntax::{Class, Expr, Function};
@@ -26,6 +29,26 @@ pub(crate) enum Changed {
 
 /// How far names are followed.
 const DEPTH: u32 = 16;
+/// How many names are followed for one question: stars and names that are bound several times make many ways.
+const MAX_STEPS: u32 = 5_000;
+
+thread_local! {
+    /// Of the question that is being answered on this thread.
+    static STEPS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// How much work the last question was.
+pub(crate) fn steps() -> u32 {
+    STEPS.get()
+}
+
+/// Counts so many names. None where they are too many.
+fn step(names: usize) -> Option<()> {
+    let more = u32::try_from(names).unwrap_or(MAX_STEPS);
+    let steps = STEPS.get().saturating_add(more);
+    STEPS.set(steps);
+    (steps <= MAX_STEPS).then_some(())
+}
 
 /// What is known of all modules.
 #[derive(Clone, Copy)]
@@ -39,16 +62,19 @@ pub(crate) struct World<'a> {
 impl<'a> World<'a> {
     /// What a name, or attributes of one, are in a module.
     pub(crate) fn thing(&self, at: Module<'a>, expr: &'a Expr) -> Thing<'a> {
+        STEPS.set(0);
         self.follow(at, expr, DEPTH)
     }
 
     /// What a module has by a name.
     pub(crate) fn global(&self, at: Module<'a>, name: &str) -> Thing<'a> {
+        STEPS.set(0);
         self.lookup(at, name, DEPTH)
     }
 
     /// What one binding of a name stands for.
     pub(crate) fn bound(&self, at: Module<'a>, binding: &Binding<'a>) -> Thing<'a> {
+        STEPS.set(0);
         self.binding(at, binding.bound, DEPTH)
     }
 
@@ -88,7 +114,7 @@ impl<'a> World<'a> {
     }
 
     fn lookup(&self, at: Module<'a>, name: &str, depth: u32) -> Thing<'a> {
-        let Some(depth) = depth.checked_sub(1) else {
+        let Some(depth) = depth.checked_sub(1).filter(|_| step(1).is_some()) else {
             return Thing::Unknown;
         };
         if at.summary.rebinds.is_some() {
@@ -175,7 +201,7 @@ impl<'a> World<'a> {
             let Found::Module(module) = self.modules.find(at.path, star.level, star.module) else {
                 return Thing::Unknown;
             };
-            match self.exports(module, depth) {
+            match self.exported(module, depth) {
                 Some(names) if names.iter().any(|export| export == name) => {
                     return match star.conditional {
                         true => Thing::Unknown,
@@ -190,8 +216,15 @@ impl<'a> World<'a> {
     }
 
     /// The names that a star import of a module brings, in the order of its namespace.
-    pub(crate) fn exports(&self, module: Module<'a>, depth: u32) -> Option<Vec<String>> {
+    pub(crate) fn exports(&self, module: Module<'a>) -> Option<Vec<String>> {
+        STEPS.set(0);
+        self.exported(module, DEPTH / 2)
+    }
+
+    fn exported(&self, module: Module<'a>, depth: u32) -> Option<Vec<String>> {
         let depth = depth.checked_sub(1)?;
+        // Only as many as a file can hold are more than this allows.
+        step(1 + module.names.iter().count() / 64)?;
         if module.summary.rebinds.is_some() {
             return None;
         }
@@ -206,8 +239,9 @@ impl<'a> World<'a> {
             _ => return None,
         }
         let mut names: Vec<String> = Vec::new();
+        let mut known = HashSet::new();
         let mut add = |name: &str| {
-            if !name.starts_with('_') && !names.iter().any(|known| known == name) {
+            if !name.starts_with('_') && known.insert(name.to_owned()) {
                 names.push(name.to_owned());
             }
         };
@@ -219,7 +253,7 @@ impl<'a> World<'a> {
                 let (Found::Module(inner), false) = (inner, star.conditional) else {
                     return None;
                 };
-                self.exports(inner, depth)?
+                self.exported(inner, depth)?
                     .iter()
                     .for_each(|name| add(name));
             }

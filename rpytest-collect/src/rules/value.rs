@@ -52,6 +52,9 @@ pub(crate) struct Param<'a> {
     pub(crate) marked: bool,
 }
 
+/// Values within one of which the text is made, or which is compared.
+const MAX_VALUES: usize = 20_000;
+
 impl<'a> Value<'a> {
     pub(crate) fn str(text: impl AsRef<str>) -> Self {
         Value::Str(text.as_ref().into())
@@ -87,6 +90,43 @@ impl<'a> Value<'a> {
             self,
             Value::List(_) | Value::Set(_) | Value::Dict(_) | Value::Iterator(_)
         )
+    }
+
+    /// How many elements or bytes it has.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Value::Tuple(items)
+            | Value::List(items)
+            | Value::Set(items)
+            | Value::Range(items)
+            | Value::Iterator(items) => items.len(),
+            Value::Dict(items) => items.len(),
+            Value::Str(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it has few enough values within it to look at all of them. Those that are shared count each
+    /// time: `X = [X, X]` a few times makes more than can ever be looked at.
+    fn is_small(&self) -> bool {
+        fn count(value: &Value<'_>, left: &mut usize) -> bool {
+            if *left == 0 {
+                return false;
+            }
+            *left -= 1;
+            match value {
+                Value::Tuple(items) | Value::List(items) => {
+                    items.iter().all(|item| count(item, left))
+                }
+                Value::Dict(items) => items
+                    .iter()
+                    .all(|(key, value)| count(key, left) && count(value, left)),
+                _ => true,
+            }
+        }
+        let mut left = MAX_VALUES;
+        count(self, &mut left)
     }
 
     /// What iterating over it gives, where that has an order.
@@ -140,6 +180,9 @@ impl<'a> Value<'a> {
             if a.len() != b.len() {
                 return Some(false);
             }
+            if !self.is_small() || !other.is_small() {
+                return None;
+            }
             let mut equal = true;
             for (a, b) in a.iter().zip(b) {
                 equal &= a.equals(b)?;
@@ -192,6 +235,9 @@ impl<'a> Value<'a> {
             let items: Option<Vec<String>> = items.iter().map(Value::repr).collect();
             items.map(|items| items.join(", "))
         };
+        if !self.is_small() {
+            return None;
+        }
         Some(match self {
             Value::None => "None".to_owned(),
             Value::Bool(true) => "True".to_owned(),

@@ -208,17 +208,20 @@ const PARSER: &str = if cfg!(feature = "ruff") {
 };
 
 /// Files above this are left to Python. The largest test module of the corpus has a tenth of it.
-const MAX_BYTES: usize = 32 << 20;
+const MAX_BYTES: u64 = 32 << 20;
 
 /// Stack of the threads that call [`summarize`]; the nesting bounds are chosen for it.
 pub(crate) const STACK_BYTES: usize = 64 << 20;
 
+/// The problem of a file of so many bytes, if that is one.
+pub(crate) fn too_large(bytes: u64) -> Option<SyntaxProblem> {
+    (bytes > MAX_BYTES).then_some(SyntaxProblem::TooLarge { bytes })
+}
+
 /// Parses one module. To be called on a thread with [`STACK_BYTES`] of stack.
 pub(crate) fn summarize(bytes: &[u8]) -> Result<ModuleSummary, SyntaxProblem> {
-    if bytes.len() > MAX_BYTES {
-        return Err(SyntaxProblem::TooLarge {
-            bytes: bytes.len() as u64,
-        });
+    if let Some(problem) = too_large(bytes.len() as u64) {
+        return Err(problem);
     }
     let source = source::decode(bytes)?;
     nesting::check(&source)?;
