@@ -536,13 +536,31 @@ impl Session<'_> {
         let mut items = collected.items;
         let world = self.world(program);
         select::attach(&mut items, &collected.marked, &parsed, world);
+        let registered = |mark: &str| {
+            let plugins = self.plugins.into_iter().flat_map(|facts| &facts.marks);
+            self.config.registers(mark) || plugins.into_iter().any(|known| known == mark)
+        };
+        let unknown_mark = || {
+            let marks = items.iter().flat_map(|item| &item.facts.marks);
+            marks.clone().any(|mark| !registered(&mark.name))
+        };
+        if self.config.strict_warnings && (!collected.warnings.is_empty() || unknown_mark()) {
+            let name = "filterwarnings".to_owned();
+            return (partial(vec![Reason::Configuration { name }]), None);
+        }
+        let diagnostic = collected.warnings.into_iter().next();
+        let diagnostic = diagnostic.map(|(line, message)| Diagnostic {
+            path: id.clone(),
+            line: Some(line),
+            message,
+        });
         let file = CollectedFile {
             path: id,
             items: in_order(items, &collected.order),
             deselected: 0,
             completeness: Completeness::Exact,
         };
-        (Some((file, collected.wide)), None)
+        (Some((file, collected.wide)), diagnostic)
     }
 }
 
@@ -653,6 +671,7 @@ fn explain(problem: SyntaxProblem, path: &str) -> (Reason, Option<Diagnostic>) {
             Reason::SyntaxError { line },
             diagnostic(Some(line), message),
         ),
+        SyntaxProblem::Unsupported { line } => (Reason::UnsupportedSyntax { line }, None),
         SyntaxProblem::ParserPanicked => (
             Reason::ParserFailed,
             diagnostic(None, "the parser failed".to_owned()),

@@ -23,6 +23,8 @@ pub struct PluginFacts {
     /// Modules by their top-level names that need not be on the search path: built in, frozen, or of the
     /// standard library.
     pub modules: Vec<String>,
+    /// Marks that are registered.
+    pub marks: Vec<String>,
     /// Python's version: major and minor.
     pub python: Option<(u32, u32)>,
     /// pytest's version: major and minor.

@@ -28,6 +28,11 @@ pub enum Reason {
         /// 1-based line.
         line: u32,
     },
+    /// The parser that the crate was built with does not know this syntax, which may be valid.
+    UnsupportedSyntax {
+        /// 1-based line.
+        line: u32,
+    },
     /// The source has an encoding that is not read natively.
     Encoding {
         /// The name concerned.
@@ -207,6 +212,13 @@ pub enum Reason {
         /// 1-based line.
         line: u32,
     },
+    /// Something that is imported is not there, so that the import fails.
+    MissingImport {
+        /// The module, or the name in one.
+        name: String,
+        /// 1-based line.
+        line: u32,
+    },
     /// The order of the tests that share a parameter of a wider scope is not known, or not the same in all
     /// versions of pytest.
     ParameterOrder {
@@ -241,6 +253,7 @@ impl Reason {
             Self::Unreadable => "unreadable",
             Self::TooLarge { .. } => "too-large",
             Self::TooDeep { .. } => "too-deep",
+            Self::UnsupportedSyntax { .. } => "unsupported-syntax",
             Self::Encoding { .. } => "encoding",
             Self::ParserFailed => "parser-failed",
             Self::Configuration { .. } => "configuration",
@@ -270,6 +283,7 @@ impl Reason {
             Self::ParametrizeOption { .. } => "parametrize-option",
             Self::ParametrizeMismatch { .. } => "parametrize-mismatch",
             Self::LongParameter { .. } => "long-parameter",
+            Self::MissingImport { .. } => "missing-import",
             Self::ParameterOrder { .. } => "parameter-order",
             Self::ParametrizedFixture { .. } => "parametrized-fixture",
             Self::UnknownFixture { .. } => "unknown-fixture",
@@ -282,6 +296,7 @@ impl Reason {
         match self {
             Self::SyntaxError { line, .. }
             | Self::TooDeep { line, .. }
+            | Self::UnsupportedSyntax { line, .. }
             | Self::Selection { line, .. }
             | Self::GenerateTestsHook { line, .. }
             | Self::PytestPlugins { line, .. }
@@ -302,6 +317,7 @@ impl Reason {
             | Self::ParametrizeOption { line, .. }
             | Self::ParametrizeMismatch { line, .. }
             | Self::LongParameter { line, .. }
+            | Self::MissingImport { line, .. }
             | Self::ParameterOrder { line, .. }
             | Self::ParametrizedFixture { line, .. }
             | Self::UnknownFixture { line, .. } => Some(*line),
@@ -318,6 +334,9 @@ impl fmt::Display for Reason {
             Self::Unreadable => f.write_str("file cannot be read"),
             Self::TooLarge { bytes } => write!(f, "{bytes} bytes are too many to parse natively"),
             Self::TooDeep { line } => write!(f, "nesting too deep at line {line}"),
+            Self::UnsupportedSyntax { line } => {
+                write!(f, "syntax at line {line} that the parser does not know")
+            }
             Self::Encoding { name } => write!(f, "source encoding {name}"),
             Self::ParserFailed => f.write_str("the parser failed"),
             Self::Configuration { name } => write!(f, "configuration {name}"),
@@ -373,6 +392,9 @@ impl fmt::Display for Reason {
             }
             Self::LongParameter { argument, line } => {
                 write!(f, "long parameter {argument} at line {line}")
+            }
+            Self::MissingImport { name, line } => {
+                write!(f, "{name}, imported at line {line}, is not there")
             }
             Self::ParameterOrder { argument, line } => {
                 write!(

@@ -1,5 +1,5 @@
 //! What comes from other files, and values that are computed: native collection against real pytest.
-#![cfg(feature = "ruff")]
+#![cfg(any(feature = "ruff", feature = "rustpython"))]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
 //! A collection with a cache is the one without, whatever happens to the cache.
-#![cfg(all(feature = "ruff", feature = "cache"))]
+#![cfg(all(any(feature = "ruff", feature = "rustpython"), feature = "cache"))]
 
 use std::fs;
 use std::path::Path;

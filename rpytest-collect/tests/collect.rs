@@ -1,5 +1,5 @@
 //! Tables of sources and what is collected from them.
-#![cfg(feature = "ruff")]
+#![cfg(any(feature = "ruff", feature = "rustpython"))]
 
 use expect_test::{Expect, expect};
 use rpytest_collect::{Collection, Collector, Completeness, PluginFacts};
@@ -259,7 +259,6 @@ fn bad_files_keep_no_neighbour() {
     check_project(
         &[
             ("pytest.ini", ""),
-            ("test_a.py", "def test_x(:\n"),
             ("test_b.py", "x = '\0'\n"),
             ("test_c.py", &deep),
             ("test_d.py", &chain),
@@ -267,15 +266,52 @@ fn bad_files_keep_no_neighbour() {
             ("test_f.py", "def test_x(): ...\n"),
         ],
         expect![[r#"
-            test_a.py syntax-error: syntax error at line 1
             test_b.py syntax-error: syntax error at line 1
             test_c.py too-deep: nesting too deep at line 1
             test_d.py too-deep: nesting too deep at line 1
             test_e.py encoding: source encoding koi8-r
             test_f.py::test_x :1
-            ! test_a.py Some(1)
             ! test_b.py Some(1)
         "#]],
+    );
+}
+
+#[test]
+fn line_ends_in_values_are_those_of_python() {
+    let source =
+        "import pytest\n@pytest.mark.parametrize('a', ['''b\nc''', 'd\\re'])\ndef test_x(a): ...\n";
+    for end in ["\r\n", "\r"] {
+        check(
+            &source.replace('\n', end),
+            expect![[r#"
+                test_a.py::test_x[b\nc] :2
+                test_a.py::test_x[d\re] :2
+            "#]],
+        );
+    }
+}
+
+#[test]
+fn only_a_parser_that_knows_all_of_python_says_what_is_none() {
+    let expected = if cfg!(feature = "ruff") {
+        expect![[r#"
+            test_a.py syntax-error: syntax error at line 2
+            test_b.py::test_x :1
+            ! test_a.py Some(2)
+        "#]]
+    } else {
+        expect![[r#"
+            test_a.py unsupported-syntax: syntax at line 2 that the parser does not know
+            test_b.py::test_x :1
+        "#]]
+    };
+    check_project(
+        &[
+            ("pytest.ini", ""),
+            ("test_a.py", "\ndef test_x(:\n"),
+            ("test_b.py", "def test_x(): ...\n"),
+        ],
+        expected,
     );
 }
 

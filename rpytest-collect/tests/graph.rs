@@ -1,5 +1,5 @@
 //! The import graph against the real thing: what pytest has loaded after a test file is what the graph knows of it.
-#![cfg(feature = "ruff")]
+#![cfg(any(feature = "ruff", feature = "rustpython"))]
 
 use std::collections::BTreeSet;
 use std::fs;

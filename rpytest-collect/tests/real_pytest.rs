@@ -1,5 +1,5 @@
 //! Native collection against the real thing: one tricky project, collected by both.
-#![cfg(feature = "ruff")]
+#![cfg(any(feature = "ruff", feature = "rustpython"))]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
 //! Selection against the real thing: one project, and a table of what is asked of both.
-#![cfg(feature = "ruff")]
+#![cfg(any(feature = "ruff", feature = "rustpython"))]
 
 use std::fs;
 use std::process::Command;

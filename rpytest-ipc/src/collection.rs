@@ -62,6 +62,10 @@ pub struct Surroundings {
     pub search_path: Vec<ByteBuf>,
     /// Top-level modules that need not be on the search path.
     pub modules: Vec<String>,
+    /// The versions of Python and of pytest.
+    pub python: String,
+    /// See `python`.
+    pub pytest: String,
 }
 
 /// A fixture of a plugin.

@@ -1,18 +1,19 @@
 //! One command line that may be answered natively: what is known, what is asked, what is kept.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use rpytest_collect::{CollectedFile, Collection, Collector, Settings};
+use rpytest_collect::{Collection, Collector, Settings};
 use rpytest_worker::Interpreter;
 use rpytest_worker::embedded::cache_directory;
 use rpytest_worker::interpreter::ThisProcess;
 
 use super::answer::{Answer, Form};
+use super::before::{Before, Keys, below_pytests_cache};
 use super::facts::{Known as Environment, ProjectHooks};
 use super::merge::{self, Known};
 use super::python::{self, Collected, Failure};
@@ -34,29 +35,34 @@ enum Outcome {
     Printed(u8),
     /// A genuine session has to answer, in this host if there is one.
     Genuine(String, Option<Box<Ready>>),
+    /// What is known by now of the environment makes other files known, for this reason.
+    Again(String, Box<Ready>),
 }
 
-/// What is known before Python is asked.
-struct Before {
-    settings: Settings,
-    form: Form,
-    keys: Keys,
-    /// What is known of the environment.
-    environment: Option<Environment>,
-    /// Where the items are kept, if pytest has a cache there.
-    kept_in: Option<PathBuf>,
-    record: Option<Record>,
-    native: Collection,
+/// Why the items that were put together are not the answer.
+enum Doubt {
+    /// Files were taken for exact since the plugins were not known.
+    Environment(String),
+    Other(String),
 }
 
 impl Attempt<'_> {
     /// Prints the answer, or lets a session do it, and returns the exit code.
     pub fn run(&self, report: &mut Report) -> u8 {
-        let outcome = self
-            .attempt(report)
-            .unwrap_or_else(|error| Outcome::Genuine(error.to_string(), None));
+        let attempt = |report: &mut Report, ready| {
+            self.attempt(report, ready)
+                .unwrap_or_else(|error| Outcome::Genuine(error.to_string(), None))
+        };
+        let mut outcome = attempt(report, None);
+        if let Outcome::Again(_, ready) = outcome {
+            outcome = attempt(report, Some(ready));
+        }
         match outcome {
             Outcome::Printed(code) => code,
+            Outcome::Again(reason, ready) => {
+                report.genuine(reason);
+                ready.run(self.arguments)
+            }
             Outcome::Genuine(reason, ready) => {
                 report.genuine(reason);
                 match ready {
@@ -67,38 +73,46 @@ impl Attempt<'_> {
         }
     }
 
-    fn attempt(&self, report: &mut Report) -> Result<Outcome, Box<dyn Error>> {
+    fn attempt(
+        &self,
+        report: &mut Report,
+        ready: Option<Box<Ready>>,
+    ) -> Result<Outcome, Box<dyn Error>> {
         if let Some(name) = request::refuse_environment(|name| std::env::var_os(name)) {
             let reason = format!("the environment variable {name} is set");
-            return Ok(Outcome::Genuine(reason, None));
+            return Ok(Outcome::Genuine(reason, ready));
         }
         let before = match self.look()? {
             Ok(before) => before,
-            Err(reason) => return Ok(Outcome::Genuine(reason, None)),
+            Err(reason) => return Ok(Outcome::Genuine(reason, ready)),
         };
         let native = &before.native;
         report.native(native);
         if let Some(problem) = native.diagnostics.first() {
             let reason = format!("{}: {}", problem.path, problem.message);
-            return Ok(Outcome::Genuine(reason, None));
+            return Ok(Outcome::Genuine(reason, ready));
         }
         let walk: Vec<&str> = native.files.iter().map(|file| file.path.as_str()).collect();
         if let Some(reason) = (before.record.as_ref()).and_then(|record| record.genuine_for(&walk))
         {
-            return Ok(Outcome::Genuine(reason.to_owned(), None));
+            return Ok(Outcome::Genuine(reason.to_owned(), ready));
+        }
+        if before.environment.is_none() && ready.is_none() {
+            report.learned();
+            return self.learn(&before);
         }
         let (mut files, cached) = before.known();
         report.cached(cached);
         if before.needs_no_python()
             && let Some(answer) = merge::all_known(&files)
         {
-            return self.print(&answer, before.form, report, None);
+            return self.print(&answer, before.form, report, ready);
         }
         if (before.record.as_ref()).is_some_and(|record| record.together) {
             before.forget_cached(&mut files);
             report.cached(0);
         }
-        self.ask(&before, &files, report)
+        self.ask(&before, &files, report, ready)
     }
 
     /// Reads the configuration, what is kept, and the files.
@@ -176,9 +190,12 @@ impl Attempt<'_> {
         if quiet < 1 {
             return Err("the tree of collectors is pytest's to print; -q asks for ids".to_owned());
         }
-        let mut names = settings.names.iter();
-        if let Some(name) = names.find(|name| name.starts_with("verbosity_")) {
-            return Err(format!("{name} is configured"));
+        if settings
+            .names
+            .iter()
+            .any(|name| name == "verbosity_test_cases")
+        {
+            return Err("verbosity_test_cases is configured".to_owned());
         }
         Ok(Form {
             counts: quiet > 1,
@@ -186,13 +203,60 @@ impl Attempt<'_> {
         })
     }
 
+    /// Lets a process find out what the environment is, in a session that collects nothing: to collect with
+    /// less knowledge than there could be may mean to collect twice.
+    fn learn(&self, before: &Before) -> Result<Outcome, Box<dyn Error>> {
+        let ready = Box::new(Ready::new()?);
+        let since = SystemTime::now();
+        let files: Vec<Known> = before.known().0;
+        let files: Vec<Known> = files.into_iter().map(Known::without_items).collect();
+        let skip: Vec<PathBuf> = files
+            .iter()
+            .map(|file| merge::absolute(&before.native.rootdir, &file.path))
+            .collect();
+        let collected = match python::ask(&ready, &self.arguments.pytest, &skip) {
+            Ok(collected) => collected,
+            Err(Failure::Interrupted(code)) => return Ok(Outcome::Printed(code)),
+            Err(Failure::Broken(reason)) => return Ok(Outcome::Genuine(reason, Some(ready))),
+        };
+        let environment = Environment::new(&collected.surroundings);
+        if let Err(reason) = merge::merge(&files, &collected, before.form.counts) {
+            let kept = self.keep(
+                before,
+                &files,
+                &environment,
+                &collected,
+                Some(&reason),
+                since,
+            );
+            if let Err(error) = kept {
+                tracing::debug!(error, "not kept");
+            }
+            return Ok(Outcome::Genuine(reason, Some(ready)));
+        }
+        self.save(before, &environment);
+        let reason = "the plugins of the environment are not known".to_owned();
+        Ok(Outcome::Again(reason, ready))
+    }
+
+    fn save(&self, before: &Before, environment: &Environment) {
+        if let Some(directory) = cache_directory(&ThisProcess) {
+            let saved = environment.save(&directory, &before.keys.environment);
+            note(saved, "what is known of the environment");
+        }
+    }
+
     fn ask(
         &self,
         before: &Before,
         files: &[Known],
         report: &mut Report,
+        ready: Option<Box<Ready>>,
     ) -> Result<Outcome, Box<dyn Error>> {
-        let ready = Box::new(Ready::new()?);
+        let ready = match ready {
+            Some(ready) => ready,
+            None => Box::new(Ready::new()?),
+        };
         let since = SystemTime::now();
         let rootdir = &before.native.rootdir;
         let skip: Vec<PathBuf> = files
@@ -207,20 +271,28 @@ impl Attempt<'_> {
         };
         report.python(files.len() - skip.len());
         let environment = Environment::new(&collected.surroundings);
-        let merged = merge::merge(files, &collected, before.form.counts)
-            .and_then(|answer| self.confirm(before, files, &environment, &collected, answer));
-        if merged.is_ok()
-            && let Some(directory) = cache_directory(&ThisProcess)
-        {
-            let saved = environment.save(&directory, &before.keys.environment);
-            note(saved, "what is known of the environment");
+        let merged = merge::merge(files, &collected, before.form.counts);
+        if merged.is_ok() {
+            self.save(before, &environment);
         }
-        let failure = merged.as_ref().err();
+        let merged = merged.map_err(Doubt::Other).and_then(|answer| {
+            self.confirm(before, files, &environment, &collected)?;
+            Ok(answer)
+        });
+        let failure = match &merged {
+            Ok(_) => None,
+            Err(Doubt::Other(reason)) => Some(reason),
+            Err(Doubt::Environment(reason)) => {
+                return Ok(Outcome::Again(reason.clone(), ready));
+            }
+        };
         let kept = self.keep(before, files, &environment, &collected, failure, since);
         report.not_kept(kept.err());
         match merged {
             Ok(answer) => self.print(&answer, before.form, report, Some(ready)),
-            Err(reason) => Ok(Outcome::Genuine(reason, Some(ready))),
+            Err(Doubt::Other(reason) | Doubt::Environment(reason)) => {
+                Ok(Outcome::Genuine(reason, Some(ready)))
+            }
         }
     }
 
@@ -231,29 +303,31 @@ impl Attempt<'_> {
         files: &[Known],
         environment: &Environment,
         collected: &Collected,
-        answer: Answer,
-    ) -> Result<Answer, String> {
+    ) -> Result<(), Doubt> {
         if files.iter().all(|file| file.items.is_none()) {
-            return Ok(answer);
+            return Ok(());
         }
         if environment.listen() || ProjectHooks::new(&collected.surroundings.project_hooks).listen {
-            return Err("a plugin or a conftest may have something to say of the items".to_owned());
+            let reason = "a plugin or a conftest may have something to say of the items";
+            return Err(Doubt::Other(reason.to_owned()));
         }
         let known = before.environment.as_ref().map(|known| &known.facts);
         if known == Some(&environment.facts) {
-            return Ok(answer);
+            return Ok(());
         }
-        // Files that were exact for want of knowledge of the plugins are not, or their items are others.
         let again = self
             .collect_with(environment, before)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| Doubt::Other(error.to_string()))?;
         for (was, is) in before.native.files.iter().zip(&again.files) {
             let same = was.path == is.path && is.completeness.is_exact() && was.items == is.items;
             if was.completeness.is_exact() && !same {
-                return Err(format!("{} depends on plugins", was.path));
+                return Err(Doubt::Environment(format!(
+                    "{} depends on plugins",
+                    was.path
+                )));
             }
         }
-        Ok(answer)
+        Ok(())
     }
 
     fn collect_with(
@@ -376,92 +450,6 @@ impl Attempt<'_> {
             Err(_) => 1,
         }))
     }
-}
-
-impl Before {
-    /// The files of the walk, with the items of those that are known, and how many are from the cache.
-    fn known(&self) -> (Vec<Known>, usize) {
-        let marks = self.marks();
-        let mut cached = 0;
-        let files = self.native.files.iter().map(|file| {
-            let items = match is_sure(file, &marks) {
-                true => Some(Items {
-                    ids: file.items.iter().map(|item| item.id.to_string()).collect(),
-                    deselected: file.deselected,
-                }),
-                false => {
-                    let items = self
-                        .record
-                        .as_ref()
-                        .and_then(|record| record.items(&file.path));
-                    cached += usize::from(items.is_some());
-                    items.cloned()
-                }
-            };
-            Known {
-                path: file.path.clone(),
-                items,
-            }
-        });
-        (files.collect(), cached)
-    }
-
-    fn forget_cached(&self, files: &mut [Known]) {
-        let marks = self.marks();
-        for (known, file) in files.iter_mut().zip(&self.native.files) {
-            known.items = known.items.take().filter(|_| is_sure(file, &marks));
-        }
-    }
-
-    /// Whether nothing but the files could make a difference: the plugins are known, and so are the conftests.
-    fn needs_no_python(&self) -> bool {
-        let known = self
-            .environment
-            .as_ref()
-            .is_some_and(|known| !known.listen());
-        known && (self.native.conftests.is_empty() || self.record.is_some())
-    }
-
-    /// The marks that are known to be registered.
-    fn marks(&self) -> HashSet<&str> {
-        let environments = self
-            .environment
-            .iter()
-            .flat_map(|known| &known.marks)
-            .flatten();
-        let projects = self.record.iter().flat_map(|record| &record.marks);
-        let own = self.settings.marks.iter();
-        own.chain(environments)
-            .chain(projects)
-            .map(String::as_str)
-            .collect()
-    }
-}
-
-/// Whether the items of a file are known, and pytest would not warn of a mark of theirs.
-fn is_sure(file: &CollectedFile, marks: &HashSet<&str>) -> bool {
-    file.completeness.is_exact()
-        && file.items.iter().all(|item| {
-            let all = item.facts.marks.iter().chain(&item.facts.possible_marks);
-            all.map(|mark| mark.name.as_str())
-                .all(|name| marks.contains(name))
-        })
-}
-
-/// The names under which things are kept.
-struct Keys {
-    /// Of what is known of the environment.
-    environment: String,
-    /// Of the items.
-    items: String,
-}
-
-/// Our directory below pytest's cache directory, as `Cache.mkdir` of pytest makes it.
-fn below_pytests_cache(settings: &Settings) -> Option<PathBuf> {
-    let cache = settings.cache_dir.as_deref().unwrap_or(".pytest_cache");
-    // Variables and homes are pytest's to expand.
-    let plain = !cache.contains(['$', '~']);
-    plain.then(|| settings.rootdir.join(cache).join("d/rpytest"))
 }
 
 fn note(saved: io::Result<()>, what: &str) {

@@ -81,6 +81,9 @@ impl Known {
         let paths = surroundings.search_path.iter();
         facts.search_path = paths.map(|path| decode(path)).collect();
         facts.modules.clone_from(&surroundings.modules);
+        facts.marks.clone_from(&surroundings.marks);
+        facts.python = version(&surroundings.python);
+        facts.pytest = version(&surroundings.pytest);
         Self {
             marks: (surroundings.project_hooks.is_empty()).then(|| surroundings.marks.clone()),
             installed: environment::installed(&facts.search_path),
@@ -104,6 +107,13 @@ impl Known {
         file::keep_newest(directory, PREFIX, KEPT);
         Ok(())
     }
+}
+
+/// Major and minor of a version.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split('.');
+    let major = parts.next()?.parse().ok()?;
+    Some((major, parts.next()?.parse().ok()?))
 }
 
 fn path(directory: &Path, key: &str) -> PathBuf {

@@ -14,6 +14,16 @@ pub(super) struct Known {
     pub items: Option<Items>,
 }
 
+impl Known {
+    /// The same file, with nothing known of its items.
+    pub fn without_items(self) -> Self {
+        Self {
+            items: None,
+            ..self
+        }
+    }
+}
+
 /// The answer, where all is known.
 pub(super) fn all_known(files: &[Known]) -> Option<Answer> {
     let mut answer = Answer::default();

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+mod before;
 mod environment;
 mod facts;
 mod file;

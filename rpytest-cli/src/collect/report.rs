@@ -15,6 +15,8 @@ pub(super) struct Report {
     exact: usize,
     cached: usize,
     python: Option<usize>,
+    /// Whether Python was started to find out what the environment is.
+    learned: bool,
     reasons: BTreeMap<&'static str, usize>,
     /// The first partial file and why it is.
     example: Option<String>,
@@ -34,6 +36,7 @@ impl Report {
             exact: 0,
             cached: 0,
             python: None,
+            learned: false,
             reasons: BTreeMap::new(),
             example: None,
             tests: None,
@@ -67,6 +70,11 @@ impl Report {
     /// Python was started for this many files.
     pub fn python(&mut self, files: usize) {
         self.python = Some(files);
+    }
+
+    /// Python was started to find out what the environment is.
+    pub fn learned(&mut self) {
+        self.learned = true;
     }
 
     pub fn answered(&mut self, tests: usize, took: Duration) {
@@ -116,6 +124,7 @@ impl Report {
                 self.exact,
                 self.cached,
                 match self.python {
+                    None if self.learned => "Python asked for its plugins alone".to_owned(),
                     None => "Python not started".to_owned(),
                     Some(files) => format!("{files} collected by Python"),
                 }

@@ -41,10 +41,11 @@ pub(super) enum Color {
 }
 
 /// Options that change neither the items nor what is printed of them when all goes well.
-const INERT: [&str; 11] = [
+const INERT: [&str; 12] = [
     "--collect-only",
     "--co",
     "--collectonly",
+    "--no-cov",
     "--no-header",
     "--no-summary",
     "--disable-warnings",

@@ -5,7 +5,7 @@ use crate::support::normal::{difference, normal};
 use crate::support::python::main_venv;
 use crate::support::{Command, Project, Run};
 
-/// One file for each thing that items can come from.
+/// One file for each thing that items can come from. By `globals` each is one that only Python can collect.
 const PROJECT: &str = r#"
 --- pytest.ini
 [pytest]
@@ -24,8 +24,10 @@ VALUES = ["one", "two"]
 --- cases/a.txt
 --- optional_users.txt
 --- test_conf.py
+globals()["made"] = 1
 def test_conf(conf): pass
 --- test_data.py
+globals()["made"] = 1
 import json
 import pathlib
 import pytest
@@ -36,6 +38,7 @@ with open(pathlib.Path(__file__).parent / "data" / "names.json") as file:
 @pytest.mark.parametrize("name", [name for name in NAMES])
 def test_data(name): pass
 --- test_env.py
+globals()["made"] = 1
 import os
 import pytest
 
@@ -44,6 +47,7 @@ def test_env(name): pass
 --- test_exact.py
 def test_exact(): pass
 --- test_exists.py
+globals()["made"] = 1
 import os
 import pytest
 
@@ -52,12 +56,14 @@ HERE = os.path.dirname(__file__)
 @pytest.mark.parametrize("there", [os.path.exists(os.path.join(HERE, "flag"))])
 def test_exists(there): pass
 --- test_helper.py
+globals()["made"] = 1
 import pytest
 from helper import VALUES
 
 @pytest.mark.parametrize("value", [value.upper() for value in VALUES])
 def test_helper(value): pass
 --- test_listing.py
+globals()["made"] = 1
 import os
 import pytest
 
@@ -66,6 +72,7 @@ HERE = os.path.dirname(__file__)
 @pytest.mark.parametrize("case", sorted(os.listdir(os.path.join(HERE, "cases"))))
 def test_listing(case): pass
 --- test_module.py
+globals()["made"] = 1
 import pytest
 try:
     from extra import NAMES
@@ -75,6 +82,7 @@ except ImportError:
 @pytest.mark.parametrize("name", [name for name in NAMES])
 def test_module(name): pass
 --- test_other.py
+globals()["made"] = 1
 import pytest
 from test_helper import VALUES
 
@@ -199,7 +207,7 @@ fn what_depends_on_the_moment_is_not_kept() {
         "from pathlib import Path\nPath('written').write_text('x')\nIDS = [str(1)]\n",
     ] {
         let files = format!(
-            "--- test_now.py\nimport pytest\n{source}\n\
+            "--- test_now.py\nimport pytest\nexec('')\n{source}\n\
              @pytest.mark.parametrize('a', IDS)\ndef test_now(a): pass\n"
         );
         let project = Project::new(&files);
@@ -276,4 +284,39 @@ fn a_mark_that_nobody_registers_is_pytests_to_warn_of() {
     let run = assert_same(&project, "registered by a conftest", &[]);
     assert!(!run.stdout.contains("Warning"), "{run}");
     warm_again(&project);
+}
+
+#[test]
+fn an_environment_is_asked_for_its_plugins_once() {
+    let files = "--- test_it.py\nimport pytest\n@pytest.mark.parametrize('a', [1, 2])\ndef test_it(a): pass\n";
+    let cache = Project::new("--- empty\n");
+    let cache = cache.root().to_string_lossy().into_owned();
+    let run = |name: &str, value: &str| {
+        // Another project each time: what is kept is the environment's.
+        let project = Project::new(files);
+        let run = Command::rpytest(main_venv(), &project)
+            .args(["--collect-only", "-q", "--benchmark"])
+            .env("RPYTEST_CACHE_DIR", &cache)
+            .env(name, value)
+            .run();
+        assert!(run.stdout.contains("2 tests collected"), "{run}");
+        run
+    };
+    let (asks, knows) = ("Python asked for its plugins alone", "Python not started");
+    assert_says(&run("ANY", "1"), asks);
+    assert_says(&run("ANY", "2"), knows);
+    assert_says(&run("PYTHONPATH", "/nowhere"), asks);
+    assert_says(&run("PYTHONPATH", "/nowhere"), knows);
+    assert_says(&run("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1"), asks);
+    // What cannot be read is found out again.
+    for entry in std::fs::read_dir(&cache).expect("it is there").flatten() {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with("environment-")
+        {
+            std::fs::write(entry.path(), "damaged").expect("it is ours");
+        }
+    }
+    assert_says(&run("ANY", "1"), asks);
 }

@@ -21,6 +21,8 @@ VALUES = ["one", "two"]
 import pytest
 from helper import VALUES
 
+exec("")
+
 @pytest.mark.slow
 @pytest.mark.parametrize("value", [v.upper() for v in VALUES])
 def test_value(value): pass

@@ -201,8 +201,10 @@ impl Config {
                 self.selection.ignore_globs.push(glob);
             }
             "--confcutdir" => self.confcutdir = Some(absolute(self, &value)),
-            // The others resolve imports in another way.
-            "--import-mode" if value == "prepend" => {}
+            "--import-mode" if ["prepend", "append", "importlib"].contains(&value.as_str()) => {
+                self.prepends = value == "prepend";
+            }
+            "--pythonwarnings" => self.strict_warnings |= value.starts_with('e'),
             "--config-file" | "--rootdir" | "--override-ini" if origin == Origin::CommandLine => {}
             "-p" => self.plugin(value.trim()),
             name => self.unmodelled(name),

@@ -44,6 +44,10 @@ pub(crate) struct Config {
     pub(crate) strict_ids: bool,
     /// Whether ids keep characters outside of ASCII.
     pub(crate) raw_ids: bool,
+    /// Whether the directories of tests come first on Python's search path (`--import-mode`).
+    pub(crate) prepends: bool,
+    /// Whether a warning may be an error.
+    pub(crate) strict_warnings: bool,
     /// Whether long values have ids as pytest has them by default.
     pub(crate) short_ids: bool,
     /// Whether an argument that another one contains counts too.
@@ -130,6 +134,8 @@ impl Config {
             registered_marks: Vec::new(),
             strict_ids: false,
             raw_ids: false,
+            prepends: true,
+            strict_warnings: false,
             short_ids: true,
             keep_duplicates: false,
             collect_in_virtualenv: false,
@@ -204,6 +210,11 @@ impl Config {
             config.doctest_globs = strings(&["test*.txt"]);
         }
         Ok(config)
+    }
+
+    /// Whether a mark is registered: an unknown one is a warning.
+    pub(crate) fn registers(&self, mark: &str) -> bool {
+        BUILTIN_MARKS.contains(&mark) || self.registered_marks.iter().any(|known| known == mark)
     }
 
     /// Where conftests begin: at the configuration file, unless an option says where. Collection lets them begin
@@ -293,6 +304,15 @@ impl Config {
             }
             "disable_test_id_escaping_and_forfeit_all_rights_to_community_support" => {
                 self.raw_ids = !is_false(value);
+                return;
+            }
+            "filterwarnings" => {
+                let lines = match value {
+                    Value::List(lines) => lines.clone(),
+                    Value::Text(text) => text.lines().map(str::to_owned).collect(),
+                    Value::Bool(_) | Value::Other => vec!["error".to_owned()],
+                };
+                self.strict_warnings |= lines.iter().any(|line| line.trim().starts_with('e'));
                 return;
             }
             "parametrize_long_str_id_strategy" => {

@@ -72,7 +72,7 @@ const INERT_FLAGS: [&str; 54] = [
 ];
 
 /// The same with a value, in the next word or after `=`.
-const INERT_VALUES: [&str; 62] = [
+const INERT_VALUES: [&str; 61] = [
     "--report-chars",
     "--tb",
     "--color",
@@ -105,7 +105,6 @@ const INERT_VALUES: [&str; 62] = [
     "--log-auto-indent",
     "--log-disable",
     "--doctest-report",
-    "--pythonwarnings",
     "--max-warnings",
     "--runpytest",
     "--cov-config",
@@ -147,7 +146,7 @@ const FLAGS: [&str; 6] = [
     "--failed-first",
 ];
 
-const VALUES: [&str; 9] = [
+const VALUES: [&str; 10] = [
     "--config-file",
     "--confcutdir",
     "--deselect",
@@ -156,6 +155,7 @@ const VALUES: [&str; 9] = [
     "--ignore-glob",
     "--import-mode",
     "--override-ini",
+    "--pythonwarnings",
     "--rootdir",
 ];
 
@@ -163,15 +163,16 @@ const VALUES: [&str; 9] = [
 const SHORT_FLAGS: &str = "dlqsvx";
 
 /// Short options with a value that matters, with their name here.
-const SHORT_VALUES: [(char, &str); 5] = [
+const SHORT_VALUES: [(char, &str); 6] = [
     ('c', "--config-file"),
     ('k', "-k"),
     ('m', "-m"),
     ('o', "--override-ini"),
     ('p', "-p"),
+    ('W', "--pythonwarnings"),
 ];
 
-const SHORT_INERT_VALUES: &str = "nrW";
+const SHORT_INERT_VALUES: &str = "nr";
 
 /// Splits words into options. An unknown one is not taken to have a value.
 pub(super) fn split(words: &[String]) -> Vec<Word> {
@@ -264,23 +265,16 @@ mod tests {
             let expected = [Word::Value("--config-file", "a".to_owned())];
             assert_eq!(of(words), expected, "{words:?}");
         }
+        for words in [&["-Werror"][..], &["-W", "error"]] {
+            let expected = [Word::Value("--pythonwarnings", "error".to_owned())];
+            assert_eq!(of(words), expected, "{words:?}");
+        }
         assert_eq!(of(&["--ff"]), [Word::Flag("--failed-first")]);
     }
 
     #[test]
     fn what_has_no_effect() {
-        let words = [
-            "-xvs",
-            "-r",
-            "a",
-            "-rfE",
-            "-n4",
-            "-W",
-            "error",
-            "--tb=short",
-            "--tb",
-            "no",
-        ];
+        let words = ["-xvs", "-r", "a", "-rfE", "-n4", "--tb=short", "--tb", "no"];
         assert!(of(&words).iter().all(|word| *word == Word::Inert));
         assert_eq!(of(&["--cov", "src"]), [Word::Inert]);
         assert_eq!(of(&["--cov", "-x"]), [Word::Inert, Word::Inert]);

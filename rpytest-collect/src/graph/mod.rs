@@ -69,7 +69,7 @@ pub struct Affected<'a> {
 /// #     ("test_other.py", ""),
 /// # ] { std::fs::write(project.path().join(name), text)?; }
 /// let graph = rpytest_collect::Collector::new(project.path()).import_graph()?;
-/// # #[cfg(feature = "ruff")] {
+/// # #[cfg(any(feature = "ruff", feature = "rustpython"))] {
 /// assert_eq!(graph.affected(["app/tax.py"]).tests, ["test_price.py"]);
 /// let dependencies = graph.dependencies("test_price.py").ok_or("no such file")?;
 /// assert_eq!(dependencies.files, ["app/price.py", "app/tax.py"]);

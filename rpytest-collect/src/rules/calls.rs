@@ -411,17 +411,17 @@ pub(super) fn method<'a>(
             braces(format, args, keywords).map_or(Value::Instance, Value::str)
         }
         (Value::Str(text), _, _) if keywords.is_empty() => of_text(evaluator, text, name, args),
-        (Value::Dict(items), "items", []) => Value::Iterator(
+        (Value::Dict(items), "items", []) => Value::Range(
             items
                 .iter()
                 .map(|(key, value)| Value::tuple(vec![key.clone(), value.clone()]))
                 .collect(),
         ),
         (Value::Dict(items), "keys", []) => {
-            Value::Iterator(items.iter().map(|(key, _)| key.clone()).collect())
+            Value::Range(items.iter().map(|(key, _)| key.clone()).collect())
         }
         (Value::Dict(items), "values", []) => {
-            Value::Iterator(items.iter().map(|(_, value)| value.clone()).collect())
+            Value::Range(items.iter().map(|(_, value)| value.clone()).collect())
         }
         (Value::Dict(items), "get", [key]) => get(items, key).unwrap_or(Value::Unknown),
         (Value::Dict(_) | Value::List(_), "copy", []) => owner.clone(),

@@ -159,6 +159,9 @@ impl<'a> Conftest<'a> {
                     .push(dynamic(&format!("import * from {module}")));
             }
         }
+        if let Some((line, name)) = super::imports::missing(reader.world, module) {
+            conftest.session.push(Reason::MissingImport { name, line });
+        }
         if super::program::may_skip(reader.world, module) {
             conftest.below.push(dynamic("a skip"));
         }
@@ -167,6 +170,9 @@ impl<'a> Conftest<'a> {
         }
         if let Some(word) = SUSPICIOUS.iter().find(|word| contains(text, word)) {
             conftest.session.push(dynamic(word));
+        }
+        if fixtures.marked.is_some() {
+            conftest.session.push(dynamic("a fixture with marks"));
         }
         conftest.fixtures = fixtures.into();
         conftest

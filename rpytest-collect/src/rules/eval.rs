@@ -158,7 +158,8 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             [one] if !one.conditional => Some(match one.bound {
                 Bound::Value(expr) => {
                     let value = self.nested(|this| this.value(at, expr));
-                    match value.is_mutable() && at.is_exposed(name) {
+                    let gone = matches!(value, Value::Iterator(_));
+                    match gone || (value.is_mutable() && at.is_exposed(name)) {
                         true => Value::Unknown,
                         false => value,
                     }
@@ -194,7 +195,9 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 let value = self.nested(|this| {
                     this.elsewhere(Vec::new(), None, |other| other.value(module, expr))
                 });
-                match value.is_mutable() && changed == Changed::Perhaps {
+                // An iterator that has a name may have been gone through before.
+                let gone = matches!(value, Value::Iterator(_));
+                match gone || (value.is_mutable() && changed == Changed::Perhaps) {
                     true => Value::Unknown,
                     false => value,
                 }

@@ -42,6 +42,8 @@ pub(crate) struct Fixtures<'a> {
     pub(crate) defs: Vec<FixtureDef<'a>>,
     /// Names that may be fixtures of which nothing is known.
     pub(crate) opaque: Vec<String>,
+    /// The line of a fixture that has marks, which pytest 9 refuses.
+    pub(crate) marked: Option<u32>,
     /// A fixture whose very name is not known.
     pub(crate) nameless: Option<u32>,
     /// What a `pytest_generate_tests` does for the tests that use one of these.
@@ -304,6 +306,13 @@ impl<'a> Reader<'a> {
                     });
                     let def = self.fixture(name, function, arguments, scope, is_static);
                     fixtures.defs.push(def);
+                    let marks = function
+                        .decorators
+                        .iter()
+                        .any(|decorator| marks::is_mark(self.world, at, decorator));
+                    if marks {
+                        fixtures.marked.get_or_insert(function.line);
+                    }
                     let inner = function.decorators.iter().skip(1);
                     let unknown = |decorator| {
                         matches!(

@@ -1,5 +1,6 @@
 //! One test function: its decorators, parameters and fixtures, to the names of its items.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) config: &'a Config,
     pub(crate) plugins: Option<&'a PluginFacts>,
     pub(crate) world: World<'a>,
+    /// What pytest warns of, with lines.
+    pub(crate) warnings: RefCell<Vec<(u32, String)>>,
 }
 
 /// What classes and the module around a function add to it, innermost first.
@@ -111,7 +114,13 @@ impl<'a> Rules<'a> {
                     line,
                     scope: scopes.last().copied(),
                 };
-                out.parametrize.push(maker.sets(arguments)?.into());
+                let sets = maker.sets(arguments)?;
+                if sets.of_iterator {
+                    // Since pytest 9.1.
+                    let text = "Passing a non-Collection iterable to parametrize is deprecated";
+                    self.warnings.borrow_mut().push((line, text.to_owned()));
+                }
+                out.parametrize.push(sets.into());
             }
             Effect::UseFixtures(arguments) => match marks::literal_names(arguments.args) {
                 Some(names) => out.usefixtures.extend(names),

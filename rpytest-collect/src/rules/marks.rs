@@ -177,7 +177,7 @@ pub(crate) fn pytestmark<'a>(
         .collect()
 }
 
-fn is_mark<'a>(world: World<'a>, at: Module<'a>, mark: &'a Expr) -> bool {
+pub(crate) fn is_mark<'a>(world: World<'a>, at: Module<'a>, mark: &'a Expr) -> bool {
     match world.thing(at, mark) {
         Thing::Outside(path) => path.starts_with("pytest.mark."),
         Thing::Value(module, Expr::Call { func, .. }, _) => match world.thing(module, func) {

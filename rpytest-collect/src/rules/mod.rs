@@ -8,6 +8,7 @@ mod eval;
 pub(crate) mod fixtures;
 pub(crate) mod functions;
 pub(crate) mod ids;
+mod imports;
 pub(crate) mod marks;
 pub(crate) mod module;
 pub(crate) mod names;

@@ -1,5 +1,6 @@
 //! One module's items: pytest's `PyCollector.collect` over names instead of objects.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub(crate) struct Collected {
     pub(crate) reasons: Vec<Reason>,
     /// Arguments by whose parameters pytest orders the items of several files, each with its scope.
     pub(crate) wide: Vec<(Scope, String)>,
+    /// What pytest warns of, with lines.
+    pub(crate) warnings: Vec<(u32, String)>,
 }
 
 /// The items of a module and what is not proved about them.
@@ -62,6 +65,7 @@ pub(crate) fn collect<'a>(source: &'a Source<'a>) -> Collected {
             config: source.config,
             plugins: source.plugins,
             world: source.world,
+            warnings: RefCell::default(),
         },
         own: source.module,
         holders,
@@ -146,6 +150,7 @@ impl<'a> ModuleCollector<'a> {
             order: order.unwrap_or_default(),
             reasons: self.reasons,
             wide,
+            warnings: self.rules.warnings.into_inner(),
         }
     }
 
@@ -216,6 +221,17 @@ impl<'a> ModuleCollector<'a> {
             .extend(leaves.map(|line| Reason::ModuleSkip { line }));
         if leaves.is_none() && self.imports_skip() {
             self.reasons.push(Reason::ModuleSkip { line: 1 });
+        }
+        if let Some(line) = self.holders.last().and_then(|own| own.marked) {
+            self.reasons.push(Reason::UnknownDecorator {
+                name: "a mark of a fixture".to_owned(),
+                line,
+            });
+        }
+        if self.rules.plugins.is_some()
+            && let Some((line, name)) = super::imports::missing(world, self.own)
+        {
+            self.reasons.push(Reason::MissingImport { name, line });
         }
         if let Some(binding) = names.get("pytest_generate_tests").first() {
             self.reasons

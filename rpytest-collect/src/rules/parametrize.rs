@@ -24,6 +24,8 @@ pub(crate) struct ParameterSets<'a> {
     pub(crate) scope: Option<Scope>,
     /// Whether a set has marks.
     pub(crate) marked: bool,
+    /// Whether the sets came out of something that can be gone through once only.
+    pub(crate) of_iterator: bool,
 }
 
 #[derive(Debug)]
@@ -112,9 +114,11 @@ impl<'a> Parametrize<'_, 'a> {
                 names
             }
         };
+        let of_iterator = matches!(evaluator.value(at, argvalues), Value::Iterator(_));
         let (sets, marked) = self.named(&mut evaluator, at, &argnames, single, argvalues, ids)?;
         Ok(ParameterSets {
             marked,
+            of_iterator,
             argnames,
             sets,
             indirect,
@@ -136,6 +140,7 @@ impl<'a> Parametrize<'_, 'a> {
         let (sets, marked) = self.named(&mut evaluator, at, &argnames, true, params, ids)?;
         Ok(ParameterSets {
             marked,
+            of_iterator: false,
             indirect: argnames.clone(),
             argnames,
             sets,

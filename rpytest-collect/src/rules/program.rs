@@ -1,6 +1,8 @@
 //! The modules that a test module can reach, each found as Python's import finds it and parsed once.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use elsa::sync::FrozenMap;
 
@@ -74,6 +76,15 @@ pub(crate) trait Modules<'a>: Sync {
 
     /// Whether a module can be imported, by its absolute name. None where that is not known.
     fn is_there(&'a self, from: &Path, module: &str) -> Option<bool>;
+
+    /// Whether the directory of a package has a module of that name.
+    fn has_module(&self, package: &Path, name: &str) -> bool;
+
+    /// Notes that everything that these modules import is there.
+    fn are_there(&self, modules: HashSet<&Path>);
+
+    /// Whether that was noted of a module.
+    fn is_known_to_be_there(&self, module: &Path) -> bool;
 }
 
 /// The files that were read, where they stay.
@@ -94,6 +105,8 @@ pub(crate) struct Program<'f> {
     config: &'f Config,
     plugins: Option<&'f PluginFacts>,
     modules: FrozenMap<PathBuf, Box<Option<Parsed<'f>>>>,
+    /// Modules of which all imports are there.
+    sound: RwLock<HashSet<PathBuf>>,
 }
 
 /// Modules that pytest has imported before it imports a test, so that no file can take their place.
@@ -151,6 +164,7 @@ impl<'f> Program<'f> {
             config,
             plugins,
             modules: FrozenMap::new(),
+            sound: RwLock::default(),
         }
     }
 
@@ -182,19 +196,23 @@ impl<'f> Program<'f> {
     /// Directories that are on the search path when a file is imported, those that are there for certain first.
     fn roots(&self, from: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let root = &self.config.rootdir;
-        let mut sure = vec![base(from)];
+        let mut own = vec![base(from)];
         for dir in from
             .ancestors()
             .skip(1)
             .take_while(|dir| dir.starts_with(root))
         {
             if dir.join("conftest.py").is_file() {
-                sure.push(base(&dir.join("conftest.py")));
+                own.push(base(&dir.join("conftest.py")));
             }
         }
         let below = |path: &String| normalized(&root.join(path));
-        sure.extend(self.config.pythonpath.iter().map(below));
-        let likely = vec![root.clone(), root.join("src"), root.join("lib")];
+        let given = self.config.pythonpath.iter().map(below);
+        let project = [root.clone(), root.join("src"), root.join("lib")];
+        let (sure, likely) = match self.config.prepends {
+            true => (own.into_iter().chain(given).collect(), project.into()),
+            false => (given.collect(), own.into_iter().chain(project).collect()),
+        };
         (sure, likely)
     }
 
@@ -216,7 +234,7 @@ impl<'f> Program<'f> {
             [] => return Ok(None),
             [only] => only,
             // What pytest puts in front of everything else.
-            [first, ..] if *first == sure[0] => first,
+            [first, ..] if sure.first() == Some(first) => first,
             _ => return Err(()),
         };
         let shadowed = |facts: &PluginFacts| {
@@ -281,6 +299,20 @@ impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
                 })
         });
         (!hooked).then_some(false)
+    }
+
+    fn has_module(&self, package: &Path, name: &str) -> bool {
+        package.parent().is_some_and(|dir| has(dir, name))
+    }
+
+    fn are_there(&self, modules: HashSet<&Path>) {
+        let mut sound = self.sound.write().unwrap_or_else(PoisonError::into_inner);
+        sound.extend(modules.into_iter().map(Path::to_owned));
+    }
+
+    fn is_known_to_be_there(&self, module: &Path) -> bool {
+        let sound = self.sound.read().unwrap_or_else(PoisonError::into_inner);
+        sound.contains(module)
     }
 }
 

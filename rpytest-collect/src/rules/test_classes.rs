@@ -100,6 +100,10 @@ impl<'a> ModuleCollector<'a> {
                 return;
             }
             if !found.is_empty() {
+                let text = format!(
+                    "cannot collect test class '{name}' because it has a {dunder} constructor"
+                );
+                self.rules.warnings.borrow_mut().push((line, text));
                 return;
             }
         }

@@ -20,6 +20,7 @@ pub(crate) enum Value<'a> {
     /// In no order that is known.
     Set(Arc<[Value<'a>]>),
     Dict(Arc<[(Value<'a>, Value<'a>)]>),
+    /// A range, or the view of a dict.
     Range(Arc<[Value<'a>]>),
     /// What a generator, `zip` or `map` gives.
     Iterator(Arc<[Value<'a>]>),

@@ -1,5 +1,8 @@
 //! Expressions, as far as collection asks about them.
 
+/// Deeper expressions are opaque: to walk and to drop them must not take more stack than any caller has.
+pub(super) const MAX_DEPTH: u32 = 64;
+
 /// An expression.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -120,6 +123,38 @@ pub(crate) enum Called<'a> {
 }
 
 impl Expr {
+    /// A format string. Parsers differ in how they divide its text.
+    pub(super) fn f_string(parts: Vec<Expr>) -> Expr {
+        let mut joined: Vec<Expr> = Vec::with_capacity(parts.len());
+        for part in parts {
+            match (joined.last_mut(), part) {
+                (Some(Expr::Str(before)), Expr::Str(text)) => before.push_str(&text),
+                (_, Expr::Str(text)) if text.is_empty() => {}
+                (_, part) => joined.push(part),
+            }
+        }
+        Expr::FString(joined)
+    }
+
+    /// `-operand`.
+    pub(super) fn negative(operand: Expr) -> Expr {
+        match operand {
+            Expr::Int(int) if int == "0" => Expr::Int(int),
+            Expr::Int(int) if !int.starts_with('-') => Expr::Int(format!("-{int}")),
+            Expr::Float(float) => Expr::Float(-float),
+            operand => Expr::Negate(Box::new(operand)),
+        }
+    }
+
+    /// What `!r` makes in a format string: as the builtin; a module that shadows it is asked by its name.
+    pub(super) fn repr(value: Expr) -> Expr {
+        Expr::Call {
+            func: Box::new(Expr::Name("repr".to_owned())),
+            args: vec![value],
+            keywords: Vec::new(),
+        }
+    }
+
     /// The dotted path of a name or a chain of attributes of one.
     pub(crate) fn dotted(&self) -> Option<String> {
         match self {

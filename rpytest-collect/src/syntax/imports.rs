@@ -120,9 +120,35 @@ pub(super) fn plugins(line: u32, value: &Expr) -> Vec<Import> {
         .collect()
 }
 
-/// Whether a string may be the dotted path of a module or of something in it.
-pub(super) fn is_dotted(text: &str) -> bool {
+/// The variable that names a module's plugins.
+pub(super) fn is_plugins(name: &str) -> bool {
+    name == "pytest_plugins"
+}
+
+/// A variable of `sys` that says where modules come from.
+pub(super) fn is_sys_path(name: &str) -> bool {
+    matches!(name, "path" | "meta_path" | "path_hooks")
+}
+
+/// Functions that put a directory on the search path.
+pub(super) fn extends_path(function: &str) -> bool {
+    matches!(function, "syspath_prepend" | "addsitedir" | "syspathinsert")
+}
+
+/// What a string mentions, if it may be the dotted path of a module or of something in it.
+pub(super) fn mention(text: &str) -> Option<Import> {
     let text = text.split(':').next().unwrap_or_default();
+    is_dotted(text).then(|| Import::Mention(text.to_owned()))
+}
+
+/// The first of each.
+pub(super) fn distinct(mut found: Vec<Import>) -> Vec<Import> {
+    let mut seen = std::collections::HashSet::new();
+    found.retain(|import| seen.insert(format!("{import:?}")));
+    found
+}
+
+fn is_dotted(text: &str) -> bool {
     text.len() <= 200
         && text.contains('.')
         && text.split('.').all(|part| {

@@ -5,18 +5,26 @@
 //! hostile file costs a reason and not a stack.
 
 #![cfg_attr(
-    not(feature = "ruff"),
+    not(any(feature = "ruff", feature = "rustpython")),
     expect(dead_code, reason = "only a parser makes most of the facts")
 )]
 
+mod branches;
 mod expr;
 mod imports;
+mod lines;
 mod nesting;
+#[cfg(all(test, any(feature = "ruff", feature = "rustpython")))]
+mod parity;
 mod source;
+mod watch;
 mod words;
 
 #[cfg(feature = "ruff")]
 mod ruff;
+// With both, one parser reads and the other is there to be compared with it.
+#[cfg(all(feature = "rustpython", any(test, not(feature = "ruff"))))]
+mod rustpython;
 
 pub(crate) use expr::{
     Called, Comparison, Comprehension, Expr, Generator, Lambda, Makes, Operator,
@@ -30,7 +38,7 @@ pub(crate) use words::{contains, digest};
 pub(crate) enum SyntaxProblem {
     /// The crate was built without a parser.
     #[cfg_attr(
-        all(feature = "ruff", not(feature = "serde")),
+        all(any(feature = "ruff", feature = "rustpython"), not(feature = "serde")),
         expect(dead_code, reason = "made without a parser only")
     )]
     NoParser,
@@ -42,12 +50,21 @@ pub(crate) enum SyntaxProblem {
     TooDeep { line: u32 },
     /// pytest will not import it either.
     Error { line: u32, message: String },
+    /// The parser does not know it. It may well be Python.
+    #[cfg_attr(
+        not(any(
+            feature = "serde",
+            all(feature = "rustpython", any(test, not(feature = "ruff")))
+        )),
+        expect(dead_code, reason = "made by a parser that knows less of Python")
+    )]
+    Unsupported { line: u32 },
     /// The parser itself failed.
     ParserPanicked,
 }
 
 /// What a module says about collection, in source order.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct ModuleSummary {
     pub(crate) body: Vec<Stmt>,
@@ -72,14 +89,14 @@ pub(crate) struct ModuleSummary {
 }
 
 /// A statement and its 1-based line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Stmt {
     pub(crate) line: u32,
     pub(crate) kind: StmtKind,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum StmtKind {
     /// `import a.b as c`: dotted path and the name that it binds.
@@ -106,7 +123,7 @@ pub(crate) enum StmtKind {
     Expr(Expr),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Function {
     pub(crate) name: String,
@@ -125,7 +142,7 @@ pub(crate) struct Function {
 }
 
 /// What a `pytest_generate_tests` does for tests that use a fixture.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Guard {
     pub(crate) name: String,
@@ -133,14 +150,14 @@ pub(crate) struct Guard {
     pub(crate) parametrize: Option<Expr>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Param {
     pub(crate) name: String,
     pub(crate) has_default: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Class {
     pub(crate) name: String,
@@ -153,20 +170,42 @@ pub(crate) struct Class {
 
 /// The code that makes a [`ModuleSummary`]. What one version of it made, no other may use.
 #[cfg(feature = "cache")]
-pub(crate) const CODE: [&str; 12] = [
+pub(crate) const CODE: &[&str] = &[
     include_str!("mod.rs"),
+    include_str!("branches.rs"),
     include_str!("expr.rs"),
     include_str!("imports.rs"),
+    include_str!("lines.rs"),
     include_str!("nesting.rs"),
     include_str!("source.rs"),
+    include_str!("watch.rs"),
     include_str!("words.rs"),
     include_str!("ruff.rs"),
     include_str!("ruff/exposed.rs"),
     include_str!("ruff/expr.rs"),
     include_str!("ruff/hooks.rs"),
     include_str!("ruff/imports.rs"),
-    if cfg!(feature = "ruff") { "ruff" } else { "" },
+    include_str!("rustpython.rs"),
+    include_str!("rustpython/body.rs"),
+    include_str!("rustpython/exposed.rs"),
+    include_str!("rustpython/expr.rs"),
+    include_str!("rustpython/hooks.rs"),
+    include_str!("rustpython/imports.rs"),
+    include_str!("rustpython/layout.rs"),
+    include_str!("rustpython/scan.rs"),
+    include_str!("rustpython/visit.rs"),
+    PARSER,
 ];
+
+/// Which parser reads.
+#[cfg(feature = "cache")]
+const PARSER: &str = if cfg!(feature = "ruff") {
+    "ruff"
+} else if cfg!(feature = "rustpython") {
+    "rustpython"
+} else {
+    ""
+};
 
 /// Files above this are left to Python. The largest test module of the corpus has a tenth of it.
 const MAX_BYTES: usize = 32 << 20;
@@ -187,11 +226,16 @@ pub(crate) fn summarize(bytes: &[u8]) -> Result<ModuleSummary, SyntaxProblem> {
 }
 
 #[cfg(feature = "ruff")]
+use ruff as parser;
+#[cfg(all(feature = "rustpython", not(feature = "ruff")))]
+use rustpython as parser;
+
+#[cfg(any(feature = "ruff", feature = "rustpython"))]
 fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
-    std::panic::catch_unwind(|| ruff::parse(source)).unwrap_or(Err(SyntaxProblem::ParserPanicked))
+    std::panic::catch_unwind(|| parser::parse(source)).unwrap_or(Err(SyntaxProblem::ParserPanicked))
 }
 
-#[cfg(not(feature = "ruff"))]
+#[cfg(not(any(feature = "ruff", feature = "rustpython")))]
 fn parse(_source: &str) -> Result<ModuleSummary, SyntaxProblem> {
     Err(SyntaxProblem::NoParser)
 }

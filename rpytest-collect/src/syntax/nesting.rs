@@ -9,15 +9,19 @@ use super::SyntaxProblem;
 
 /// Open brackets, and columns of indentation by four.
 const MAX_DEPTH: usize = 300;
-/// Operators, dots and keywords between two commas of one logical line.
+/// Operators, dots, brackets and keywords that lean on each other in one logical line. A comma ends a chain that began in the
+/// same brackets.
 const MAX_CHAIN: usize = 3_000;
 /// Words that nest what follows them.
 const WORDS: [&str; 5] = ["not", "if", "lambda", "await", "yield"];
 
 pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
     let mut line = 1u32;
-    let mut depth = 0usize;
     let mut chain = 0usize;
+    // Parameters that are being listed: their commas end nothing.
+    let mut lambdas = 0usize;
+    // Both of what is around each open bracket.
+    let mut open: Vec<(usize, usize)> = Vec::new();
     let mut string: Option<(u8, bool)> = None;
     let mut at_start = true;
     let mut indent = 0usize;
@@ -34,8 +38,9 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
             }
             at_start = true;
             indent = 0;
-            if depth == 0 && string.is_none() && !(at > 0 && bytes[at - 1] == b'\\') {
+            if open.is_empty() && string.is_none() && !(at > 0 && bytes[at - 1] == b'\\') {
                 chain = 0;
+                lambdas = 0;
             }
             at += 1;
             continue;
@@ -84,25 +89,35 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
                     }
                 }
                 b'(' | b'[' | b'{' => {
-                    depth += 1;
                     chain += 1;
+                    open.push((chain, lambdas));
+                    lambdas = 0;
                 }
-                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-                b',' => chain = 0,
+                b')' | b']' | b'}' => {
+                    if let Some(around) = open.pop() {
+                        (chain, lambdas) = around;
+                    }
+                }
+                b',' if lambdas == 0 => chain = open.last().map_or(0, |(chain, _)| *chain),
+                b':' => {
+                    chain += 1;
+                    lambdas = lambdas.saturating_sub(1);
+                }
                 b'.' | b'+' | b'-' | b'*' | b'/' | b'%' | b'~' | b'|' | b'&' | b'^' | b'<'
-                | b'>' | b'@' | b'=' | b':' => chain += 1,
+                | b'>' | b'@' | b'=' => chain += 1,
                 b'a'..=b'z' if at == 0 || !is_word(bytes[at - 1]) => {
                     let rest = &source[at..];
                     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
                     let word = &rest[..end.unwrap_or(rest.len())];
                     chain += usize::from(WORDS.contains(&word));
+                    lambdas += usize::from(word == "lambda");
                     at += word.len();
                     continue;
                 }
                 _ => {}
             }
         }
-        if depth > MAX_DEPTH || indent > 4 * MAX_DEPTH || chain > MAX_CHAIN {
+        if open.len() > MAX_DEPTH || indent > 4 * MAX_DEPTH || chain > MAX_CHAIN {
             return Err(SyntaxProblem::TooDeep { line });
         }
         at += 1;
@@ -125,6 +140,20 @@ mod tests {
         assert!(check(&format!("x{}", ".a".repeat(200_000))).is_err());
         assert!(check(&format!("x = {}1", "- ".repeat(200_000))).is_err());
         assert!(check(&format!("x = {}1", "not ".repeat(200_000))).is_err());
+        assert!(check(&format!("x{}", "(1, 2)".repeat(200_000))).is_err());
+        assert!(check(&format!("x{}", ".f(1, key=[2, 3])".repeat(200_000))).is_err());
+        assert!(check(&format!("x = {}1", "y if (1, 2) else ".repeat(200_000))).is_err());
+        assert!(check(&format!("x = {}1", "lambda a, b: ".repeat(200_000))).is_err());
+        assert!(
+            check(&format!(
+                "x = {}1",
+                "lambda a=lambda: 0, b=".repeat(200_000)
+            ))
+            .is_err()
+        );
+        assert!(check(&format!("x = [{}]", "f(1, [2]).g, ".repeat(200_000))).is_ok());
+        assert!(check(&format!("x = [{}]", "lambda a, b: a.b, ".repeat(200_000))).is_ok());
+        assert!(check(&format!("x = {{{}}}", "1: {2: (3, -4)}, ".repeat(200_000))).is_ok());
         let ladder: String = (0..3000)
             .map(|n| format!("{}if x:\n", " ".repeat(n)))
             .collect();

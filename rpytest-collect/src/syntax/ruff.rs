@@ -1,4 +1,4 @@
-//! The default parser backend: with its submodule the only file that names `ruff_*`.
+//! The default parser backend: with its submodules the only place that names `ruff_*`.
 
 mod exposed;
 mod expr;
@@ -12,6 +12,9 @@ use ruff_text_size::{Ranged, TextSize};
 
 use expr::{lower, mentions, opaque};
 
+use super::branches::never_runs;
+use super::lines::Lines;
+use super::watch::{self, Watched};
 use super::{Class, Expr, Function, ModuleSummary, Param, Stmt, StmtKind, SyntaxProblem};
 
 pub(super) fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
@@ -34,27 +37,6 @@ pub(super) fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
     Ok(summary)
 }
 
-/// Byte offset to 1-based line, for every line end that Python knows.
-struct Lines(Vec<u32>);
-
-impl Lines {
-    fn new(source: &str) -> Self {
-        let bytes = source.as_bytes();
-        let mut starts = vec![0];
-        for (at, &byte) in bytes.iter().enumerate() {
-            if byte == b'\n' || (byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
-                starts.push(u32::try_from(at + 1).unwrap_or(u32::MAX));
-            }
-        }
-        Self(starts)
-    }
-
-    fn of(&self, at: TextSize) -> u32 {
-        let at = at.to_u32();
-        u32::try_from(self.0.partition_point(|&start| start <= at)).unwrap_or(u32::MAX)
-    }
-}
-
 struct Lower<'a> {
     lines: &'a Lines,
 }
@@ -65,7 +47,7 @@ impl Lower<'_> {
         for stmt in body {
             match stmt {
                 // What stands against a branch that never runs always does.
-                ast::Stmt::If(branch) if never_runs(&branch.test) => {
+                ast::Stmt::If(branch) if never_runs(&lower(&branch.test)) => {
                     match branch.elif_else_clauses.as_slice() {
                         [otherwise] if otherwise.test.is_none() => {
                             out.extend(self.body(&otherwise.body));
@@ -139,12 +121,15 @@ impl Lower<'_> {
             ast::Stmt::If(stmt) => {
                 let mut header = vec![opaque(&stmt.test)];
                 let mut body = self.body(&stmt.body);
-                if never_runs(&stmt.test) {
+                if never_runs(&lower(&stmt.test)) {
                     body.clear();
                 }
                 for clause in &stmt.elif_else_clauses {
                     header.extend(clause.test.as_ref().map(opaque));
-                    body.extend(self.body(&clause.body));
+                    let test = clause.test.as_ref().map(lower);
+                    if !test.is_some_and(|test| never_runs(&test)) {
+                        body.extend(self.body(&clause.body));
+                    }
                 }
                 block(header, Vec::new(), body)
             }
@@ -287,48 +272,13 @@ fn block(header: Vec<Expr>, binds: Vec<Expr>, body: Vec<Stmt>) -> StmtKind {
 }
 
 /// The module of an `importorskip` that asks for nothing but that it is there.
-fn required(call: &ast::ExprCall) -> Option<String> {
-    let name = match &*call.func {
-        ast::Expr::Name(name) => name.id.as_str(),
-        ast::Expr::Attribute(attribute) => attribute.attr.as_str(),
+fn required(expr: &ast::Expr, call: &ast::ExprCall) -> Option<String> {
+    match &*call.func {
+        ast::Expr::Name(name) if watch::is_requirement(&name.id) => {}
+        ast::Expr::Attribute(attribute) if watch::is_requirement(&attribute.attr) => {}
         _ => return None,
-    };
-    let only = |name: &str| matches!(name, "reason" | "exc_type");
-    let keywords = &call.arguments.keywords;
-    let plain = keywords
-        .iter()
-        .all(|keyword| keyword.arg.as_ref().is_some_and(|name| only(name)));
-    match (&*call.arguments.args, name, plain) {
-        ([ast::Expr::StringLiteral(module)], "importorskip", true) => {
-            Some(module.value.to_str().to_owned())
-        }
-        _ => None,
     }
-}
-
-/// Whether a condition is false under pytest.
-fn never_runs(test: &ast::Expr) -> bool {
-    is_main_guard(test) || is_type_checking(test)
-}
-
-/// `typing.TYPE_CHECKING`, by whatever name the module has it.
-fn is_type_checking(test: &ast::Expr) -> bool {
-    match test {
-        ast::Expr::Name(name) => name.id == "TYPE_CHECKING",
-        ast::Expr::Attribute(attribute) => attribute.attr.as_str() == "TYPE_CHECKING",
-        _ => false,
-    }
-}
-
-fn is_main_guard(test: &ast::Expr) -> bool {
-    let ast::Expr::Compare(compare) = test else {
-        return false;
-    };
-    let is_name = |expr: &ast::Expr| matches!(expr, ast::Expr::Name(name) if name.id == "__name__");
-    let is_main = |expr: &ast::Expr| matches!(expr, ast::Expr::StringLiteral(text) if text.value.to_str() == "__main__");
-    matches!(&*compare.ops, [ast::CmpOp::Eq])
-        && matches!(&*compare.comparators, [right]
-            if (is_name(&compare.left) && is_main(right)) || (is_main(&compare.left) && is_name(right)))
+    watch::required(&lower(expr))
 }
 
 /// Names that a `match` pattern binds.
@@ -384,9 +334,16 @@ impl Scan<'_> {
             .get_or_insert_with(|| (line, what.to_owned()));
     }
 
-    fn skip(&mut self, expr: &ast::Expr, call: &ast::ExprCall) {
-        let line = self.lines.of(expr.start());
-        self.summary.skips.push((line, lower(&call.func)));
+    fn watched(&mut self, expr: &ast::Expr, name: &str, watched: Watched, func: &ast::Expr) {
+        match watched {
+            Watched::No => {}
+            Watched::Dynamic => self.dynamic(expr.start(), name),
+            Watched::Leaves => self.leaves(expr.start()),
+            Watched::Skips => {
+                let line = self.lines.of(expr.start());
+                self.summary.skips.push((line, lower(func)));
+            }
+        }
     }
 
     fn leaves(&mut self, at: TextSize) {
@@ -405,13 +362,13 @@ impl<'a> Visitor<'a> for Scan<'_> {
                     self.visit_decorator(decorator);
                 }
                 self.visit_parameters(&def.parameters);
-                if !def.name.starts_with("test") {
+                if !watch::is_test(&def.name) {
                     self.function += 1;
                     self.visit_body(&def.body);
                     self.function -= 1;
                 }
             }
-            ast::Stmt::If(branch) if self.function == 0 && never_runs(&branch.test) => {
+            ast::Stmt::If(branch) if self.function == 0 && never_runs(&lower(&branch.test)) => {
                 for clause in &branch.elif_else_clauses {
                     self.visit_elif_else_clause(clause);
                 }
@@ -452,7 +409,7 @@ impl<'a> Visitor<'a> for Scan<'_> {
             // Whoever calls the function has what it changes in hand, or the function names it.
             ast::Expr::Call(call)
                 if self.function > 0
-                    && matches!(&*call.func, ast::Expr::Name(name) if matches!(name.id.as_str(), "setattr" | "delattr")) =>
+                    && matches!(&*call.func, ast::Expr::Name(name) if watch::sets_attribute(&name.id)) =>
             {
                 let line = self.lines.of(expr.start());
                 let names = call.arguments.args.iter().flat_map(mentions);
@@ -460,7 +417,7 @@ impl<'a> Visitor<'a> for Scan<'_> {
                 self.visit_arguments(&call.arguments);
                 return;
             }
-            ast::Expr::Call(call) if let Some(module) = required(call) => {
+            ast::Expr::Call(call) if let Some(module) = required(expr, call) => {
                 if self.function == 0 {
                     let line = self.lines.of(expr.start());
                     self.summary.requires.push((line, module));
@@ -472,41 +429,31 @@ impl<'a> Visitor<'a> for Scan<'_> {
                 if subscript.ctx == ast::ExprContext::Load
                     && matches!(&*subscript.value, ast::Expr::Call(call)
                         if matches!(&*call.func, ast::Expr::Name(name)
-                            if matches!(name.id.as_str(), "globals" | "locals" | "vars"))) =>
+                            if watch::gives_namespace(&name.id))) =>
             {
                 self.visit_expr(&subscript.slice);
                 return;
             }
-            ast::Expr::Call(call) if let ast::Expr::Name(name) = &*call.func => {
-                match name.id.as_str() {
-                    // In a namespace of its own.
-                    "exec" | "eval" if call.arguments.args.len() > 1 => {}
-                    id @ ("globals" | "setattr" | "delattr" | "exec") => {
-                        self.dynamic(expr.start(), id);
+            ast::Expr::Call(call) => {
+                let (name, watched) = match &*call.func {
+                    ast::Expr::Name(name) => {
+                        let arguments = call.arguments.args.len();
+                        (
+                            &*name.id,
+                            watch::call(&name.id, arguments, self.function > 0),
+                        )
                     }
-                    id @ ("locals" | "vars" | "eval") if self.function == 0 => {
-                        self.dynamic(expr.start(), id);
+                    ast::Expr::Attribute(attribute) => {
+                        let name = attribute.attr.as_str();
+                        (name, watch::method(name, self.function > 0))
                     }
-                    "importorskip" => self.leaves(expr.start()),
-                    "skip" | "exit" | "xfail" if self.function == 0 => self.skip(expr, call),
-                    _ => {}
-                }
+                    _ => ("", Watched::No),
+                };
+                self.watched(expr, name, watched, &call.func);
             }
-            ast::Expr::Attribute(attribute) => match attribute.attr.as_str() {
-                "importorskip" => self.leaves(expr.start()),
-                id @ ("modules" | "__dict__" | "_getframe" | "currentframe" | "__test__")
-                    if self.function == 0 =>
-                {
-                    self.dynamic(expr.start(), id);
-                }
-                _ => {}
-            },
-            ast::Expr::Call(call) if self.function == 0 => {
-                if let ast::Expr::Attribute(attribute) = &*call.func
-                    && matches!(attribute.attr.as_str(), "skip" | "exit" | "xfail")
-                {
-                    self.skip(expr, call);
-                }
+            ast::Expr::Attribute(attribute) => {
+                let name = attribute.attr.as_str();
+                self.watched(expr, name, watch::attribute(name, self.function > 0), expr);
             }
             ast::Expr::Named(named) if self.function == 0 => {
                 if let ast::Expr::Name(name) = &*named.target {

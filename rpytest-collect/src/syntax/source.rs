@@ -1,10 +1,20 @@
 //! Bytes to text, by the rules of PEP 263 for the encodings that test files have.
+//!
+//! Every line end becomes `\n`, in string literals too, as in Python.
 
 use std::borrow::Cow;
 
 use super::SyntaxProblem;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, SyntaxProblem> {
+    let text = text(bytes)?;
+    if memchr::memchr(b'\r', text.as_bytes()).is_none() {
+        return Ok(text);
+    }
+    Ok(Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")))
+}
+
+fn text(bytes: &[u8]) -> Result<Cow<'_, str>, SyntaxProblem> {
     let (bytes, bom) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
         Some(rest) => (rest, true),
         None => (bytes, false),
@@ -112,6 +122,10 @@ mod tests {
                 .chars()
                 .last(),
             Some('é')
+        );
+        assert_eq!(
+            decode(b"a\r\nb\rc\n\r\r\n").expect("it is valid"),
+            "a\nb\nc\n\n\n"
         );
         assert!(matches!(
             decode(b"a\n\xff"),

@@ -486,6 +486,8 @@ fn collection() -> ToRust {
             marks: texts(&["slow"]),
             search_path: vec![bytes(*b"/usr/lib/python3.zip"), bytes("")],
             modules: texts(&["sys", "json"]),
+            python: "3.13.1".to_owned(),
+            pytest: "9.2.0".to_owned(),
         },
         touched: Touched {
             sources: vec![bytes(*b"/srv/a.py\xff")],

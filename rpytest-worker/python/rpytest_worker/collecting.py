@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import platform
 import sys
 import tempfile
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -84,6 +85,8 @@ class Collecting:
                 "marks": [],
                 "search_path": [],
                 "modules": sorted({*sys.builtin_module_names, *sys.stdlib_module_names}),
+                "python": platform.python_version(),
+                "pytest": pytest.__version__,
             },
         }
 
@@ -144,7 +147,7 @@ def _text(nodeid: str) -> str:
 
 def _cache_dir(config: pytest.Config) -> bytes | None:
     """A directory of ours in pytest's cache, which pytest makes."""
-    cache = config.cache
+    cache = getattr(config, "cache", None)  # not there without its plugin
     if cache is None:
         return None
     try:

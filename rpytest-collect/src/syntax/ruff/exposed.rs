@@ -9,73 +9,7 @@ use std::collections::BTreeSet;
 use ruff_python_ast as ast;
 use ruff_python_ast::visitor::{self, Visitor};
 
-/// Functions that read their arguments and keep none.
-const READERS: [&str; 34] = [
-    "all",
-    "any",
-    "bool",
-    "bytes",
-    "dict",
-    "enumerate",
-    "filter",
-    "fixture",
-    "format",
-    "frozenset",
-    "getattr",
-    "hasattr",
-    "isinstance",
-    "issubclass",
-    "iter",
-    "join",
-    "len",
-    "list",
-    "map",
-    "max",
-    "min",
-    "param",
-    "parametrize",
-    "print",
-    "product",
-    "range",
-    "repr",
-    "reversed",
-    "set",
-    "sorted",
-    "str",
-    "sum",
-    "tuple",
-    "zip",
-];
-
-/// Methods that leave their object as it was.
-const READING: [&str; 26] = [
-    "copy",
-    "count",
-    "decode",
-    "difference",
-    "encode",
-    "endswith",
-    "format",
-    "get",
-    "index",
-    "intersection",
-    "isdisjoint",
-    "issubset",
-    "issuperset",
-    "items",
-    "join",
-    "keys",
-    "lower",
-    "parametrize",
-    "replace",
-    "split",
-    "splitlines",
-    "startswith",
-    "strip",
-    "union",
-    "upper",
-    "values",
-];
+use crate::syntax::watch;
 
 pub(super) fn exposed(body: &[ast::Stmt]) -> Vec<String> {
     let mut scan = Scan(BTreeSet::new());
@@ -113,10 +47,10 @@ impl<'a> Visitor<'a> for Scan<'a> {
                         ast::Expr::Call(call) => &call.func,
                         other => other,
                     };
-                    matches!(expr, ast::Expr::Attribute(attribute) if &*attribute.attr == "fixture")
-                        || matches!(expr, ast::Expr::Name(name) if &*name.id == "fixture")
+                    matches!(expr, ast::Expr::Attribute(attribute) if watch::is_fixture(&attribute.attr))
+                        || matches!(expr, ast::Expr::Name(name) if watch::is_fixture(&name.id))
                 });
-                if !is_fixture && !def.name.starts_with("test") {
+                if !is_fixture && !watch::is_test(&def.name) {
                     self.visit_parameters(&def.parameters);
                     self.visit_body(&def.body);
                 }
@@ -173,7 +107,7 @@ impl<'a> Visitor<'a> for Scan<'a> {
                 let name = match &*call.func {
                     ast::Expr::Name(name) => name.id.as_str(),
                     ast::Expr::Attribute(attribute) => {
-                        if READING.contains(&attribute.attr.as_str()) {
+                        if watch::leaves_object(&attribute.attr) {
                             self.read(&attribute.value);
                         } else {
                             self.visit_expr(&attribute.value);
@@ -185,7 +119,7 @@ impl<'a> Visitor<'a> for Scan<'a> {
                         ""
                     }
                 };
-                let reads = READERS.contains(&name);
+                let reads = watch::only_reads(name);
                 let keywords = call.arguments.keywords.iter();
                 for value in call
                     .arguments

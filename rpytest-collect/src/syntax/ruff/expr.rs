@@ -3,10 +3,8 @@
 use ruff_python_ast as ast;
 use ruff_python_ast::visitor::{self, Visitor};
 
+use crate::syntax::expr::MAX_DEPTH;
 use crate::syntax::{Comparison, Comprehension, Expr, Generator, Lambda, Makes, Operator};
-
-/// Deeper ones are opaque: to walk and to drop them must not take more stack than any caller has.
-const MAX_DEPTH: u32 = 64;
 
 pub(super) fn opaque(expr: &ast::Expr) -> Expr {
     Expr::Opaque(mentions(expr))
@@ -60,12 +58,7 @@ fn lower_at(expr: &ast::Expr, depth: u32) -> Expr {
         ast::Expr::EllipsisLiteral(_) => Expr::Ellipsis,
         ast::Expr::UnaryOp(unary) => match (unary.op, lower_at(&unary.operand, depth)) {
             (ast::UnaryOp::Not, operand) => Expr::Not(Box::new(operand)),
-            (ast::UnaryOp::USub, Expr::Int(int)) if int == "0" => Expr::Int(int),
-            (ast::UnaryOp::USub, Expr::Int(int)) if !int.starts_with('-') => {
-                Expr::Int(format!("-{int}"))
-            }
-            (ast::UnaryOp::USub, Expr::Float(float)) => Expr::Float(-float),
-            (ast::UnaryOp::USub, operand) => Expr::Negate(Box::new(operand)),
+            (ast::UnaryOp::USub, operand) => Expr::negative(operand),
             _ => opaque(expr),
         },
         ast::Expr::Tuple(tuple) => Expr::Tuple(all(&tuple.elts)),
@@ -226,12 +219,9 @@ fn f_string(text: &ast::ExprFString, depth: u32) -> Option<Expr> {
                         ast::ConversionFlag::None | ast::ConversionFlag::Str if plain => {
                             lower_at(&value.expression, depth)
                         }
-                        ast::ConversionFlag::Repr if plain => Expr::Call {
-                            // As the builtin; a module that shadows it is asked by its name.
-                            func: Box::new(Expr::Name("repr".to_owned())),
-                            args: vec![lower_at(&value.expression, depth)],
-                            keywords: Vec::new(),
-                        },
+                        ast::ConversionFlag::Repr if plain => {
+                            Expr::repr(lower_at(&value.expression, depth))
+                        }
                         _ => return None,
                     };
                     parts.push(value);
@@ -239,7 +229,7 @@ fn f_string(text: &ast::ExprFString, depth: u32) -> Option<Expr> {
             }
         }
     }
-    Some(Expr::FString(parts))
+    Some(Expr::f_string(parts))
 }
 
 fn operator(op: ast::Operator) -> Option<Operator> {

@@ -4,7 +4,7 @@ use ruff_python_ast as ast;
 use ruff_python_ast::visitor::{self, Visitor};
 
 use super::expr::lower;
-use crate::syntax::Guard;
+use crate::syntax::{Guard, branches, watch};
 
 /// What a function's whole body does for the fixtures that it asks its one parameter for:
 /// `if "name" in metafunc.fixturenames`.
@@ -12,29 +12,12 @@ pub(super) fn guards(def: &ast::StmtFunctionDef) -> Option<Vec<Guard>> {
     let [param] = &*def.parameters.args else {
         return None;
     };
-    let owner = &param.parameter.name.id;
     let guard = |test: &ast::Expr, body: &[ast::Stmt]| {
-        let ast::Expr::Compare(compare) = test else {
-            return None;
+        let only = match body {
+            [ast::Stmt::Expr(stmt)] => Some(lower(&stmt.value)),
+            _ => None,
         };
-        let ([ast::CmpOp::In], [ast::Expr::Attribute(names)]) =
-            (&*compare.ops, &*compare.comparators)
-        else {
-            return None;
-        };
-        let (ast::Expr::StringLiteral(text), ast::Expr::Name(of)) = (&*compare.left, &*names.value)
-        else {
-            return None;
-        };
-        (names.attr.as_str() == "fixturenames" && of.id == *owner).then(|| Guard {
-            name: text.value.to_str().to_owned(),
-            parametrize: match body {
-                [ast::Stmt::Expr(stmt)] if is_parametrize(&stmt.value, owner) => {
-                    Some(lower(&stmt.value))
-                }
-                _ => None,
-            },
-        })
+        branches::guard(&lower(test), &param.parameter.name.id, only)
     };
     let mut found = Vec::new();
     for stmt in &def.body {
@@ -53,22 +36,10 @@ pub(super) fn guards(def: &ast::StmtFunctionDef) -> Option<Vec<Guard>> {
     Some(found)
 }
 
-/// `metafunc.parametrize(..)`.
-fn is_parametrize(expr: &ast::Expr, owner: &ast::name::Name) -> bool {
-    let ast::Expr::Call(call) = expr else {
-        return false;
-    };
-    let ast::Expr::Attribute(attribute) = &*call.func else {
-        return false;
-    };
-    attribute.attr.as_str() == "parametrize"
-        && matches!(&*attribute.value, ast::Expr::Name(name) if name.id == *owner)
-}
-
 /// Whether a `pytest_collection_modifyitems` does nothing to the items but give them marks: it goes through
 /// `items` in loops, and of an item it asks only what does not change it.
 pub(super) fn only_marks(def: &ast::StmtFunctionDef) -> bool {
-    if def.name.as_str() != "pytest_collection_modifyitems" || !def.decorator_list.is_empty() {
+    if def.name.as_str() != watch::MODIFIES || !def.decorator_list.is_empty() {
         return false;
     }
     let mut scan = Items {
@@ -83,29 +54,6 @@ pub(super) fn only_marks(def: &ast::StmtFunctionDef) -> bool {
     scan.safe
 }
 
-/// What may be asked of an item, or done to it.
-const HARMLESS: [&str; 19] = [
-    "add_marker",
-    "cls",
-    "config",
-    "fixturenames",
-    "fspath",
-    "function",
-    "get_closest_marker",
-    "iter_markers",
-    "keywords",
-    "location",
-    "module",
-    "name",
-    "nodeid",
-    "originalname",
-    "own_markers",
-    "parent",
-    "path",
-    "reportinfo",
-    "callspec",
-];
-
 struct Items {
     /// The names that items have in loops.
     items: Vec<String>,
@@ -118,13 +66,13 @@ impl Items {
     }
 
     fn is_all(expr: &ast::Expr) -> bool {
-        matches!(expr, ast::Expr::Name(name) if name.id == "items")
+        matches!(expr, ast::Expr::Name(name) if name.id == watch::ITEMS)
     }
 }
 
 /// Through the session, others reach its items.
 fn is_session(expr: &ast::Expr) -> bool {
-    matches!(expr, ast::Expr::Name(name) if name.id == "session")
+    matches!(expr, ast::Expr::Name(name) if name.id == watch::SESSION)
 }
 
 impl<'a> Visitor<'a> for Items {
@@ -148,16 +96,16 @@ impl<'a> Visitor<'a> for Items {
     fn visit_expr(&mut self, expr: &'a ast::Expr) {
         match expr {
             ast::Expr::Attribute(attribute) if self.is_item(&attribute.value) => {
-                let known = HARMLESS.contains(&attribute.attr.as_str());
+                let known = watch::leaves_item(&attribute.attr);
                 self.safe &= known && attribute.ctx == ast::ExprContext::Load;
             }
             ast::Expr::Attribute(attribute) if is_session(&attribute.value) => {
-                self.safe &= attribute.attr.as_str() != "items";
+                self.safe &= attribute.attr.as_str() != watch::ITEMS;
             }
             // `"slow" in item.keywords`, `isinstance(item, ..)`, `str(item)`.
             ast::Expr::Call(call)
                 if matches!(&*call.func, ast::Expr::Name(name)
-                    if matches!(name.id.as_str(), "isinstance" | "str" | "repr" | "len" | "hasattr")) =>
+                    if watch::looks_at(&name.id)) =>
             {
                 for arg in &call.arguments.args {
                     if !self.is_item(arg) && !Self::is_all(arg) {
@@ -171,7 +119,7 @@ impl<'a> Visitor<'a> for Items {
                 self.safe &= !self.is_item(&subscript.value);
             }
             ast::Expr::Name(name) => {
-                self.safe &= name.id != "items" && !is_session(expr) && !self.is_item(expr);
+                self.safe &= name.id != watch::ITEMS && !is_session(expr) && !self.is_item(expr);
             }
             _ => visitor::walk_expr(self, expr),
         }

@@ -13,10 +13,7 @@ pub(super) fn imports(lines: &Lines, body: &[ast::Stmt]) -> Vec<Import> {
         found: Vec::new(),
     };
     scan.visit_body(body);
-    let mut seen = std::collections::HashSet::new();
-    scan.found
-        .retain(|import| seen.insert(format!("{import:?}")));
-    scan.found
+    imports::distinct(scan.found)
 }
 
 struct Scan<'a> {
@@ -33,8 +30,7 @@ impl Scan<'_> {
     }
 
     fn plugins(&mut self, at: &impl Ranged, target: &ast::Expr, value: Option<&ast::Expr>) {
-        let is_plugins =
-            matches!(target, ast::Expr::Name(name) if name.id.as_str() == "pytest_plugins");
+        let is_plugins = matches!(target, ast::Expr::Name(name) if imports::is_plugins(&name.id));
         if let (true, Some(value)) = (is_plugins, value) {
             let line = self.lines.of(at.start());
             self.found.extend(imports::plugins(line, &lower(value)));
@@ -69,8 +65,9 @@ impl<'a> Visitor<'a> for Scan<'_> {
                         .map(|alias| alias.name.to_string())
                         .collect(),
                 });
-                let is_sys = import.module.as_deref() == Some("sys");
-                if is_sys && import.names.iter().any(|alias| &*alias.name == "path") {
+                let of_sys = import.module.as_deref() == Some("sys");
+                let mut names = import.names.iter();
+                if of_sys && names.any(|alias| imports::is_sys_path(&alias.name)) {
                     self.found.push(Import::SearchPath);
                 }
             }
@@ -109,7 +106,7 @@ impl<'a> Visitor<'a> for Scan<'_> {
                     self.visit_arguments(&call.arguments);
                     return;
                 }
-                if matches!(name, "syspath_prepend" | "addsitedir" | "syspathinsert") {
+                if imports::extends_path(name) {
                     self.found.push(Import::SearchPath);
                 }
             }
@@ -122,13 +119,12 @@ impl<'a> Visitor<'a> for Scan<'_> {
                     self.dynamic(expr, name);
                 }
                 let of_sys = matches!(&*attribute.value, ast::Expr::Name(of) if of.id == "sys");
-                if of_sys && matches!(name, "path" | "meta_path" | "path_hooks") {
+                if of_sys && imports::is_sys_path(name) {
                     self.found.push(Import::SearchPath);
                 }
             }
-            ast::Expr::StringLiteral(literal) if imports::is_dotted(literal.value.to_str()) => {
-                let text = literal.value.to_str().split(':').next().unwrap_or_default();
-                self.found.push(Import::Mention(text.to_owned()));
+            ast::Expr::StringLiteral(literal) => {
+                self.found.extend(imports::mention(literal.value.to_str()));
             }
             _ => {}
         }
