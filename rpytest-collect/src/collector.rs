@@ -1,6 +1,7 @@
 //! The builder, and the one pass over the files.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
@@ -357,7 +358,13 @@ impl Session<'_> {
             !is_ignored(path, arguments, &by_directory, IgnoredBy::Sure)
                 && !self.config.selection.leaves_out(path, arguments)
         });
+        let twins = match self.config.import_mode_is_importlib {
+            true => HashMap::new(),
+            false => twins(&walk.files),
+        };
         let files = parallel(threads, &walk.files, |(path, kind)| {
+            let twin = twins.get(path.as_path());
+            let twin = twin.map(|name| Reason::SameModule { name: name.clone() });
             let unsure = is_ignored(path, arguments, &by_directory, IgnoredBy::Perhaps);
             let unsure = unsure.then(|| Reason::ConftestDynamic {
                 file: "conftest.py".to_owned(),
@@ -368,7 +375,7 @@ impl Session<'_> {
                 name: "--collect-in-virtualenv".to_owned(),
             });
             let unsure = unsure.into_iter().chain(in_environment);
-            let session: Vec<Reason> = session.iter().cloned().chain(unsure).collect();
+            let session: Vec<Reason> = session.iter().cloned().chain(unsure).chain(twin).collect();
             self.file(path, *kind, &session, &by_directory, &program)
         })?;
         let mut collection = Collection {
@@ -562,6 +569,30 @@ impl Session<'_> {
         };
         (Some((file, collected.wide)), diagnostic)
     }
+}
+
+/// Test modules that Python would import by the same name, of which pytest refuses all but the first.
+fn twins(files: &[(PathBuf, Kind)]) -> HashMap<&Path, String> {
+    let mut prefixes: HashMap<&Path, Vec<&OsStr>> = HashMap::new();
+    let mut names: HashMap<(Vec<&OsStr>, &OsStr), Vec<&Path>> = HashMap::new();
+    for (path, _) in files {
+        let (Some(dir), Some(file)) = (path.parent(), path.file_name()) else {
+            continue;
+        };
+        let prefix = prefixes.entry(dir).or_insert_with(|| {
+            let packages = dir.ancestors();
+            let packages = packages.take_while(|dir| dir.join("__init__.py").is_file());
+            packages.filter_map(Path::file_name).collect()
+        });
+        names.entry((prefix.clone(), file)).or_default().push(path);
+    }
+    let shared = names.into_iter().filter(|(_, paths)| paths.len() > 1);
+    shared
+        .flat_map(|((_, file), paths)| {
+            let name = file.to_string_lossy().into_owned();
+            paths.into_iter().map(move |path| (path, name.clone()))
+        })
+        .collect()
 }
 
 /// Arguments of a file by which pytest orders the items of several files.

@@ -212,6 +212,11 @@ pub enum Reason {
         /// 1-based line.
         line: u32,
     },
+    /// Another test module has the same name, so that pytest imports one of them only.
+    SameModule {
+        /// The file's name.
+        name: String,
+    },
     /// Something that is imported is not there, so that the import fails.
     MissingImport {
         /// The module, or the name in one.
@@ -283,6 +288,7 @@ impl Reason {
             Self::ParametrizeOption { .. } => "parametrize-option",
             Self::ParametrizeMismatch { .. } => "parametrize-mismatch",
             Self::LongParameter { .. } => "long-parameter",
+            Self::SameModule { .. } => "same-module",
             Self::MissingImport { .. } => "missing-import",
             Self::ParameterOrder { .. } => "parameter-order",
             Self::ParametrizedFixture { .. } => "parametrized-fixture",
@@ -393,6 +399,7 @@ impl fmt::Display for Reason {
             Self::LongParameter { argument, line } => {
                 write!(f, "long parameter {argument} at line {line}")
             }
+            Self::SameModule { name } => write!(f, "another module is called {name} too"),
             Self::MissingImport { name, line } => {
                 write!(f, "{name}, imported at line {line}, is not there")
             }

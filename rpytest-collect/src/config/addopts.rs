@@ -203,6 +203,7 @@ impl Config {
             "--confcutdir" => self.confcutdir = Some(absolute(self, &value)),
             "--import-mode" if ["prepend", "append", "importlib"].contains(&value.as_str()) => {
                 self.prepends = value == "prepend";
+                self.import_mode_is_importlib = value == "importlib";
             }
             "--pythonwarnings" => self.strict_warnings |= value.starts_with('e'),
             "--config-file" | "--rootdir" | "--override-ini" if origin == Origin::CommandLine => {}

@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) raw_ids: bool,
     /// Whether the directories of tests come first on Python's search path (`--import-mode`).
     pub(crate) prepends: bool,
+    /// Whether each module has a name of its own, whatever its file is called.
+    pub(crate) import_mode_is_importlib: bool,
     /// Whether a warning may be an error.
     pub(crate) strict_warnings: bool,
     /// Whether long values have ids as pytest has them by default.
@@ -135,6 +137,7 @@ impl Config {
             strict_ids: false,
             raw_ids: false,
             prepends: true,
+            import_mode_is_importlib: false,
             strict_warnings: false,
             short_ids: true,
             keep_duplicates: false,
