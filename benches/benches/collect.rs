@@ -95,7 +95,11 @@ fn suite(c: &mut Criterion) {
     };
     let cold = Collector::new(directory.path());
     items(&cold, FILES * 10);
-    let walk = cold.clone().options(["-o", "python_files=none_*.py"]);
+    let unnamed = tempfile::tempdir().expect("a directory");
+    write_suite(unnamed.path());
+    let ini = "[pytest]\npython_files = none_*.py\n";
+    std::fs::write(unnamed.path().join("pytest.ini"), ini).expect("writable");
+    let walk = Collector::new(unnamed.path());
     let nothing = walk.collect().expect("readable");
     assert!(nothing.files.is_empty(), "{:?}", nothing.files.first());
     group.bench_function("walk", |b| b.iter(|| walk.collect().expect("readable")));

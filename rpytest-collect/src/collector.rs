@@ -586,7 +586,12 @@ fn twins(files: &[(PathBuf, Kind)]) -> HashMap<&Path, String> {
         });
         names.entry((prefix.clone(), file)).or_default().push(path);
     }
-    let shared = names.into_iter().filter(|(_, paths)| paths.len() > 1);
+    let shared = names.into_iter().filter(|(_, paths)| {
+        // A link to the same file is no other module.
+        let real = |path: &&Path| std::fs::canonicalize(path).ok();
+        let first = paths.first().and_then(real);
+        paths.len() > 1 && paths.iter().any(|path| real(path) != first)
+    });
     shared
         .flat_map(|((_, file), paths)| {
             let name = file.to_string_lossy().into_owned();
