@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::closure;
 use super::eval::Evaluator;
-use super::fixtures::{self, Fixtures, Reader};
+use super::fixtures::{Fixtures, Reader};
 use super::names::{Binding, Bound};
 use super::program::{Found, Module};
 use super::value::Value;
@@ -118,7 +119,7 @@ impl<'a> Conftest<'a> {
             ..
         }) = names.single("pytest_generate_tests")
             && let Some(guards) = &hook.guards
-            && !guards.iter().any(|guard| fixtures::is_builtin(&guard.name))
+            && !guards.iter().any(|guard| closure::is_builtin(&guard.name))
         {
             fixtures.generated = reader.generated(module, hook.line, guards, initial);
         }

@@ -5,11 +5,13 @@
 
 use super::calls;
 use super::names::{Bound, Names};
+use super::operators;
 use super::outside;
 use super::program::Module;
+use super::project_classes;
 use super::resolve::{self, Changed, Thing, World};
 use super::value::Value;
-use crate::syntax::{Class, Comparison, Comprehension, Expr, Generator, Lambda, Makes, Operator};
+use crate::syntax::{Class, Comprehension, Expr, Generator, Lambda, Makes};
 
 /// Expressions that one evaluation may visit, and elements that a value may have.
 const BUDGET: u32 = 2_000_000;
@@ -103,12 +105,12 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             Expr::Lambda(lambda) => Value::Lambda(at, lambda),
             Expr::Binary(left, op, right) => {
                 let (left, right) = (self.value(at, left), self.value(at, right));
-                binary(&left, *op, &right)
+                operators::binary(&left, *op, &right)
             }
             Expr::Compare(left, op, right) => {
                 let (left, right) = (self.value(at, left), self.value(at, right));
                 // Whatever it compares: what comes out is no `pytest.param`.
-                compare(&left, *op, &right).map_or(Value::Instance, Value::Bool)
+                operators::compare(&left, *op, &right).map_or(Value::Instance, Value::Bool)
             }
             Expr::Logic(and, items) => self.logic(at, *and, items),
             Expr::Not(value) => {
@@ -282,7 +284,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     }
 
     fn of_class(&mut self, module: Module<'a>, class: &'a Class, attr: &str) -> Value<'a> {
-        if let Some(kind) = calls::enumeration(self.world, module, class) {
+        if let Some(kind) = project_classes::enumeration(self.world, module, class) {
             let members = self.members(module, class, kind);
             let member = members
                 .into_iter()
@@ -325,7 +327,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         &mut self,
         module: Module<'a>,
         class: &'a Class,
-        kind: calls::Enumeration,
+        kind: project_classes::Enumeration,
     ) -> Option<Vec<Value<'a>>> {
         let body = Names::of_body(&class.body);
         let mut members: Vec<Value<'a>> = Vec::new();
@@ -343,7 +345,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 _ => None,
             };
             let value = match made.as_deref() {
-                Some("enum.auto") if kind == calls::Enumeration::Text => return None,
+                Some("enum.auto") if kind == project_classes::Enumeration::Text => return None,
                 // A number above those before it.
                 Some("enum.auto") => Value::Instance,
                 // Different from all others.
@@ -472,7 +474,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     pub(super) fn elements(&mut self, value: &Value<'a>) -> Option<Vec<Value<'a>>> {
         match value {
             Value::Class(module, class) => {
-                let kind = calls::enumeration(self.world, module, class)?;
+                let kind = project_classes::enumeration(self.world, module, class)?;
                 self.members(module, class, kind)
             }
             value => self
@@ -528,7 +530,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                     Some(_) => return Value::Unknown,
                 };
             }
-            return calls::slice(&value, bounds);
+            return operators::slice(&value, bounds);
         }
         let index = self.value(at, index);
         match (&value, &index) {
@@ -542,7 +544,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             }
             (Value::Dict(items), key) => calls::get(items, key).unwrap_or(Value::Unknown),
             (Value::Class(module, class), Value::Str(name)) => {
-                match calls::enumeration(self.world, module, class) {
+                match project_classes::enumeration(self.world, module, class) {
                     Some(_) => self.of_class(module, class, name),
                     None => Value::Unknown,
                 }
@@ -594,7 +596,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         let callee = self.value(at, func);
         let Some(args) = self.display(at, args) else {
             return match &callee {
-                Value::Class(module, class) => calls::instance(self.world, module, class),
+                Value::Class(module, class) => project_classes::instance(self.world, module, class),
                 _ => Value::Unknown,
             };
         };
@@ -623,7 +625,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     ) -> Value<'a> {
         match callee {
             Value::Outside(path) => calls::outside(self, path, &args, keywords.as_deref()),
-            Value::Class(module, class) => calls::instance(self.world, module, class),
+            Value::Class(module, class) => project_classes::instance(self.world, module, class),
             Value::Lambda(module, lambda) => {
                 self.nested(|this| this.apply_lambda(module, lambda, args, keywords))
             }
@@ -689,91 +691,4 @@ fn distinct(items: &[Value<'_>]) -> bool {
                 .iter()
                 .all(|other| item.equals(other) == Some(false))
         })
-}
-
-fn compare(left: &Value<'_>, op: Comparison, right: &Value<'_>) -> Option<bool> {
-    let order = || match (left, right) {
-        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
-        (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
-        _ => left.float()?.partial_cmp(&right.float()?),
-    };
-    let contains = || -> Option<bool> {
-        if let (Value::Str(part), Value::Str(text)) = (left, right) {
-            return Some(text.contains(&**part));
-        }
-        let items = match right {
-            Value::Set(items) => items.to_vec(),
-            Value::Str(_) => return None,
-            right => right.items()?,
-        };
-        let mut found = false;
-        for item in &items {
-            found |= left.equals(item)?;
-        }
-        Some(found)
-    };
-    match op {
-        Comparison::Equal => left.equals(right),
-        Comparison::NotEqual => left.equals(right).map(|equal| !equal),
-        Comparison::Less => order().map(std::cmp::Ordering::is_lt),
-        Comparison::LessEqual => order().map(std::cmp::Ordering::is_le),
-        Comparison::Greater => order().map(std::cmp::Ordering::is_gt),
-        Comparison::GreaterEqual => order().map(std::cmp::Ordering::is_ge),
-        Comparison::In => contains(),
-        Comparison::NotIn => contains().map(|found| !found),
-        Comparison::Is | Comparison::IsNot => {
-            let same = match (left, right) {
-                (Value::None, Value::None) => true,
-                (Value::Bool(a), Value::Bool(b)) => a == b,
-                (Value::None, other) | (other, Value::None) => match other {
-                    Value::Unknown | Value::Instance | Value::Outside(_) => return None,
-                    _ => false,
-                },
-                _ => return None,
-            };
-            Some(same == (op == Comparison::Is))
-        }
-    }
-}
-
-fn binary<'a>(left: &Value<'a>, op: Operator, right: &Value<'a>) -> Value<'a> {
-    let joined = |a: &[Value<'a>], b: &[Value<'a>]| -> Vec<Value<'a>> {
-        a.iter().chain(b).cloned().collect()
-    };
-    match (left, op, right) {
-        (Value::Bool(a), op, b) if !matches!(b, Value::Bool(_)) => {
-            binary(&Value::Int(i128::from(*a)), op, b)
-        }
-        (Value::List(a), Operator::Add, Value::List(b)) => Value::list(joined(a, b)),
-        (Value::Tuple(a), Operator::Add, Value::Tuple(b)) => Value::tuple(joined(a, b)),
-        (Value::Str(a), Operator::Add, Value::Str(b)) => Value::str(format!("{a}{b}")),
-        (Value::Bytes(a), Operator::Add, Value::Bytes(b)) => {
-            Value::Bytes([&**a, &**b].concat().into())
-        }
-        (value, Operator::Multiply, Value::Int(times))
-        | (Value::Int(times), Operator::Multiply, value)
-            if !matches!(value, Value::Int(_) | Value::Float(_)) =>
-        {
-            calls::repeat(value, *times)
-        }
-        (Value::Str(format), Operator::Modulo, value) => {
-            calls::percent(format, value).map_or(Value::Instance, Value::str)
-        }
-        (Value::Dict(a), Operator::Or, Value::Dict(b)) => {
-            let mut out = a.to_vec();
-            for (key, value) in b.iter() {
-                if calls::insert(&mut out, key.clone(), value.clone()).is_none() {
-                    return Value::Nameless;
-                }
-            }
-            Value::Dict(out.into())
-        }
-        (Value::Int(a), op, Value::Int(b)) => calls::integers(*a, op, *b),
-        (Value::Float(_) | Value::Int(_), op, Value::Float(_) | Value::Int(_)) => {
-            calls::floats(left, op, right)
-        }
-        // Numbers and texts make no `pytest.param`, whatever the other side is.
-        (Value::Str(_) | Value::Bytes(_), ..) => Value::Instance,
-        _ => Value::Unknown,
-    }
 }

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::closure::{Request, Visible};
 use super::eval::MAX_ITEMS;
-use super::fixtures::{Request, Visible};
 use super::marks::{self, Arguments, Effect};
 use super::names::Names;
 use super::parametrize::{ParameterSets, Parametrize};

@@ -2,6 +2,7 @@
 
 mod calls;
 pub(crate) mod classes;
+mod closure;
 pub(crate) mod conftest;
 pub(crate) mod effects;
 mod eval;
@@ -12,11 +13,14 @@ mod imports;
 pub(crate) mod marks;
 pub(crate) mod module;
 pub(crate) mod names;
+mod operators;
 mod outside;
 pub(crate) mod parametrize;
 pub(crate) mod program;
+mod project_classes;
 mod reorder;
 pub(crate) mod resolve;
 pub(crate) mod scope;
 pub(crate) mod test_classes;
+mod texts;
 mod value;

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::classes;
+use super::closure::Visible;
 use super::conftest::Conftest;
-use super::fixtures::{Fixtures, Reader, Visible};
+use super::fixtures::{Fixtures, Reader};
 use super::functions::{Decorated, Inherited, Rules};
 use super::marks;
 use super::names::{Binding, Bound, Names, Star};

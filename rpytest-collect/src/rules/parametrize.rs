@@ -1,11 +1,11 @@
 //! `pytest.mark.parametrize`, and `params` of a fixture, with values that are known.
 
-use super::calls;
 use super::eval::{Evaluator, MAX_ITEMS};
 use super::ids;
 use super::marks::Arguments;
 use super::names::Names;
 use super::program::Module;
+use super::project_classes;
 use super::resolve::World;
 use super::scope::Scope;
 use super::value::Value;
@@ -337,15 +337,24 @@ impl<'a> Parametrize<'_, 'a> {
             Value::Function(_, function) if function.decorators.is_empty() => {
                 Id::Text(function.name.clone())
             }
-            Value::Class(module, class) if calls::has_its_name(world, module, class) => {
+            Value::Class(module, class) if project_classes::has_its_name(world, module, class) => {
                 Id::Text(class.name.clone())
             }
             Value::Module(module) => Id::Text(module.dotted()?),
             Value::Member(module, class, name, value) => {
-                match (calls::enumeration(world, module, class)?, &**value) {
-                    (calls::Enumeration::Plain, _) => Id::Text(format!("{}.{name}", class.name)),
-                    (calls::Enumeration::Text, Value::Str(text)) => Id::Text(ids::escape_str(text)),
-                    (calls::Enumeration::Number, value @ Value::Int(_)) => Id::Text(value.text()?),
+                match (
+                    project_classes::enumeration(world, module, class)?,
+                    &**value,
+                ) {
+                    (project_classes::Enumeration::Plain, _) => {
+                        Id::Text(format!("{}.{name}", class.name))
+                    }
+                    (project_classes::Enumeration::Text, Value::Str(text)) => {
+                        Id::Text(ids::escape_str(text))
+                    }
+                    (project_classes::Enumeration::Number, value @ Value::Int(_)) => {
+                        Id::Text(value.text()?)
+                    }
                     _ => return None,
                 }
             }
