@@ -589,8 +589,7 @@ fn twins(files: &[(PathBuf, Kind)]) -> HashMap<&Path, String> {
     let shared = names.into_iter().filter(|(_, paths)| {
         // A link to the same file is no other module.
         let real = |path: &&Path| std::fs::canonicalize(path).ok();
-        let first = paths.first().and_then(real);
-        paths.len() > 1 && paths.iter().any(|path| real(path) != first)
+        paths.len() > 1 && paths.iter().any(|path| real(path) != real(&paths[0]))
     });
     shared
         .flat_map(|((_, file), paths)| {

@@ -307,17 +307,14 @@ impl<'a> Visible<'_, 'a> {
             }
         }
         let mut parametrized = self.parametrized(&names, request)?;
-        // Since pytest 9 only one order is possible.
-        let other = match self.pytest {
-            Some(version) if version >= (9, 0) => Order::Depth,
-            _ => Order::Breadth,
+        // Since pytest 9 only one order is possible, and both see the same names at most.
+        let one = self.pytest.is_some_and(|version| version >= (9, 0));
+        let same = one || parametrized.is_empty() || {
+            let names = self.closure(&initial, request, Order::Breadth);
+            let before = self.parametrized(&names, request)?;
+            let mut both = parametrized.iter().zip(&before);
+            parametrized.len() == before.len() && both.all(|(a, b)| Arc::ptr_eq(a, b))
         };
-        let before = self.parametrized(&self.closure(&initial, request, other), request)?;
-        let same = parametrized.len() == before.len()
-            && parametrized
-                .iter()
-                .zip(&before)
-                .all(|(a, b)| Arc::ptr_eq(a, b));
         if let Some((sets, initial)) = generated {
             let taken = |name: &String| {
                 request.parametrized.contains(name)

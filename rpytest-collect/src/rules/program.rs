@@ -112,9 +112,14 @@ pub(crate) struct Program<'f> {
     /// What imports in the files of a directory name: a rule asks for the same ones again and again, and
     /// each answer takes dozens of questions to the file system.
     located: FrozenMap<PathBuf, Box<FrozenMap<String, Box<Located>>>>,
+    /// The search path of the files of a directory.
+    paths: FrozenMap<PathBuf, Box<Roots>>,
     /// What is in the directories of the search path; None where that cannot be read.
     listings: FrozenMap<PathBuf, Box<Option<HashSet<OsString>>>>,
 }
+
+/// Directories that are on a search path for certain, and those that may be.
+type Roots = (Vec<PathBuf>, Vec<PathBuf>);
 
 /// Where an import leads.
 #[derive(Debug)]
@@ -180,6 +185,7 @@ impl<'f> Program<'f> {
             plugins,
             modules: FrozenMap::new(),
             located: FrozenMap::new(),
+            paths: FrozenMap::new(),
             listings: FrozenMap::new(),
             sound: RwLock::default(),
         }
@@ -211,7 +217,18 @@ impl<'f> Program<'f> {
     }
 
     /// Directories that are on the search path when a file is imported, those that are there for certain first.
-    fn roots(&self, from: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    fn roots(&self, from: &Path) -> &Roots {
+        let dir = from.parent().unwrap_or(from);
+        match self.paths.get(dir) {
+            Some(roots) => roots,
+            None => {
+                let roots = self.find_roots(from);
+                self.paths.insert(dir.to_owned(), Box::new(roots))
+            }
+        }
+    }
+
+    fn find_roots(&self, from: &Path) -> Roots {
         let root = &self.config.rootdir;
         let mut own = vec![base(from)];
         for dir in from
@@ -293,7 +310,7 @@ impl<'f> Program<'f> {
         }
         let (sure, likely) = self.roots(from);
         let mut candidates: Vec<PathBuf> = Vec::new();
-        for dir in sure.iter().chain(&likely) {
+        for dir in sure.iter().chain(likely) {
             if self.holds(dir, top) && !candidates.contains(dir) {
                 candidates.push(dir.clone());
             }
@@ -342,7 +359,7 @@ impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
             return (top == module).then_some(true);
         }
         let (sure, likely) = self.roots(from);
-        let dirs = sure.iter().chain(&likely).chain(&facts.search_path);
+        let dirs = sure.iter().chain(likely).chain(&facts.search_path);
         if dirs.clone().any(|dir| has(dir, module)) {
             return Some(true);
         }
