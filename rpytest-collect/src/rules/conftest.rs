@@ -196,7 +196,7 @@ impl<'a> Conftest<'a> {
             if OWN_PLUGINS.contains(&name.as_str()) {
                 continue;
             }
-            let Found::Module(plugin) = reader.world.modules.find(module.path, 0, &name) else {
+            let Found::Module(plugin) = reader.world.modules.find(module, 0, &name) else {
                 return None;
             };
             // One plugin may load another, and that the first.

@@ -49,8 +49,8 @@ impl<'a> ModuleCollector<'a> {
         let modules = self.rules.world.modules;
         at.names.get(root).iter().any(|binding| {
             let found = match binding.bound {
-                Bound::From { level, module, .. } => modules.find(at.path, level, module),
-                Bound::Module(path) => modules.find(at.path, 0, path),
+                Bound::From { level, module, .. } => modules.find(at, level, module),
+                Bound::Module(path) => modules.find(at, 0, path),
                 _ => return true,
             };
             match found {

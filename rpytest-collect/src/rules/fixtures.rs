@@ -133,11 +133,7 @@ impl<'a> Reader<'a> {
 
     /// The names that a star import brings, if they are known.
     pub(crate) fn star(&self, module: Module<'a>, star: &Star<'a>) -> Option<Vec<String>> {
-        match self
-            .world
-            .modules
-            .find(module.path, star.level, star.module)
-        {
+        match self.world.modules.find(module, star.level, star.module) {
             Found::Module(inner) if !star.conditional => self.world.exports(inner),
             _ => None,
         }

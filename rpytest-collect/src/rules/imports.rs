@@ -41,7 +41,7 @@ fn walk<'a>(
             _ => continue,
         };
         let line = binding.line;
-        match world.modules.find(module.path, level, path) {
+        match world.modules.find(module, level, path) {
             Found::Module(found) => {
                 if let Some(name) = name.filter(|name| !has(world, found, name)) {
                     return Some((line, format!("{path}.{name}")));
@@ -58,7 +58,7 @@ fn walk<'a>(
     }
     // Packages are imported before the modules in them.
     for level in 1.. {
-        let Found::Module(package) = world.modules.find(module.path, level, "") else {
+        let Found::Module(package) = world.modules.find(module, level, "") else {
             break;
         };
         if let Some((_, what)) = walk(world, package, seen) {

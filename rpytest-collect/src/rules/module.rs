@@ -265,17 +265,14 @@ impl<'a> ModuleCollector<'a> {
     fn imports_skip(&self) -> bool {
         let world = self.rules.world;
         let skips = |module: Module<'a>| super::program::may_skip(world, module);
-        let packages =
-            (1..).map_while(|level| match world.modules.find(self.own.path, level, "") {
-                Found::Module(package) => Some(package),
-                _ => None,
-            });
+        let packages = (1..).map_while(|level| match world.modules.find(self.own, level, "") {
+            Found::Module(package) => Some(package),
+            _ => None,
+        });
         let bindings = self.own.names.iter().flat_map(|(_, bindings)| bindings);
         let mut imported = bindings.filter_map(|binding| match binding.bound {
-            Bound::Module(path) => Some(world.modules.find(self.own.path, 0, path)),
-            Bound::From { level, module, .. } => {
-                Some(world.modules.find(self.own.path, level, module))
-            }
+            Bound::Module(path) => Some(world.modules.find(self.own, 0, path)),
+            Bound::From { level, module, .. } => Some(world.modules.find(self.own, level, module)),
             _ => None,
         });
         packages.into_iter().any(skips)
@@ -326,7 +323,7 @@ impl<'a> ModuleCollector<'a> {
 
     /// Whether a module that is imported from may have test cases.
     fn knows_test_cases(&self, at: Module<'a>, level: u32, module: &str) -> bool {
-        match self.rules.world.modules.find(at.path, level, module) {
+        match self.rules.world.modules.find(at, level, module) {
             Found::Module(module) => mentions_test_cases(module),
             Found::Outside | Found::Unknown => true,
         }
@@ -339,7 +336,7 @@ impl<'a> ModuleCollector<'a> {
             name: star.module.to_owned(),
             line: star.line,
         };
-        let exports = match world.modules.find(self.own.path, star.level, star.module) {
+        let exports = match world.modules.find(self.own, star.level, star.module) {
             Found::Outside if super::outside::is_standard(star.module) => return,
             Found::Module(module) if !star.conditional => world.exports(module),
             _ => None,

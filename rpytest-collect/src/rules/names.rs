@@ -1,6 +1,6 @@
 //! What the names of a module stand for.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use crate::syntax::{Class, Expr, Function, ModuleSummary, Stmt, StmtKind};
 

@@ -6,7 +6,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-use elsa::sync::FrozenMap;
+use elsa::sync::{FrozenMap, FrozenVec};
+use foldhash::HashMap;
 
 use super::names::Names;
 use super::resolve::World;
@@ -23,6 +24,31 @@ pub(crate) struct Parsed<'a> {
     pub(crate) summary: &'a ModuleSummary,
     pub(crate) words: &'a str,
     pub(crate) names: Names<'a>,
+    places: Places,
+}
+
+/// Where the imports of one module lead, as far as anybody has asked. The same few are asked for with each name.
+#[derive(Debug, Default)]
+struct Places(RwLock<HashMap<Box<str>, Place>>);
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// By its position in [`Program::modules`].
+    Module(usize),
+    Outside,
+    Unknown,
+}
+
+impl Places {
+    fn get(&self, import: &str) -> Option<Place> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(import).copied()
+    }
+
+    fn insert(&self, import: &str, place: Place) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(import.into(), place);
+    }
 }
 
 /// A module, as rules hold it.
@@ -35,6 +61,7 @@ impl<'a> Parsed<'a> {
             summary,
             words,
             names: Names::of_module(summary),
+            places: Places::default(),
         }
     }
 
@@ -74,7 +101,7 @@ pub(crate) enum Found<'a> {
 /// How rules reach other modules.
 pub(crate) trait Modules<'a>: Sync {
     /// The module that an import in a file names.
-    fn find(&'a self, from: &Path, level: u32, module: &str) -> Found<'a>;
+    fn find(&'a self, from: Module<'a>, level: u32, module: &str) -> Found<'a>;
 
     /// Whether a module can be imported, by its absolute name. None where that is not known.
     fn is_there(&'a self, from: &Path, module: &str) -> Option<bool>;
@@ -92,8 +119,11 @@ pub(crate) trait Modules<'a>: Sync {
 /// The files that were read, where they stay.
 #[derive(Default)]
 pub(crate) struct Files {
-    files: FrozenMap<PathBuf, Box<Read>>,
+    files: ByPath<Read>,
 }
+
+/// By the text of a path: to hash one by its parts costs ten times as much, and all of these are normalized.
+type ByPath<T> = FrozenMap<OsString, Box<T>>;
 
 struct Read {
     path: PathBuf,
@@ -106,16 +136,22 @@ pub(crate) struct Program<'f> {
     sources: &'f Sources,
     config: &'f Config,
     plugins: Option<&'f PluginFacts>,
-    modules: FrozenMap<PathBuf, Box<Option<Parsed<'f>>>>,
+    modules: FrozenVec<Box<Option<Parsed<'f>>>>,
+    /// Where each file's module is among them.
+    numbers: ByPath<usize>,
     /// Modules of which all imports are there.
     sound: RwLock<HashSet<PathBuf>>,
     /// What imports in the files of a directory name: a rule asks for the same ones again and again, and
     /// each answer takes dozens of questions to the file system.
-    located: FrozenMap<PathBuf, Box<FrozenMap<String, Box<Located>>>>,
+    located: ByPath<FrozenMap<String, Box<Located>>>,
     /// The search path of the files of a directory.
-    paths: FrozenMap<PathBuf, Box<Roots>>,
+    paths: ByPath<Roots>,
     /// What is in the directories of the search path; None where that cannot be read.
-    listings: FrozenMap<PathBuf, Box<Option<HashSet<OsString>>>>,
+    listings: ByPath<Option<HashSet<OsString>>>,
+    /// Whether there is a module or package, by its path without an ending.
+    held: ByPath<bool>,
+    /// The file of a module, by its path without an ending.
+    inside: ByPath<Option<PathBuf>>,
 }
 
 /// Directories that are on a search path for certain, and those that may be.
@@ -183,47 +219,71 @@ impl<'f> Program<'f> {
             sources,
             config,
             plugins,
-            modules: FrozenMap::new(),
+            modules: FrozenVec::new(),
+            numbers: FrozenMap::new(),
             located: FrozenMap::new(),
             paths: FrozenMap::new(),
             listings: FrozenMap::new(),
+            held: FrozenMap::new(),
+            inside: FrozenMap::new(),
             sound: RwLock::default(),
         }
     }
 
     /// The module of a file. None where it cannot be read or parsed.
     pub(crate) fn module(&self, path: &Path) -> Option<&Parsed<'f>> {
-        let parsed = match self.modules.get(path) {
-            Some(parsed) => parsed,
+        self.modules.get(self.number(path))?.as_ref()
+    }
+
+    /// The position of a file's module, which is parsed if nobody has asked for it before.
+    fn number(&self, path: &Path) -> usize {
+        match self.numbers.get(path.as_os_str()) {
+            Some(number) => *number,
             None => {
-                let read = match self.files.files.get(path) {
+                let read = match self.files.files.get(path.as_os_str()) {
                     Some(read) => read,
                     None => {
                         let read = Read {
                             path: path.to_owned(),
                             facts: self.sources.facts(path).ok(),
                         };
-                        self.files.files.insert(path.to_owned(), Box::new(read))
+                        self.files.files.insert(path.into(), Box::new(read))
                     }
                 };
                 let parsed = read.facts.as_ref().and_then(|facts| {
                     let summary = facts.summary.as_ref().ok()?;
                     Some(Parsed::new(&read.path, summary, &facts.words))
                 });
-                self.modules.insert(path.to_owned(), Box::new(parsed))
+                // If another thread was quicker, its module is the one.
+                let number = self.modules.push_get_index(Box::new(parsed));
+                *self.numbers.insert(path.into(), Box::new(number))
             }
-        };
-        parsed.as_ref()
+        }
+    }
+
+    fn place(&self, from: &Path, level: u32, module: &str) -> Place {
+        match self.located(from, level, module) {
+            Located::File(path) => {
+                let number = self.number(path);
+                let is_parsed = matches!(self.modules.get(number), Some(Some(_)));
+                match is_parsed {
+                    true => Place::Module(number),
+                    false => Place::Unknown,
+                }
+            }
+            Located::Outside => Place::Outside,
+            Located::Unknown => Place::Unknown,
+        }
     }
 
     /// Directories that are on the search path when a file is imported, those that are there for certain first.
     fn roots(&self, from: &Path) -> &Roots {
         let dir = from.parent().unwrap_or(from);
-        match self.paths.get(dir) {
+        match self.paths.get(dir.as_os_str()) {
             Some(roots) => roots,
             None => {
                 let roots = self.find_roots(from);
-                self.paths.insert(dir.to_owned(), Box::new(roots))
+                self.paths.insert(dir.into(), Box::new(roots))
             }
         }
     }
@@ -252,9 +312,20 @@ impl<'f> Program<'f> {
 
     /// Whether a directory has a module or package of a name.
     fn holds(&self, dir: &Path, top: &str) -> bool {
-        let listing = match self.listings.get(dir) {
+        let path = dir.join(top);
+        match self.held.get(path.as_os_str()) {
+            Some(held) => *held,
+            None => {
+                let held = self.look_for(dir, top);
+                *self.held.insert(path.into(), Box::new(held))
+            }
+        }
+    }
+
+    fn look_for(&self, dir: &Path, top: &str) -> bool {
+        let listing = match self.listings.get(dir.as_os_str()) {
             Some(listing) => listing,
-            None => self.listings.insert(dir.to_owned(), Box::new(listing(dir))),
+            None => self.listings.insert(dir.into(), Box::new(listing(dir))),
         };
         let file = format!("{top}.py");
         let may_have = |name: &str| {
@@ -268,14 +339,11 @@ impl<'f> Program<'f> {
     /// Where an import in a file leads: the same for all files of its directory.
     fn located(&self, from: &Path, level: u32, module: &str) -> &Located {
         let dir = from.parent().unwrap_or(from);
-        let known = match self.located.get(dir) {
+        let known = match self.located.get(dir.as_os_str()) {
             Some(known) => known,
-            None => self.located.insert(dir.to_owned(), Box::default()),
+            None => self.located.insert(dir.into(), Box::default()),
         };
-        let key = match level {
-            0 => Cow::Borrowed(module),
-            level => Cow::Owned(format!("{level}:{module}")),
-        };
+        let key = written(level, module);
         match known.get(&*key) {
             Some(located) => located,
             None => {
@@ -296,7 +364,7 @@ impl<'f> Program<'f> {
                 .nth(dots as usize)
                 .and_then(|dir| match module {
                     "" => Some(dir.join("__init__.py")).filter(|path| path.is_file()),
-                    module => below(dir, module),
+                    module => self.below(dir, module),
                 }),
         };
         file.map_or(Located::Unknown, Located::File)
@@ -334,21 +402,49 @@ impl<'f> Program<'f> {
         if !sure.contains(first) && self.plugins.is_some_and(shadowed) {
             return Ok(None);
         }
-        below(first, module).map(Some).ok_or(())
+        self.below(first, module).map(Some).ok_or(())
+    }
+
+    /// The file of a module in a directory of the search path.
+    fn below(&self, dir: &Path, module: &str) -> Option<PathBuf> {
+        let path = dir.join(module.replace('.', "/"));
+        let found = match self.inside.get(path.as_os_str()) {
+            Some(found) => found,
+            None => {
+                let package = path.join("__init__.py");
+                let file = match package.is_file() {
+                    true => Some(package),
+                    false => {
+                        let mut file = path.clone().into_os_string();
+                        file.push(".py");
+                        Some(PathBuf::from(file)).filter(|file| file.is_file())
+                    }
+                };
+                self.inside.insert(path.into(), Box::new(file))
+            }
+        };
+        found.clone()
     }
 }
 
 impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
-    fn find(&'a self, from: &Path, level: u32, module: &str) -> Found<'a> {
-        let file = match self.located(from, level, module) {
-            Located::File(path) => self.module(path),
-            Located::Outside => return Found::Outside,
-            Located::Unknown => None,
-        };
-        match file {
-            Some(module) => Found::Module(module),
-            None => Found::Unknown,
+    fn find(&'a self, from: Module<'a>, level: u32, module: &str) -> Found<'a> {
+        // Asked for with each `pytest.mark`.
+        if level == 0 && STANDARD.contains(&module) {
+            return Found::Outside;
         }
+        let import = written(level, module);
+        let place = from.places.get(&import).unwrap_or_else(|| {
+            let place = self.place(from.path, level, module);
+            from.places.insert(&import, place);
+            place
+        });
+        let module = match place {
+            Place::Module(number) => self.modules.get(number).and_then(Option::as_ref),
+            Place::Outside => return Found::Outside,
+            Place::Unknown => None,
+        };
+        module.map_or(Found::Unknown, Found::Module)
     }
 
     fn is_there(&'a self, from: &Path, module: &str) -> Option<bool> {
@@ -390,6 +486,14 @@ impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
     fn is_known_to_be_there(&self, module: &Path) -> bool {
         let sound = self.sound.read().unwrap_or_else(PoisonError::into_inner);
         sound.contains(module)
+    }
+}
+
+/// A module as an import names it, with its leading dots.
+fn written(level: u32, module: &str) -> Cow<'_, str> {
+    match level {
+        0 => Cow::Borrowed(module),
+        level => Cow::Owned(format!("{}{module}", ".".repeat(level as usize))),
     }
 }
 
@@ -441,18 +545,6 @@ fn listing(dir: &Path) -> Option<HashSet<OsString>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(HashSet::new()),
         Err(_) => None,
     }
-}
-
-/// The file of a module in a directory of the search path.
-fn below(dir: &Path, module: &str) -> Option<PathBuf> {
-    let path = dir.join(module.replace('.', "/"));
-    let package = path.join("__init__.py");
-    if package.is_file() {
-        return Some(package);
-    }
-    let mut file = path.into_os_string();
-    file.push(".py");
-    Some(PathBuf::from(file)).filter(|file| file.is_file())
 }
 
 /// Whether a module may skip whoever imports it.

@@ -103,7 +103,7 @@ impl<'a> World<'a> {
     /// An attribute of a thing. One of a class or a value is for others to find.
     fn attribute(&self, value: Thing<'a>, attr: &str, depth: u32) -> Thing<'a> {
         match value {
-            Thing::Outside(path) => Thing::Outside(format!("{path}.{attr}")),
+            Thing::Outside(path) => Thing::Outside([&path, ".", attr].concat()),
             Thing::Module(module) => match self.lookup(module, attr, depth) {
                 // A module has its own names only, and its package's modules once they are imported.
                 Thing::Outside(path) if path.starts_with("builtins.") => self.inner(module, attr),
@@ -159,7 +159,7 @@ impl<'a> World<'a> {
                 Thing::Unknown => Thing::Value(at, expr, Changed::No),
                 thing => thing,
             },
-            Bound::Module(path) => match self.modules.find(at.path, 0, path) {
+            Bound::Module(path) => match self.modules.find(at, 0, path) {
                 Found::Module(module) => Thing::Module(module),
                 Found::Outside => Thing::Outside(path.to_owned()),
                 Found::Unknown => Thing::Unknown,
@@ -168,8 +168,8 @@ impl<'a> World<'a> {
                 level,
                 module,
                 name,
-            } => match self.modules.find(at.path, level, module) {
-                Found::Outside => Thing::Outside(format!("{module}.{name}")),
+            } => match self.modules.find(at, level, module) {
+                Found::Outside => Thing::Outside([module, ".", name].concat()),
                 // A package that imports one of its own modules.
                 Found::Module(found) if found.path == at.path => self.inner(found, name),
                 Found::Module(found) => self.member(found, name, depth),
@@ -189,7 +189,7 @@ impl<'a> World<'a> {
 
     /// A module of a package.
     fn inner(&self, package: Module<'a>, name: &str) -> Thing<'a> {
-        match self.modules.find(package.path, 1, name) {
+        match self.modules.find(package, 1, name) {
             Found::Module(inner) if is_package(package) => Thing::Module(inner),
             _ => Thing::Unknown,
         }
@@ -198,7 +198,7 @@ impl<'a> World<'a> {
     /// A name that a module does not bind itself: from a star import, or a builtin.
     fn by_stars(&self, at: Module<'a>, name: &str, depth: u32) -> Thing<'a> {
         for star in at.names.stars.iter().rev() {
-            let Found::Module(module) = self.modules.find(at.path, star.level, star.module) else {
+            let Found::Module(module) = self.modules.find(at, star.level, star.module) else {
                 return Thing::Unknown;
             };
             match self.exported(module, depth) {
@@ -212,7 +212,7 @@ impl<'a> World<'a> {
                 None => return Thing::Unknown,
             }
         }
-        Thing::Outside(format!("builtins.{name}"))
+        Thing::Outside(["builtins.", name].concat())
     }
 
     /// The names that a star import of a module brings, in the order of its namespace.
@@ -249,7 +249,7 @@ impl<'a> World<'a> {
         let own: Vec<&str> = module.names.iter().map(|(name, _)| name).collect();
         for position in 0..=own.len() {
             while let Some(star) = stars.next_if(|star| star.position <= position) {
-                let inner = self.modules.find(module.path, star.level, star.module);
+                let inner = self.modules.find(module, star.level, star.module);
                 let (Found::Module(inner), false) = (inner, star.conditional) else {
                     return None;
                 };

@@ -44,7 +44,11 @@ const KNOWN_DECORATORS: [&str; 14] = [
 /// Fills in [`Item::facts`] of the items of an exact file.
 /// `marked` says of each whether its parameters may have marks.
 pub(crate) fn attach<'a>(items: &mut [Item], marked: &[bool], own: Module<'a>, world: World<'a>) {
-    let reader = Reader { world, own };
+    let mut reader = Reader {
+        world,
+        own,
+        around: None,
+    };
     let mut module = ItemFacts::default();
     let plain = reader.pytestmark(own, &own.names, &mut module);
     let mut start = 0;
@@ -63,6 +67,19 @@ pub(crate) fn attach<'a>(items: &mut [Item], marked: &[bool], own: Module<'a>, w
 struct Reader<'a> {
     world: World<'a>,
     own: Module<'a>,
+    /// The classes around the function that was looked at last: the next is likely to be in them, too.
+    around: Option<Around<'a>>,
+}
+
+/// What the classes around a function have.
+struct Around<'a> {
+    /// Their names.
+    path: Vec<String>,
+    /// Of the innermost and its bases, in the order in which Python looks for a name.
+    bodies: Vec<(Module<'a>, Names<'a>)>,
+    facts: ItemFacts,
+    /// The sets of their parameters, where they are known.
+    parametrize: Option<Vec<Sets>>,
 }
 
 /// The marks of each set of one `parametrize`.
@@ -70,17 +87,15 @@ type Sets = Vec<Vec<Mark>>;
 
 impl<'a> Reader<'a> {
     /// The items of one function.
-    fn group(&self, items: &mut [Item], marked: bool, module: &ItemFacts, plain: bool) {
+    fn group(&mut self, items: &mut [Item], marked: bool, module: &ItemFacts, plain: bool) {
         let Some(first) = items.first() else { return };
-        let mut facts = module.clone();
         // What the parameters of fixtures and of a `pytestmark` carry is not followed.
         let plain = plain && !first.facts.more_marks;
-        let mut parametrize: Option<Vec<Sets>> = plain.then(Vec::new);
         let (_, path) = split_id(first.id.as_str());
-        if self.item(&path, &mut facts, &mut parametrize).is_none() {
-            facts = ItemFacts::unknown();
-            parametrize = None;
-        }
+        let (mut facts, parametrize) = match self.item(&path, module, plain) {
+            Some(found) => found,
+            None => (ItemFacts::unknown(), None),
+        };
         let parametrized = first.id.as_str().contains('[');
         let expected = parametrize
             .as_ref()
@@ -107,17 +122,46 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Follows the names of an id to its function. None where it is not found.
+    /// Follows the names of an id to its function: its facts, and the sets of its parameters where they are
+    /// known. None where it is not found.
     fn item(
-        &self,
+        &mut self,
         path: &[&str],
-        facts: &mut ItemFacts,
-        parametrize: &mut Option<Vec<Sets>>,
-    ) -> Option<()> {
+        module: &ItemFacts,
+        plain: bool,
+    ) -> Option<(ItemFacts, Option<Vec<Sets>>)> {
         let (last, classes) = path.split_last()?;
+        let known = self
+            .around
+            .take()
+            .filter(|around| around.path.iter().eq(classes));
+        let around = match known {
+            Some(around) => around,
+            None => self.classes(classes, module)?,
+        };
+        let mut facts = around.facts.clone();
+        let mut parametrize = around.parametrize.clone().filter(|_| plain);
+        let name = last.split('[').next().unwrap_or_default();
+        let thing = self.bound(&around.bodies, classes.len(), name);
+        self.around = Some(around);
+        let Thing::Function(at, function) = thing? else {
+            return None;
+        };
+        for decorator in &function.decorators {
+            if self.decorator(at, decorator, &mut facts, &mut parametrize) {
+                // `-k` matched this one too before pytest 9.2.
+                facts.possible_attributes.push("pytestmark".to_owned());
+            }
+        }
+        Some((facts, parametrize))
+    }
+
+    fn classes(&self, names: &[&str], module: &ItemFacts) -> Option<Around<'a>> {
+        let mut facts = module.clone();
+        let mut parametrize: Option<Vec<Sets>> = Some(Vec::new());
         let mut scopes: Vec<Names<'a>> = Vec::new();
         let mut bodies: Vec<(Module<'a>, Names<'a>)> = Vec::new();
-        for (depth, name) in classes.iter().enumerate() {
+        for (depth, name) in names.iter().enumerate() {
             let Thing::Class(at, class) = self.bound(&bodies, depth, name)? else {
                 return None;
             };
@@ -130,25 +174,20 @@ impl<'a> Reader<'a> {
                 .collect();
             for ((at, class), (_, body)) in lineage.mro.iter().zip(&bodies) {
                 for decorator in &class.decorators {
-                    self.decorator(at, decorator, facts, parametrize);
+                    self.decorator(at, decorator, &mut facts, &mut parametrize);
                 }
-                if !self.pytestmark(at, body, facts) {
-                    *parametrize = None;
+                if !self.pytestmark(at, body, &mut facts) {
+                    parametrize = None;
                 }
             }
             scopes.push(Names::of_body(&class.body));
         }
-        let name = last.split('[').next().unwrap_or_default();
-        let Thing::Function(at, function) = self.bound(&bodies, classes.len(), name)? else {
-            return None;
-        };
-        for decorator in &function.decorators {
-            if self.decorator(at, decorator, facts, parametrize) {
-                // `-k` matched this one too before pytest 9.2.
-                facts.possible_attributes.push("pytestmark".to_owned());
-            }
-        }
-        Some(())
+        Some(Around {
+            path: names.iter().map(|name| (*name).to_owned()).collect(),
+            bodies,
+            facts,
+            parametrize,
+        })
     }
 
     /// What a name is in the module, or in the first of the bodies that has it.

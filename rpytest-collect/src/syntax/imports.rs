@@ -3,7 +3,7 @@
 use super::Expr;
 
 /// One way in which a module brings in others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Import {
     /// `import a.b`, `import_module("a.b")`, `importorskip("a.b")`, or a plugin by its name.
@@ -142,9 +142,12 @@ pub(super) fn mention(text: &str) -> Option<Import> {
 }
 
 /// The first of each.
-pub(super) fn distinct(mut found: Vec<Import>) -> Vec<Import> {
-    let mut seen = std::collections::HashSet::new();
-    found.retain(|import| seen.insert(format!("{import:?}")));
+pub(super) fn distinct(found: Vec<Import>) -> Vec<Import> {
+    let mut seen: foldhash::HashSet<&Import> = foldhash::HashSet::default();
+    let first: Vec<bool> = found.iter().map(|import| seen.insert(import)).collect();
+    let mut first = first.into_iter();
+    let mut found = found;
+    found.retain(|_| first.next() == Some(true));
     found
 }
 

@@ -12,8 +12,37 @@ const MAX_DEPTH: usize = 300;
 /// Operators, dots, brackets and keywords that lean on each other in one logical line. A comma ends a chain that began in the
 /// same brackets.
 const MAX_CHAIN: usize = 3_000;
-/// Words that nest what follows them.
-const WORDS: [&str; 5] = ["not", "if", "lambda", "await", "yield"];
+
+/// Of an ASCII word.
+const WORD: u8 = 1;
+/// Of no consequence outside of a string, wherever it stands in a line.
+const PLAIN: u8 = 2;
+/// Of no consequence in a string.
+const IN_STRING: u8 = 4;
+
+/// What each byte may be. Most of the bytes of a file are passed over by it.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0u8;
+    loop {
+        let mut class = 0;
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            class |= WORD;
+        }
+        let capital = matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_' | b' ' | b'\t');
+        if capital || byte >= 0x80 {
+            class |= PLAIN;
+        }
+        if !matches!(byte, b'\\' | b'{' | b'"' | b'\'' | b'\n' | b'\r') {
+            class |= IN_STRING;
+        }
+        classes[byte as usize] = class;
+        if byte == u8::MAX {
+            break classes;
+        }
+        byte += 1;
+    }
+};
 
 pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
     let mut line = 1u32;
@@ -28,6 +57,9 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
     let bytes = source.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
+        if open.len() > MAX_DEPTH || indent > 4 * MAX_DEPTH || chain > MAX_CHAIN {
+            return Err(SyntaxProblem::TooDeep { line });
+        }
         let byte = bytes[at];
         if byte == b'\n' || byte == b'\r' {
             if byte == b'\n' || bytes.get(at + 1) != Some(&b'\n') {
@@ -65,6 +97,9 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
             } else if byte == b'{' {
                 // Possibly a format string: its fields nest too, and its quotes are not ours to know.
                 chain += 1;
+            } else {
+                at += run(bytes, at, IN_STRING).max(1);
+                continue;
             }
         } else {
             if at_start && (byte == b' ' || byte == b'\t') {
@@ -73,6 +108,10 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
                 continue;
             }
             at_start = false;
+            if CLASSES[usize::from(byte)] & PLAIN != 0 {
+                at += run(bytes, at, PLAIN);
+                continue;
+            }
             match byte {
                 b'#' => {
                     while at < bytes.len() && bytes[at] != b'\n' && bytes[at] != b'\r' {
@@ -106,23 +145,29 @@ pub(super) fn check(source: &str) -> Result<(), SyntaxProblem> {
                 b'.' | b'+' | b'-' | b'*' | b'/' | b'%' | b'~' | b'|' | b'&' | b'^' | b'<'
                 | b'>' | b'@' | b'=' => chain += 1,
                 b'a'..=b'z' if at == 0 || !is_word(bytes[at - 1]) => {
-                    let rest = &source[at..];
-                    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                    let word = &rest[..end.unwrap_or(rest.len())];
-                    chain += usize::from(WORDS.contains(&word));
-                    lambdas += usize::from(word == "lambda");
+                    let word = &bytes[at..at + run(bytes, at, WORD)];
+                    // Words that nest what follows them.
+                    chain += match word {
+                        b"not" | b"if" | b"lambda" | b"await" | b"yield" => 1,
+                        _ => 0,
+                    };
+                    lambdas += usize::from(word == b"lambda");
                     at += word.len();
                     continue;
                 }
                 _ => {}
             }
         }
-        if open.len() > MAX_DEPTH || indent > 4 * MAX_DEPTH || chain > MAX_CHAIN {
-            return Err(SyntaxProblem::TooDeep { line });
-        }
         at += 1;
     }
     Ok(())
+}
+
+/// How many bytes of a class come next.
+fn run(bytes: &[u8], at: usize, class: u8) -> usize {
+    let others = |byte: &u8| CLASSES[usize::from(*byte)] & class == 0;
+    let rest = &bytes[at..];
+    rest.iter().position(others).unwrap_or(rest.len())
 }
 
 fn is_word(byte: u8) -> bool {

@@ -1,6 +1,8 @@
 //! What rules ask of a file's text besides its syntax: whether a word is anywhere in it.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 /// Every word that a rule may ask for, and how many mentions of it are told apart.
 const WORDS: [(&str, usize); 16] = [
@@ -23,11 +25,15 @@ const WORDS: [(&str, usize); 16] = [
     ("unittest", 1),
 ];
 
+/// To make one costs more than to look through a small file.
+static FINDERS: LazyLock<Vec<Finder<'static>>> =
+    LazyLock::new(|| WORDS.iter().map(|(word, _)| Finder::new(word)).collect());
+
 /// The words of a text, one a line. To ask it for a word is to ask the text; it is what a cache keeps of one.
 pub(crate) fn digest(text: &[u8]) -> String {
     let mut out = String::new();
-    for (word, most) in WORDS {
-        for _ in memmem::find_iter(text, word).take(most) {
+    for (finder, (word, most)) in FINDERS.iter().zip(WORDS) {
+        for _ in finder.find_iter(text).take(most) {
             out.push_str(word);
             out.push('\n');
         }
@@ -37,11 +43,9 @@ pub(crate) fn digest(text: &[u8]) -> String {
 
 /// Whether a text, or its [`digest`], has a word in it.
 pub(crate) fn contains(text: &[u8], word: &str) -> bool {
-    debug_assert!(
-        WORDS.iter().any(|(listed, _)| *listed == word),
-        "{word} is not kept in a digest"
-    );
-    memmem::find(text, word.as_bytes()).is_some()
+    let listed = WORDS.iter().position(|(listed, _)| *listed == word);
+    debug_assert!(listed.is_some(), "{word} is not kept in a digest");
+    listed.is_some_and(|at| FINDERS[at].find(text).is_some())
 }
 
 #[cfg(test)]
