@@ -6,7 +6,10 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(feature = "cache")]
+use std::time::Duration;
 
+use crate::answer::{Answer, Case, IgnoredBelow, Shared, Wide};
 use crate::config::testpaths::expand;
 use crate::config::{Config, Settings};
 use crate::glob;
@@ -16,8 +19,7 @@ use crate::rules::fixtures::Reader;
 use crate::rules::module::{self, Source};
 use crate::rules::program::{Files, Parsed, Program};
 use crate::rules::resolve::World;
-use crate::rules::scope::Scope;
-use crate::select::{self, NodeArgument, Nodes};
+use crate::select::{self, NodeArgument, Nodes, Selection};
 use crate::sources::{FileFacts, Sources};
 use crate::syntax::{self, SyntaxProblem, contains};
 use crate::walk::{Kind, Walk};
@@ -45,6 +47,9 @@ pub struct Collector {
     plugins: Option<PluginFacts>,
     #[cfg(feature = "cache")]
     cache: Option<PathBuf>,
+    /// After how long the cache trusts the times of a file.
+    #[cfg(feature = "cache")]
+    settle: Duration,
 }
 
 impl Collector {
@@ -59,6 +64,8 @@ impl Collector {
             plugins: None,
             #[cfg(feature = "cache")]
             cache: None,
+            #[cfg(feature = "cache")]
+            settle: crate::cache::GRANULARITY,
         }
     }
 
@@ -104,8 +111,9 @@ impl Collector {
     }
 
     /// Keeps what is read of each file in this one, so that the next collection reads only files that have
-    /// changed since. A relative path is below the directory. It is made where it does not exist; what is wrong
-    /// with it is a diagnostic.
+    /// changed since; and, in a directory beside it that has its name and `.answers`, what was made of that. A
+    /// relative path is below the directory. Both are made where they do not exist; what is wrong with them is a
+    /// diagnostic.
     #[cfg(feature = "cache")]
     pub fn cache(mut self, path: impl Into<PathBuf>) -> Self {
         self.cache = Some(path.into());
@@ -146,7 +154,7 @@ impl Collector {
         };
         let modules = parallel(session.thread_count(), &sources, read)?;
         let mut graph = graph::build(&session.config, tests, modules);
-        graph.diagnostics.extend(session.sources.finish());
+        graph.diagnostics.extend(session.sources.save_facts());
         Ok(graph)
     }
 
@@ -220,11 +228,14 @@ impl Collector {
         let sources = Sources::new(&config.rootdir);
         #[cfg(feature = "cache")]
         let sources = match &self.cache {
-            Some(path) => sources.with_cache(&self.directory.join(path)),
+            Some(path) => sources.with_cache(&self.directory.join(path), self.settle),
             None => sources,
         };
+        // Rules must not see it: what they make of a file is kept for runs that select something else.
+        let selection = std::mem::take(&mut config.selection);
         let session = Session {
             config,
+            selection,
             plugins: self.plugins.as_ref(),
             threads: self.threads,
             sources,
@@ -304,6 +315,7 @@ fn without_overlaps(arguments: Vec<PathBuf>) -> Vec<PathBuf> {
 
 struct Session<'a> {
     config: Config,
+    selection: Selection,
     plugins: Option<&'a PluginFacts>,
     threads: Option<usize>,
     sources: Sources,
@@ -341,34 +353,119 @@ impl Session<'_> {
         let threads = self.thread_count();
         let kept = Files::default();
         let program = Program::new(&kept, &self.sources, &self.config, self.plugins);
-        let read = parallel(threads, &conftests, |path| {
-            self.conftest(path, arguments, &program)
-        })?;
-        let mut session = self.config.reasons.clone();
-        session.extend(self.plugins.iter().flat_map(|plugins| plugins.reasons()));
-        let mut by_directory: HashMap<&Path, Conftest<'_>> = HashMap::new();
-        let gives_marks = read.iter().any(|conftest| conftest.gives_marks);
-        for (path, conftest) in conftests.iter().zip(read) {
-            session.extend(conftest.session.iter().cloned());
-            if let Some(dir) = path.parent() {
-                by_directory.insert(dir, conftest);
+        let read = || {
+            parallel(threads, &conftests, |path| {
+                self.conftest(path, arguments, &program)
+            })
+        };
+        let request = || {
+            let (config, plugins) = (self.config.text(), self.plugins);
+            format!("{config}\n{arguments:?}\n{plugins:?}")
+        };
+        let mut known: Option<Vec<Conftest<'_>>> = None;
+        let made;
+        let shared = match self.sources.recall(request, &conftests) {
+            Some(shared) => shared,
+            None => {
+                made = self.shared(&conftests, known.insert(read()?));
+                &made
+            }
+        };
+        let cases = self.cases(&walk, arguments, shared);
+        let mut answers = match known {
+            Some(_) => vec![None; cases.len()],
+            None => {
+                let numbered: Vec<(usize, &Case)> = cases.iter().enumerate().collect();
+                parallel(threads, &numbered, |(at, case)| {
+                    self.sources.answer(*at, case)
+                })?
+            }
+        };
+        let missing = (0..cases.len()).filter(|&at| answers[at].is_none());
+        let missing: Vec<usize> = missing.collect();
+        if !missing.is_empty() {
+            let known = match known {
+                Some(known) => known,
+                None => read()?,
+            };
+            let directories = conftests.iter().map(|path| path.parent());
+            let by_directory = directories.zip(&known);
+            let by_directory: HashMap<&Path, &Conftest<'_>> = by_directory
+                .filter_map(|(dir, conftest)| Some((dir?, conftest)))
+                .collect();
+            let found = parallel(threads, &missing, |&at| {
+                let case = &cases[at];
+                let answer = self.file(case, &shared.reasons, &by_directory, &program);
+                self.sources.keep(case, &answer);
+                answer
+            })?;
+            for (at, answer) in missing.into_iter().zip(found) {
+                answers[at] = Some(answer);
             }
         }
-        let any_ignores = by_directory
-            .values()
-            .any(|conftest| conftest.ignored.is_some() || conftest.ignored_globs.is_some());
-        let is_ignored =
-            |path: &Path, by| any_ignores && is_ignored(path, arguments, &by_directory, by);
-        walk.files.retain(|(path, _)| {
-            !is_ignored(path, IgnoredBy::Sure) && !self.config.selection.leaves_out(path, arguments)
+        let mut collection = Collection {
+            rootdir: self.config.rootdir.clone(),
+            conftests: conftests.iter().map(|path| self.relative(path)).collect(),
+            diagnostics,
+            ..Collection::default()
+        };
+        let problem = self.sources.save(&cases, &conftests, shared);
+        collection.diagnostics.extend(problem);
+        let mut wide = Vec::new();
+        for (case, answer) in cases.iter().zip(answers.into_iter().flatten()) {
+            if let Some((mut file, keys)) = answer.file {
+                if shared.gives_marks {
+                    // Which, and to which items, is not known.
+                    file.items
+                        .iter_mut()
+                        .for_each(|item| item.facts.more_marks = true);
+                }
+                self.nodes.keep(&case.path, &mut file)?;
+                self.selection.keep(&mut file)?;
+                collection.files.push(file);
+                wide.push(keys);
+            }
+            collection.diagnostics.extend(answer.diagnostic);
+        }
+        without_shared(&mut collection.files, &wide);
+        Ok(collection)
+    }
+
+    /// What the conftests do to all files.
+    fn shared(&self, paths: &[PathBuf], conftests: &[Conftest<'_>]) -> Shared {
+        let mut shared = Shared {
+            reasons: self.config.reasons.clone(),
+            ..Shared::default()
+        };
+        let plugins = self.plugins.iter().flat_map(|plugins| plugins.reasons());
+        shared.reasons.extend(plugins);
+        for (path, conftest) in paths.iter().zip(conftests) {
+            shared.reasons.extend(conftest.session.iter().cloned());
+            shared.gives_marks |= conftest.gives_marks;
+            let (names, globs) = (&conftest.ignored, &conftest.ignored_globs);
+            if let Some(dir) = path.parent().filter(|_| names.is_some() || globs.is_some()) {
+                shared.ignored.push(IgnoredBelow {
+                    dir: dir.to_owned(),
+                    names: names.clone(),
+                    globs: globs.clone(),
+                });
+            }
+        }
+        shared
+    }
+
+    /// The files that are not ignored.
+    fn cases(&self, walk: &Walk, arguments: &[PathBuf], shared: &Shared) -> Vec<Case> {
+        let is_ignored = |path: &Path, by| is_ignored(path, arguments, shared, by);
+        let files = walk.files.iter().filter(|(path, _)| {
+            !is_ignored(path, IgnoredBy::Sure) && !self.selection.leaves_out(path, arguments)
         });
+        let files: Vec<&(PathBuf, Kind)> = files.collect();
         let twins = match self.config.import_mode_is_importlib {
             true => HashMap::new(),
-            false => twins(&walk.files),
+            false => twins(&files),
         };
-        let files = parallel(threads, &walk.files, |(path, kind)| {
-            let twin = twins.get(path.as_path());
-            let twin = twin.map(|name| Reason::SameModule { name: name.clone() });
+        let case = |(path, kind): &(PathBuf, Kind)| {
             let unsure = is_ignored(path, IgnoredBy::Perhaps);
             let unsure = unsure.then(|| Reason::ConftestDynamic {
                 file: "conftest.py".to_owned(),
@@ -378,35 +475,16 @@ impl Session<'_> {
             let in_environment = in_environment.then(|| Reason::Configuration {
                 name: "--collect-in-virtualenv".to_owned(),
             });
-            let unsure = unsure.into_iter().chain(in_environment);
-            let session: Vec<Reason> = session.iter().cloned().chain(unsure).chain(twin).collect();
-            self.file(path, *kind, &session, &by_directory, &program)
-        })?;
-        let mut collection = Collection {
-            rootdir: self.config.rootdir.clone(),
-            conftests: conftests.iter().map(|path| self.relative(path)).collect(),
-            diagnostics,
-            ..Collection::default()
-        };
-        collection.diagnostics.extend(self.sources.finish());
-        let mut wide = Vec::new();
-        for ((path, _), (file, diagnostic)) in walk.files.iter().zip(files) {
-            if let Some((mut file, keys)) = file {
-                if gives_marks {
-                    // Which, and to which items, is not known.
-                    file.items
-                        .iter_mut()
-                        .for_each(|item| item.facts.more_marks = true);
-                }
-                self.nodes.keep(path, &mut file)?;
-                self.config.selection.keep(&mut file)?;
-                collection.files.push(file);
-                wide.push(keys);
+            let twin = twins.get(path.as_path());
+            let twin = twin.map(|name| Reason::SameModule { name: name.clone() });
+            let reasons = unsure.into_iter().chain(in_environment).chain(twin);
+            Case {
+                path: path.clone(),
+                kind: *kind,
+                reasons: reasons.collect(),
             }
-            collection.diagnostics.extend(diagnostic);
-        }
-        without_shared(&mut collection.files, &wide);
-        Ok(collection)
+        };
+        files.into_iter().map(case).collect()
     }
 
     fn world<'a, 'f: 'a>(&self, program: &'a Program<'f>) -> World<'a> {
@@ -471,13 +549,14 @@ impl Session<'_> {
 
     fn file(
         &self,
-        path: &Path,
-        kind: Kind,
+        case: &Case,
         session: &[Reason],
-        conftests: &HashMap<&Path, Conftest<'_>>,
+        conftests: &HashMap<&Path, &Conftest<'_>>,
         program: &Program<'_>,
-    ) -> (Option<(CollectedFile, Wide)>, Option<Diagnostic>) {
+    ) -> Answer {
+        let path = case.path.as_path();
         let id = self.relative(path);
+        let answer = |file, diagnostic| Answer { file, diagnostic };
         let partial = |reasons: Vec<Reason>| {
             let completeness = Completeness::from_reasons(reasons);
             let file = CollectedFile {
@@ -490,32 +569,30 @@ impl Session<'_> {
         };
         let FileFacts { summary, words } = match self.sources.facts(path) {
             Ok(facts) if path.to_str().is_some() => facts,
-            Ok(_) => return (partial(vec![Reason::Unreadable]), None),
+            Ok(_) => return answer(partial(vec![Reason::Unreadable]), None),
             Err(error) => {
                 let diagnostic = Diagnostic {
                     path: id.clone(),
                     line: None,
                     message: error.to_string(),
                 };
-                return (partial(vec![Reason::Unreadable]), Some(diagnostic));
+                return answer(partial(vec![Reason::Unreadable]), Some(diagnostic));
             }
         };
         let text = words.as_bytes();
         let may_have_doctests = contains(text, ">>>");
-        if kind == Kind::Doctest {
-            return match may_have_doctests {
-                true => (partial(vec![Reason::DoctestFile]), None),
-                false => (None, None),
-            };
+        if case.kind == Kind::Doctest {
+            let reasons = may_have_doctests.then(|| vec![Reason::DoctestFile]);
+            return answer(reasons.and_then(partial), None);
         }
-        let mut reasons = session.to_vec();
+        let mut reasons: Vec<Reason> = session.iter().chain(&case.reasons).cloned().collect();
         if self.config.doctest_modules && may_have_doctests {
             reasons.push(Reason::DoctestFile);
         }
         let mut chain: Vec<&Conftest<'_>> = path
             .ancestors()
             .skip(1)
-            .filter_map(|dir| conftests.get(dir))
+            .filter_map(|dir| conftests.get(dir).copied())
             .collect();
         chain.reverse();
         reasons.extend(
@@ -528,10 +605,10 @@ impl Session<'_> {
             Err(problem) => {
                 let (reason, diagnostic) = explain(problem, &id);
                 reasons.insert(0, reason);
-                return (partial(reasons), diagnostic);
+                return answer(partial(reasons), diagnostic);
             }
         };
-        let parsed = Parsed::new(path, &summary, &words);
+        let parsed = Parsed::new(path, &summary, &words, &self.sources.disk);
         let collected = module::collect(&Source {
             id: &id,
             module: &parsed,
@@ -542,7 +619,7 @@ impl Session<'_> {
         });
         reasons.extend(collected.reasons);
         if !reasons.is_empty() {
-            return (partial(reasons), None);
+            return answer(partial(reasons), None);
         }
         let mut items = collected.items;
         let world = self.world(program);
@@ -557,7 +634,7 @@ impl Session<'_> {
         };
         if self.config.strict_warnings && (!collected.warnings.is_empty() || unknown_mark()) {
             let name = "filterwarnings".to_owned();
-            return (partial(vec![Reason::Configuration { name }]), None);
+            return answer(partial(vec![Reason::Configuration { name }]), None);
         }
         let diagnostic = collected.warnings.into_iter().next();
         let diagnostic = diagnostic.map(|(line, message)| Diagnostic {
@@ -571,12 +648,12 @@ impl Session<'_> {
             deselected: 0,
             completeness: Completeness::Exact,
         };
-        (Some((file, collected.wide)), diagnostic)
+        answer(Some((file, collected.wide)), diagnostic)
     }
 }
 
 /// Test modules that Python would import by the same name, of which pytest refuses all but the first.
-fn twins(files: &[(PathBuf, Kind)]) -> HashMap<&Path, String> {
+fn twins<'a>(files: &[&'a (PathBuf, Kind)]) -> HashMap<&'a Path, String> {
     let mut prefixes: HashMap<&Path, Vec<&OsStr>> = HashMap::new();
     let mut names: HashMap<(Vec<&OsStr>, &OsStr), Vec<&Path>> = HashMap::new();
     for (path, _) in files {
@@ -602,9 +679,6 @@ fn twins(files: &[(PathBuf, Kind)]) -> HashMap<&Path, String> {
         })
         .collect()
 }
-
-/// Arguments of a file by which pytest orders the items of several files.
-type Wide = Vec<(Scope, String)>;
 
 fn in_order(items: Vec<Item>, order: &[usize]) -> Vec<Item> {
     if order.iter().copied().eq(0..items.len()) {
@@ -658,12 +732,10 @@ enum IgnoredBy {
 }
 
 /// Whether the nearest `collect_ignore` or `collect_ignore_glob` above a file, or above a directory that it is in, names it.
-fn is_ignored(
-    path: &Path,
-    arguments: &[PathBuf],
-    conftests: &HashMap<&Path, Conftest<'_>>,
-    by: IgnoredBy,
-) -> bool {
+fn is_ignored(path: &Path, arguments: &[PathBuf], shared: &Shared, by: IgnoredBy) -> bool {
+    if shared.ignored.is_empty() {
+        return false;
+    }
     path.ancestors()
         .take_while(|path| !arguments.iter().any(|argument| argument.starts_with(path)))
         .any(|path| {
@@ -671,10 +743,10 @@ fn is_ignored(
             // Each list is that of the nearest conftest that has it.
             [false, true].into_iter().any(|globs| {
                 let nearest = path.ancestors().skip(1).find_map(|dir| {
-                    let conftest = conftests.get(dir)?;
+                    let below = shared.ignored_below(dir)?;
                     let ignored = match globs {
-                        true => conftest.ignored_globs.as_ref()?,
-                        false => conftest.ignored.as_ref()?,
+                        true => below.globs.as_ref()?,
+                        false => below.names.as_ref()?,
                     };
                     Some((dir, ignored))
                 });

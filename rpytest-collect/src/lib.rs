@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod answer;
 #[cfg(feature = "cache")]
 mod cache;
 mod collector;
 mod config;
+mod disk;
 mod error;
 mod glob;
 mod graph;

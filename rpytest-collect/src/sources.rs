@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Diagnostic;
+use crate::answer::{Answer, Case, Shared};
+use crate::disk::Disk;
 use crate::syntax::{self, ModuleSummary, SyntaxProblem};
 
 /// All that rules may know of a file. It is a function of the file's bytes alone.
@@ -37,12 +39,14 @@ impl FileFacts {
     }
 }
 
+/// All that rules may know of the disk.
 pub(crate) struct Sources {
     #[cfg_attr(
         not(feature = "cache"),
         expect(dead_code, reason = "keys of the cache")
     )]
     rootdir: PathBuf,
+    pub(crate) disk: Disk,
     #[cfg(feature = "cache")]
     cache: Option<crate::cache::Cache>,
 }
@@ -51,42 +55,119 @@ impl Sources {
     pub(crate) fn new(rootdir: &Path) -> Self {
         Self {
             rootdir: rootdir.to_owned(),
+            disk: Disk::default(),
             #[cfg(feature = "cache")]
             cache: None,
         }
     }
 
-    /// Reads and parses a file, unless the cache knows it.
+    /// Reads and parses a file, unless the cache knows it. What is made of it concerns this file alone.
     pub(crate) fn facts(&self, path: &Path) -> io::Result<FileFacts> {
         #[cfg(feature = "cache")]
-        if let (Some(cache), Some(key)) = (&self.cache, self.key(path)) {
-            return cache.facts(key, path);
+        if let Some(cache) = &self.cache {
+            return cache.own_facts(self.key(path), path);
         }
-        let metadata = std::fs::metadata(path)?;
-        match FileFacts::without_reading(&metadata)? {
-            Some(facts) => Ok(facts),
-            None => Ok(FileFacts::of(&std::fs::read(path)?)),
-        }
+        read(path)
     }
 
-    /// Writes the cache. What is wrong with it, if anything.
-    pub(crate) fn finish(&self) -> Option<Diagnostic> {
+    /// As [`Sources::facts`], of a file on which the answers for others may depend.
+    pub(crate) fn shared_facts(&self, path: &Path) -> io::Result<FileFacts> {
         #[cfg(feature = "cache")]
         if let Some(cache) = &self.cache {
-            return cache.save(&self.rootdir);
+            return cache.shared_facts(self.key(path), path);
         }
-        None
+        read(path)
     }
 }
 
+fn read(path: &Path) -> io::Result<FileFacts> {
+    let metadata = std::fs::metadata(path)?;
+    match FileFacts::without_reading(&metadata)? {
+        Some(facts) => Ok(facts),
+        None => Ok(FileFacts::of(&std::fs::read(path)?)),
+    }
+}
+
+/// What is kept of earlier collections.
 #[cfg(feature = "cache")]
 impl Sources {
-    pub(crate) fn with_cache(mut self, path: &Path) -> Self {
-        self.cache = Some(crate::cache::Cache::load(path));
+    pub(crate) fn with_cache(mut self, path: &Path, settle: std::time::Duration) -> Self {
+        self.cache = Some(crate::cache::Cache::new(path, settle));
         self
     }
 
     fn key<'a>(&self, path: &'a Path) -> Option<&'a str> {
         path.strip_prefix(&self.rootdir).ok()?.to_str()
+    }
+
+    /// What was kept of the same request, if it still holds.
+    pub(crate) fn recall(
+        &self,
+        request: impl FnOnce() -> String,
+        conftests: &[PathBuf],
+    ) -> Option<&Shared> {
+        let cache = self.cache.as_ref()?;
+        cache.recall(&request(), conftests, &self.disk)
+    }
+
+    /// The answer for the file at a position of the walk, if that was kept and still holds.
+    pub(crate) fn answer(&self, at: usize, case: &Case) -> Option<Answer> {
+        self.cache.as_ref()?.answer(at, case)
+    }
+
+    pub(crate) fn keep(&self, case: &Case, answer: &Answer) {
+        if let Some(cache) = &self.cache {
+            cache.keep(case, answer);
+        }
+    }
+
+    /// Writes what is new. What is wrong with the cache, if anything.
+    pub(crate) fn save(
+        &self,
+        cases: &[Case],
+        conftests: &[PathBuf],
+        shared: &Shared,
+    ) -> Option<Diagnostic> {
+        let cache = self.cache.as_ref()?;
+        let of_facts = cache.save_facts(&self.rootdir);
+        let of_answers = cache.save_answers(cases, conftests, shared, &self.disk);
+        of_facts.or(of_answers)
+    }
+
+    /// As [`Sources::save`], where no answers were made.
+    pub(crate) fn save_facts(&self) -> Option<Diagnostic> {
+        self.cache.as_ref()?.save_facts(&self.rootdir)
+    }
+}
+
+/// Nothing is.
+#[cfg(not(feature = "cache"))]
+#[expect(clippy::unused_self, reason = "as with the cache")]
+impl Sources {
+    pub(crate) fn recall(
+        &self,
+        _request: impl FnOnce() -> String,
+        _conftests: &[PathBuf],
+    ) -> Option<&Shared> {
+        None
+    }
+
+    pub(crate) fn answer(&self, _at: usize, _case: &Case) -> Option<Answer> {
+        None
+    }
+
+    pub(crate) fn keep(&self, _case: &Case, _answer: &Answer) {}
+
+    pub(crate) fn save(
+        &self,
+        _cases: &[Case],
+        _conftests: &[PathBuf],
+        _shared: &Shared,
+    ) -> Option<Diagnostic> {
+        None
+    }
+
+    pub(crate) fn save_facts(&self) -> Option<Diagnostic> {
+        None
     }
 }

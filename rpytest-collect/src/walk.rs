@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::glob;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Kind {
     Module,
     /// A text file whose doctests pytest collects, or a module outside of `python_files` that may have some.

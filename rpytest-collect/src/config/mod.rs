@@ -215,6 +215,17 @@ impl Config {
         Ok(config)
     }
 
+    /// All of it as text, but for what selects among the items that there are.
+    pub(crate) fn text(&self) -> String {
+        let all = Self {
+            selection: Selection::default(),
+            keyword: None,
+            mark: None,
+            ..self.clone()
+        };
+        format!("{all:?}")
+    }
+
     /// Whether a mark is registered: an unknown one is a warning.
     pub(crate) fn registers(&self, mark: &str) -> bool {
         BUILTIN_MARKS.contains(&mark) || self.registered_marks.iter().any(|known| known == mark)

@@ -228,7 +228,8 @@ fn only_marks(bindings: &[Binding<'_>]) -> bool {
 }
 
 /// The value of `collect_ignore` or `collect_ignore_glob`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Ignored {
     pub(crate) sure: Vec<String>,
     /// What is added under a condition that is not known.

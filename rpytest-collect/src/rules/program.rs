@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
@@ -14,6 +14,7 @@ use super::resolve::World;
 use crate::PluginFacts;
 use crate::collector::normalized;
 use crate::config::Config;
+use crate::disk::Disk;
 use crate::sources::{FileFacts, Sources};
 use crate::syntax::{ModuleSummary, contains};
 
@@ -25,6 +26,7 @@ pub(crate) struct Parsed<'a> {
     pub(crate) words: &'a str,
     pub(crate) names: Names<'a>,
     places: Places,
+    disk: &'a Disk,
 }
 
 /// Where the imports of one module lead, as far as anybody has asked. The same few are asked for with each name.
@@ -55,19 +57,25 @@ impl Places {
 pub(crate) type Module<'a> = &'a Parsed<'a>;
 
 impl<'a> Parsed<'a> {
-    pub(crate) fn new(path: &'a Path, summary: &'a ModuleSummary, words: &'a str) -> Self {
+    pub(crate) fn new(
+        path: &'a Path,
+        summary: &'a ModuleSummary,
+        words: &'a str,
+        disk: &'a Disk,
+    ) -> Self {
         Self {
             path,
             summary,
             words,
             names: Names::of_module(summary),
             places: Places::default(),
+            disk,
         }
     }
 
     /// The name by which it is imported.
     pub(crate) fn dotted(&self) -> Option<String> {
-        let below = self.path.strip_prefix(base(self.path)).ok()?;
+        let below = self.path.strip_prefix(base(self.disk, self.path)).ok()?;
         let mut parts: Vec<&str> = below
             .iter()
             .map(|part| part.to_str())
@@ -146,8 +154,6 @@ pub(crate) struct Program<'f> {
     located: ByPath<FrozenMap<String, Box<Located>>>,
     /// The search path of the files of a directory.
     paths: ByPath<Roots>,
-    /// What is in the directories of the search path; None where that cannot be read.
-    listings: ByPath<Option<HashSet<OsString>>>,
     /// Whether there is a module or package, by its path without an ending.
     held: ByPath<bool>,
     /// The file of a module, by its path without an ending.
@@ -223,7 +229,6 @@ impl<'f> Program<'f> {
             numbers: FrozenMap::new(),
             located: FrozenMap::new(),
             paths: FrozenMap::new(),
-            listings: FrozenMap::new(),
             held: FrozenMap::new(),
             inside: FrozenMap::new(),
             sound: RwLock::default(),
@@ -245,14 +250,14 @@ impl<'f> Program<'f> {
                     None => {
                         let read = Read {
                             path: path.to_owned(),
-                            facts: self.sources.facts(path).ok(),
+                            facts: self.sources.shared_facts(path).ok(),
                         };
                         self.files.files.insert(path.into(), Box::new(read))
                     }
                 };
                 let parsed = read.facts.as_ref().and_then(|facts| {
                     let summary = facts.summary.as_ref().ok()?;
-                    Some(Parsed::new(&read.path, summary, &facts.words))
+                    Some(Parsed::new(&read.path, summary, &facts.words, self.disk()))
                 });
                 // If another thread was quicker, its module is the one.
                 let number = self.modules.push_get_index(Box::new(parsed));
@@ -290,14 +295,14 @@ impl<'f> Program<'f> {
 
     fn find_roots(&self, from: &Path) -> Roots {
         let root = &self.config.rootdir;
-        let mut own = vec![base(from)];
+        let mut own = vec![base(self.disk(), from)];
         for dir in from
             .ancestors()
             .skip(1)
             .take_while(|dir| dir.starts_with(root))
         {
-            if dir.join("conftest.py").is_file() {
-                own.push(base(&dir.join("conftest.py")));
+            if self.disk().is_file(&dir.join("conftest.py")) {
+                own.push(base(self.disk(), &dir.join("conftest.py")));
             }
         }
         let below = |path: &String| normalized(&root.join(path));
@@ -323,17 +328,14 @@ impl<'f> Program<'f> {
     }
 
     fn look_for(&self, dir: &Path, top: &str) -> bool {
-        let listing = match self.listings.get(dir.as_os_str()) {
-            Some(listing) => listing,
-            None => self.listings.insert(dir.into(), Box::new(listing(dir))),
-        };
+        let listing = self.disk().listing(dir);
         let file = format!("{top}.py");
-        let may_have = |name: &str| {
-            listing
-                .as_ref()
-                .is_none_or(|names| names.contains(OsStr::new(name)))
-        };
-        (may_have(&file) && dir.join(&file).is_file()) || (may_have(top) && dir.join(top).is_dir())
+        (listing.may_have(&file) && self.disk().is_file(&dir.join(&file)))
+            || (listing.may_have(top) && self.disk().is_dir(&dir.join(top)))
+    }
+
+    fn disk(&self) -> &'f Disk {
+        &self.sources.disk
     }
 
     /// Where an import in a file leads: the same for all files of its directory.
@@ -363,7 +365,7 @@ impl<'f> Program<'f> {
                 .ancestors()
                 .nth(dots as usize)
                 .and_then(|dir| match module {
-                    "" => Some(dir.join("__init__.py")).filter(|path| path.is_file()),
+                    "" => Some(dir.join("__init__.py")).filter(|path| self.disk().is_file(path)),
                     module => self.below(dir, module),
                 }),
         };
@@ -412,12 +414,12 @@ impl<'f> Program<'f> {
             Some(found) => found,
             None => {
                 let package = path.join("__init__.py");
-                let file = match package.is_file() {
+                let file = match self.disk().is_file(&package) {
                     true => Some(package),
                     false => {
                         let mut file = path.clone().into_os_string();
                         file.push(".py");
-                        Some(PathBuf::from(file)).filter(|file| file.is_file())
+                        Some(PathBuf::from(file)).filter(|file| self.disk().is_file(file))
                     }
                 };
                 self.inside.insert(path.into(), Box::new(file))
@@ -456,26 +458,23 @@ impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
         }
         let (sure, likely) = self.roots(from);
         let dirs = sure.iter().chain(likely).chain(&facts.search_path);
-        if dirs.clone().any(|dir| has(dir, module)) {
+        if dirs.clone().any(|dir| has(self.disk(), dir, module)) {
             return Some(true);
         }
         // What is installed in place may be found by a hook of its own.
         let hooked = facts.search_path.iter().any(|dir| {
-            std::fs::read_dir(dir)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .any(|entry| {
-                    let name = entry.file_name();
-                    let name = name.to_string_lossy();
-                    name.starts_with("__editable__") && name.ends_with(".py")
-                })
+            self.disk().listing(dir).names().any(|name| {
+                let name = name.to_string_lossy();
+                name.starts_with("__editable__") && name.ends_with(".py")
+            })
         });
         (!hooked).then_some(false)
     }
 
     fn has_module(&self, package: &Path, name: &str) -> bool {
-        package.parent().is_some_and(|dir| has(dir, name))
+        package
+            .parent()
+            .is_some_and(|dir| has(self.disk(), dir, name))
     }
 
     fn are_there(&self, modules: HashSet<&Path>) {
@@ -498,53 +497,37 @@ fn written(level: u32, module: &str) -> Cow<'_, str> {
 }
 
 /// Whether a directory of the search path has a module, in whatever form Python can import.
-fn has(dir: &Path, module: &str) -> bool {
+fn has(disk: &Disk, dir: &Path, module: &str) -> bool {
     let mut dir = dir.to_owned();
     let mut parts = module.split('.').peekable();
     while let Some(part) = parts.next() {
         let inner = dir.join(part);
-        if inner.is_dir() {
+        if disk.is_dir(&inner) {
             dir = inner;
             continue;
         }
         // A module of Python's own or another language's.
         return parts.peek().is_none()
-            && std::fs::read_dir(&dir)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .any(|entry| {
-                    let name = entry.file_name();
-                    let name = name.to_string_lossy();
-                    let (stem, rest) = name.split_once('.').unwrap_or((&name, ""));
-                    stem == part
-                        && ["py", "so", "pyd", "pyc"]
-                            .iter()
-                            .any(|end| rest.ends_with(end))
-                });
+            && disk.listing(&dir).names().any(|name| {
+                let name = name.to_string_lossy();
+                let (stem, rest) = name.split_once('.').unwrap_or((&name, ""));
+                stem == part
+                    && ["py", "so", "pyd", "pyc"]
+                        .iter()
+                        .any(|end| rest.ends_with(end))
+            });
     }
     true
 }
 
 /// The directory above the outermost package of a file: what pytest puts on the search path.
-fn base(path: &Path) -> PathBuf {
+fn base(disk: &Disk, path: &Path) -> PathBuf {
     let mut dir = path.parent().unwrap_or(path);
-    while dir.join("__init__.py").is_file() {
+    while disk.is_file(&dir.join("__init__.py")) {
         let Some(parent) = dir.parent() else { break };
         dir = parent;
     }
     dir.to_owned()
-}
-
-/// The names of what is in a directory. Python too looks for modules there, with the case that they have.
-fn listing(dir: &Path) -> Option<HashSet<OsString>> {
-    match std::fs::read_dir(dir) {
-        Ok(entries) => entries
-            .map(|entry| entry.ok().map(|entry| entry.file_name()))
-            .collect(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(HashSet::new()),
-        Err(_) => None,
-    }
 }
 
 /// Whether a module may skip whoever imports it.

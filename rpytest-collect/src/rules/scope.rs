@@ -4,6 +4,7 @@ use super::value::Value;
 
 /// pytest's scopes, the narrowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Scope {
     Function,
     Class,

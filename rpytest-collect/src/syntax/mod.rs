@@ -168,45 +168,6 @@ pub(crate) struct Class {
     pub(crate) body: Vec<Stmt>,
 }
 
-/// The code that makes a [`ModuleSummary`]. What one version of it made, no other may use.
-#[cfg(feature = "cache")]
-pub(crate) const CODE: &[&str] = &[
-    include_str!("mod.rs"),
-    include_str!("branches.rs"),
-    include_str!("expr.rs"),
-    include_str!("imports.rs"),
-    include_str!("lines.rs"),
-    include_str!("nesting.rs"),
-    include_str!("source.rs"),
-    include_str!("watch.rs"),
-    include_str!("words.rs"),
-    include_str!("ruff.rs"),
-    include_str!("ruff/exposed.rs"),
-    include_str!("ruff/expr.rs"),
-    include_str!("ruff/hooks.rs"),
-    include_str!("ruff/imports.rs"),
-    include_str!("rustpython.rs"),
-    include_str!("rustpython/body.rs"),
-    include_str!("rustpython/exposed.rs"),
-    include_str!("rustpython/expr.rs"),
-    include_str!("rustpython/hooks.rs"),
-    include_str!("rustpython/imports.rs"),
-    include_str!("rustpython/layout.rs"),
-    include_str!("rustpython/scan.rs"),
-    include_str!("rustpython/visit.rs"),
-    PARSER,
-];
-
-/// Which parser reads.
-#[cfg(feature = "cache")]
-const PARSER: &str = if cfg!(feature = "ruff") {
-    "ruff"
-} else if cfg!(feature = "rustpython") {
-    "rustpython"
-} else {
-    ""
-};
-
 /// Files above this are left to Python. The largest test module of the corpus has a tenth of it.
 const MAX_BYTES: u64 = 32 << 20;
 

@@ -2,22 +2,20 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Entry, Facts, Stamp};
-use crate::syntax;
+use super::{Encoded, Entry, Identity};
+use crate::cache::replace::replace;
 
-const MAGIC: &[u8] = b"rpytest-collect cache 1\n";
+const MAGIC: &[u8] = b"rpytest-collect cache 2\n";
+/// Of the code that makes facts, so that no version trusts what another has made. See `build.rs`.
+const CODE: &[u8] = env!("RPYTEST_COLLECT_FACTS").as_bytes();
 /// Magic, digest of the code, digest of what follows, length of the index.
-const HEADER: usize = MAGIC.len() + 32 + 32 + 8;
-const PREFIX: &str = ".rpytest-collect-";
-/// A temporary file of that age belongs to a process that was killed.
-const ABANDONED: Duration = Duration::from_secs(3600);
+const HEADER: usize = MAGIC.len() + CODE.len() + 32 + 8;
 
 #[derive(Default)]
 pub(super) struct Stored {
@@ -29,20 +27,8 @@ pub(super) struct Stored {
 #[derive(Serialize, Deserialize)]
 struct Row {
     key: String,
-    stamp: Stamp,
-    hash: [u8; 32],
+    identity: Identity,
     length: u64,
-}
-
-/// A digest of the code that makes facts, so that no version trusts what another has made.
-fn code() -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for text in syntax::CODE {
-        hash.update(text.len().to_le_bytes());
-        hash.update(text);
-    }
-    hash.update(include_str!("store.rs"));
-    hash.finalize().into()
 }
 
 impl Stored {
@@ -57,8 +43,8 @@ impl Stored {
         let rest = bytes
             .strip_prefix(MAGIC)
             .ok_or("it is no cache of this crate")?;
-        let (made_by, rest) = rest.split_at_checked(32).ok_or_else(damaged)?;
-        if made_by != code() {
+        let (made_by, rest) = rest.split_at_checked(CODE.len()).ok_or_else(damaged)?;
+        if made_by != CODE {
             return Err("it was written by another version".to_owned());
         }
         let (digest, rest) = rest.split_at_checked(32).ok_or_else(damaged)?;
@@ -77,11 +63,10 @@ impl Stored {
                 .and_then(|length| at.checked_add(length))
                 .filter(|end| *end <= bytes.len())
                 .ok_or_else(damaged)?;
-            let facts = Facts::Stored(at..end);
+            let facts = Encoded::Stored(at..end);
             at = end;
             let entry = Entry {
-                stamp: row.stamp,
-                hash: row.hash,
+                identity: row.identity,
                 facts,
             };
             entries.insert(row.key, entry);
@@ -90,16 +75,15 @@ impl Stored {
     }
 }
 
-/// Writes a new file and puts it in the place of the old one. There is no moment at which it is half written;
-/// that its bytes reach the disk is left to the system, and its digest tells if they did not.
+/// Writes a new file and puts it in the place of the old one.
 pub(super) fn write<'e>(
     path: &Path,
     entries: &[(&str, &'e Entry)],
     old: &'e [u8],
 ) -> io::Result<()> {
     let facts = |entry: &'e Entry| match &entry.facts {
-        Facts::Stored(range) => old.get(range.clone()).unwrap_or_default(),
-        Facts::New(bytes) => bytes,
+        Encoded::Stored(range) => old.get(range.clone()).unwrap_or_default(),
+        Encoded::New(bytes) => bytes,
     };
     let mut rows = Vec::with_capacity(entries.len());
     let mut all = Vec::new();
@@ -107,8 +91,7 @@ pub(super) fn write<'e>(
         let facts = facts(entry);
         rows.push(Row {
             key: (*key).to_owned(),
-            stamp: entry.stamp,
-            hash: entry.hash,
+            identity: entry.identity,
             length: facts.len() as u64,
         });
         all.extend_from_slice(facts);
@@ -118,28 +101,5 @@ pub(super) fn write<'e>(
     body.extend(index);
     body.append(&mut all);
 
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let dir = dir.unwrap_or(Path::new("."));
-    fs::create_dir_all(dir)?;
-    remove_abandoned(dir);
-    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(dir)?;
-    file.write_all(MAGIC)?;
-    file.write_all(&code())?;
-    file.write_all(&Sha256::digest(&body))?;
-    file.write_all(&body)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-fn remove_abandoned(dir: &Path) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let old = || {
-            let modified = entry.metadata().ok()?.modified().ok()?;
-            Some(modified.elapsed().ok()? > ABANDONED)
-        };
-        if ours && old() == Some(true) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+    replace(path, &[MAGIC, CODE, &Sha256::digest(&body), &body])
 }

@@ -1,0 +1,113 @@
+//! Which file it was that was read.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::sources::FileFacts;
+
+/// What a file system says of a file, which changes when the file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stamp {
+    size: u64,
+    /// Nanoseconds since 1970, both.
+    modified: i128,
+    /// Of the inode: a copy that keeps `modified` changes it. 0 where there is none.
+    changed: i128,
+    inode: u64,
+    /// Whether the last change was so long ago that another one would have another time.
+    settled: bool,
+}
+
+/// Coarser than the times of any file system in use.
+pub(crate) const GRANULARITY: Duration = Duration::from_secs(2);
+
+impl Stamp {
+    /// `settle` is after how long a change would have another time.
+    pub(super) fn new(metadata: &Metadata, settle: Duration) -> Self {
+        let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
+        let since = modified.duration_since(UNIX_EPOCH);
+        let (changed, inode) = inode(metadata);
+        let modified = since.map_or_else(|before| -nanoseconds(before.duration()), nanoseconds);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let age = now.map_or(0, nanoseconds) - modified.max(changed);
+        Self {
+            size: metadata.len(),
+            modified,
+            changed,
+            inode,
+            settled: age > nanoseconds(settle),
+        }
+    }
+
+    /// Whether a file with this stamp is the one that had the other when it was read.
+    pub(super) fn is(&self, read: &Self) -> bool {
+        read.settled
+            && (self.size, self.modified, self.changed, self.inode)
+                == (read.size, read.modified, read.changed, read.inode)
+    }
+}
+
+fn nanoseconds(duration: Duration) -> i128 {
+    i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> (i128, u64) {
+    use std::os::unix::fs::MetadataExt;
+    let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    (changed, metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn inode(_metadata: &Metadata) -> (i128, u64) {
+    (0, 0)
+}
+
+/// A file as it was when it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub(super) stamp: Stamp,
+    /// Of the content, or of the size of a file that is too large to be read.
+    #[serde(with = "serde_bytes")]
+    pub(super) hash: [u8; 32],
+}
+
+impl Identity {
+    pub(super) fn of(stamp: Stamp, bytes: &[u8]) -> Self {
+        Self {
+            stamp,
+            hash: Sha256::digest(bytes).into(),
+        }
+    }
+
+    pub(super) fn of_large(stamp: Stamp) -> Self {
+        Self::of(
+            stamp,
+            &[b"size ".as_slice(), &stamp.size.to_le_bytes()].concat(),
+        )
+    }
+
+    /// The identity that a file has now, if it is still the same: with another stamp, where that has changed
+    /// and the content has not.
+    pub(super) fn still(&self, path: &Path, settle: Duration) -> Option<Self> {
+        let now = Self::look(path, self, settle).ok()?;
+        (now.hash == self.hash).then_some(now)
+    }
+
+    fn look(path: &Path, then: &Self, settle: Duration) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        let stamp = Stamp::new(&metadata, settle);
+        if stamp.is(&then.stamp) {
+            return Ok(*then);
+        }
+        match FileFacts::without_reading(&metadata)? {
+            Some(_) => Ok(Self::of_large(stamp)),
+            None => Ok(Self::of(stamp, &fs::read(path)?)),
+        }
+    }
+}
