@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 #[cfg(feature = "cache")]
 use std::time::Duration;
 
@@ -324,6 +324,10 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn run(&self, arguments: &[PathBuf]) -> Result<Collection, CollectError> {
+        self.sources.expect(|| {
+            let (config, plugins) = (self.config.text(), self.plugins);
+            format!("{config}\n{arguments:?}\n{plugins:?}")
+        });
         let mut walk = Walk::default();
         for argument in arguments {
             walk.argument(argument, &self.config);
@@ -358,28 +362,19 @@ impl Session<'_> {
                 self.conftest(path, arguments, &program)
             })
         };
-        let request = || {
-            let (config, plugins) = (self.config.text(), self.plugins);
-            format!("{config}\n{arguments:?}\n{plugins:?}")
-        };
         let mut known: Option<Vec<Conftest<'_>>> = None;
         let made;
-        let shared = match self.sources.recall(request, &conftests) {
+        let shared = match self.sources.recall(&conftests) {
             Some(shared) => shared,
             None => {
                 made = self.shared(&conftests, known.insert(read()?));
                 &made
             }
         };
-        let cases = self.cases(&walk, arguments, shared);
+        let cases = self.cases(walk, arguments, shared);
         let mut answers = match known {
             Some(_) => vec![None; cases.len()],
-            None => {
-                let numbered: Vec<(usize, &Case)> = cases.iter().enumerate().collect();
-                parallel(threads, &numbered, |(at, case)| {
-                    self.sources.answer(*at, case)
-                })?
-            }
+            None => on_all(threads, &cases, |at, case| self.sources.answer(at, case)),
         };
         let missing = (0..cases.len()).filter(|&at| answers[at].is_none());
         let missing: Vec<usize> = missing.collect();
@@ -455,18 +450,18 @@ impl Session<'_> {
     }
 
     /// The files that are not ignored.
-    fn cases(&self, walk: &Walk, arguments: &[PathBuf], shared: &Shared) -> Vec<Case> {
+    fn cases(&self, mut walk: Walk, arguments: &[PathBuf], shared: &Shared) -> Vec<Case> {
         let is_ignored = |path: &Path, by| is_ignored(path, arguments, shared, by);
-        let files = walk.files.iter().filter(|(path, _)| {
+        let mut files = std::mem::take(&mut walk.files);
+        files.retain(|(path, _)| {
             !is_ignored(path, IgnoredBy::Sure) && !self.selection.leaves_out(path, arguments)
         });
-        let files: Vec<&(PathBuf, Kind)> = files.collect();
-        let twins = match self.config.import_mode_is_importlib {
+        let mut twins = match self.config.import_mode_is_importlib {
             true => HashMap::new(),
             false => twins(&files),
         };
-        let case = |(path, kind): &(PathBuf, Kind)| {
-            let unsure = is_ignored(path, IgnoredBy::Perhaps);
+        let case = |(at, (path, kind)): (usize, (PathBuf, Kind))| {
+            let unsure = is_ignored(&path, IgnoredBy::Perhaps);
             let unsure = unsure.then(|| Reason::ConftestDynamic {
                 file: "conftest.py".to_owned(),
                 name: "collect_ignore".to_owned(),
@@ -475,16 +470,16 @@ impl Session<'_> {
             let in_environment = in_environment.then(|| Reason::Configuration {
                 name: "--collect-in-virtualenv".to_owned(),
             });
-            let twin = twins.get(path.as_path());
-            let twin = twin.map(|name| Reason::SameModule { name: name.clone() });
+            let twin = twins.remove(&at);
+            let twin = twin.map(|name| Reason::SameModule { name });
             let reasons = unsure.into_iter().chain(in_environment).chain(twin);
             Case {
-                path: path.clone(),
-                kind: *kind,
                 reasons: reasons.collect(),
+                path,
+                kind,
             }
         };
-        files.into_iter().map(case).collect()
+        files.into_iter().enumerate().map(case).collect()
     }
 
     fn world<'a, 'f: 'a>(&self, program: &'a Program<'f>) -> World<'a> {
@@ -652,30 +647,41 @@ impl Session<'_> {
     }
 }
 
-/// Test modules that Python would import by the same name, of which pytest refuses all but the first.
-fn twins<'a>(files: &[&'a (PathBuf, Kind)]) -> HashMap<&'a Path, String> {
+/// Test modules that Python would import by the same name, of which pytest refuses all but the first, by their positions.
+fn twins(files: &[(PathBuf, Kind)]) -> HashMap<usize, String> {
+    let mut by_file: foldhash::HashMap<&OsStr, Vec<usize>> = foldhash::HashMap::default();
+    for (at, (path, _)) in files.iter().enumerate() {
+        if let Some(file) = path.file_name() {
+            by_file.entry(file).or_default().push(at);
+        }
+    }
     let mut prefixes: HashMap<&Path, Vec<&OsStr>> = HashMap::new();
-    let mut names: HashMap<(Vec<&OsStr>, &OsStr), Vec<&Path>> = HashMap::new();
-    for (path, _) in files {
-        let (Some(dir), Some(file)) = (path.parent(), path.file_name()) else {
-            continue;
-        };
-        let prefix = prefixes.entry(dir).or_insert_with(|| {
+    let mut names: HashMap<(&[&OsStr], &OsStr), Vec<usize>> = HashMap::new();
+    by_file.retain(|_, files| files.len() > 1);
+    let dirs = by_file.values().flatten();
+    for dir in dirs.filter_map(|&at| files[at].0.parent()) {
+        prefixes.entry(dir).or_insert_with(|| {
             let packages = dir.ancestors();
             let packages = packages.take_while(|dir| dir.join("__init__.py").is_file());
             packages.filter_map(Path::file_name).collect()
         });
-        names.entry((prefix.clone(), file)).or_default().push(path);
     }
-    let shared = names.into_iter().filter(|(_, paths)| {
+    for (file, twins) in by_file {
+        for at in twins {
+            let prefix = files[at].0.parent().and_then(|dir| prefixes.get(dir));
+            let prefix = prefix.map_or([].as_slice(), Vec::as_slice);
+            names.entry((prefix, file)).or_default().push(at);
+        }
+    }
+    let shared = names.into_iter().filter(|(_, twins)| {
         // A link to the same file is no other module.
-        let real = |path: &&Path| std::fs::canonicalize(path).ok();
-        paths.len() > 1 && paths.iter().any(|path| real(path) != real(&paths[0]))
+        let real = |at: usize| std::fs::canonicalize(&files[at].0).ok();
+        twins.len() > 1 && twins.iter().any(|&at| real(at) != real(twins[0]))
     });
     shared
-        .flat_map(|((_, file), paths)| {
+        .flat_map(|((_, file), twins)| {
             let name = file.to_string_lossy().into_owned();
-            paths.into_iter().map(move |path| (path, name.clone()))
+            twins.into_iter().map(move |at| (at, name.clone()))
         })
         .collect()
 }
@@ -799,33 +805,74 @@ fn parallel<T: Sync, R: Send>(
     inputs: &[T],
     map: impl Fn(&T) -> R + Sync,
 ) -> Result<Vec<R>, CollectError> {
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(inputs.len()));
+    let map = |_: usize, input: &T| map(input);
+    let work = Work::new(inputs, &map);
     std::thread::scope(|scope| {
         for _ in 0..threads.min(inputs.len()) {
-            let work = || {
-                let mut own = Vec::new();
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(input) = inputs.get(index) else {
-                        break;
-                    };
-                    own.push((index, map(input)));
-                }
-                done.lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .extend(own);
-            };
             std::thread::Builder::new()
                 .stack_size(syntax::STACK_BYTES)
-                .spawn_scoped(scope, work)
+                .spawn_scoped(scope, || work.take_part())
                 .map_err(CollectError::Thread)?;
         }
         Ok::<(), CollectError>(())
     })?;
-    let mut done = done
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    Ok(done.into_iter().map(|(_, result)| result).collect())
+    Ok(work.results())
+}
+
+/// Maps every input, with its position, on this thread and others, in order.
+fn on_all<T: Sync, R: Send>(
+    threads: usize,
+    inputs: &[T],
+    map: impl Fn(usize, &T) -> R + Sync,
+) -> Vec<R> {
+    let work = Work::new(inputs, &map);
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(inputs.len()) {
+            // If there are no more threads, those that there are do it.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || work.take_part());
+        }
+        work.take_part();
+    });
+    work.results()
+}
+
+/// Inputs that several threads take one after the other.
+struct Work<'a, T, R, F> {
+    inputs: &'a [T],
+    map: &'a F,
+    next: AtomicUsize,
+    done: Mutex<Vec<(usize, R)>>,
+}
+
+impl<'a, T, R, F: Fn(usize, &T) -> R> Work<'a, T, R, F> {
+    fn new(inputs: &'a [T], map: &'a F) -> Self {
+        Self {
+            inputs,
+            map,
+            next: AtomicUsize::new(0),
+            done: Mutex::new(Vec::with_capacity(inputs.len())),
+        }
+    }
+
+    fn take_part(&self) {
+        let mut own = Vec::new();
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(input) = self.inputs.get(index) else {
+                break;
+            };
+            own.push((index, (self.map)(index, input)));
+        }
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.extend(own);
+    }
+
+    fn results(self) -> Vec<R> {
+        let mut done = self
+            .done
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        done.sort_unstable_by_key(|(index, _)| *index);
+        done.into_iter().map(|(_, result)| result).collect()
+    }
 }

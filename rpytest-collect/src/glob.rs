@@ -2,29 +2,39 @@
 
 /// `fnmatch.fnmatch`: `*`, `?`, `[seq]`, `[!seq]`, over the whole name, `/` included.
 pub(crate) fn fnmatch(name: &str, pattern: &str) -> bool {
+    if name.is_ascii() && pattern.is_ascii() {
+        return matches(name.as_bytes(), pattern.as_bytes());
+    }
     let name: Vec<char> = name.chars().collect();
     let pattern: Vec<char> = pattern.chars().collect();
+    matches(&name, &pattern)
+}
+
+/// Over characters, or over the bytes of a text that has one for each.
+fn matches<C: Copy + Into<char>>(name: &[C], pattern: &[C]) -> bool {
+    let in_pattern = |at: usize| pattern.get(at).map(|&c| c.into());
     let (mut n, mut p) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
-        let step = match pattern.get(p) {
+        let next: char = name[n].into();
+        let step = match in_pattern(p) {
             Some('*') => {
                 star = Some((p, n));
                 p += 1;
                 continue;
             }
             Some('?') => Some(p + 1),
-            Some('[') => match set(&pattern, p, name[n]) {
-                Some((true, next)) => Some(next),
+            Some('[') => match set(in_pattern, p, next) {
+                Some((true, end)) => Some(end),
                 Some((false, _)) => None,
-                None => (name[n] == '[').then_some(p + 1),
+                None => (next == '[').then_some(p + 1),
             },
-            Some(&c) => (c == name[n]).then_some(p + 1),
+            Some(c) => (c == next).then_some(p + 1),
             None => None,
         };
         match (step, star) {
-            (Some(next), _) => {
-                p = next;
+            (Some(end), _) => {
+                p = end;
                 n += 1;
             }
             (None, Some((at, from))) => {
@@ -35,28 +45,31 @@ pub(crate) fn fnmatch(name: &str, pattern: &str) -> bool {
             (None, None) => return false,
         }
     }
-    pattern[p..].iter().all(|&c| c == '*')
+    pattern[p..].iter().all(|&c| c.into() == '*')
 }
 
 /// Matches `c` against the set that opens at `open`: whether it is in, and where the pattern goes on.
 /// None where the bracket does not close, which makes it an ordinary character.
-fn set(pattern: &[char], open: usize, c: char) -> Option<(bool, usize)> {
+fn set(pattern: impl Fn(usize) -> Option<char>, open: usize, c: char) -> Option<(bool, usize)> {
     let mut at = open + 1;
-    let negated = pattern.get(at) == Some(&'!');
+    let negated = pattern(at) == Some('!');
     at += usize::from(negated);
     let first = at;
     let mut found = false;
     loop {
-        let &low = pattern.get(at)?;
+        let low = pattern(at)?;
         if low == ']' && at > first {
             return Some((found != negated, at + 1));
         }
-        if pattern.get(at + 1) == Some(&'-') && pattern.get(at + 2).is_some_and(|&end| end != ']') {
-            found |= (low..=pattern[at + 2]).contains(&c);
-            at += 3;
-        } else {
-            found |= low == c;
-            at += 1;
+        match (pattern(at + 1), pattern(at + 2)) {
+            (Some('-'), Some(high)) if high != ']' => {
+                found |= (low..=high).contains(&c);
+                at += 3;
+            }
+            _ => {
+                found |= low == c;
+                at += 1;
+            }
         }
     }
 }
@@ -98,6 +111,9 @@ mod tests {
             ("{arch}", "{arch}", true),
             ("aXbXc", "a*b*c", true),
             ("", "*", true),
+            ("tést_ä.py", "t?st_[à-ö].py", true),
+            ("tést_z.py", "t?st_[à-ö].py", false),
+            ("test_a.py", "té*", false),
         ] {
             assert_eq!(fnmatch(name, pattern), expected, "{name} {pattern}");
         }

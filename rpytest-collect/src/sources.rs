@@ -100,24 +100,27 @@ impl Sources {
         path.strip_prefix(&self.rootdir).ok()?.to_str()
     }
 
-    /// What was kept of the same request, if it still holds.
-    pub(crate) fn recall(
-        &self,
-        request: impl FnOnce() -> String,
-        conftests: &[PathBuf],
-    ) -> Option<&Shared> {
+    /// Says what will be asked for: what was kept of the same request is read meanwhile.
+    pub(crate) fn expect(&self, request: impl FnOnce() -> String) {
+        if let Some(cache) = &self.cache {
+            cache.answers.expect(&request());
+        }
+    }
+
+    /// What was kept of the expected request, if it still holds.
+    pub(crate) fn recall(&self, conftests: &[PathBuf]) -> Option<&Shared> {
         let cache = self.cache.as_ref()?;
-        cache.recall(&request(), conftests, &self.disk)
+        cache.answers.recall(conftests, &self.disk)
     }
 
     /// The answer for the file at a position of the walk, if that was kept and still holds.
     pub(crate) fn answer(&self, at: usize, case: &Case) -> Option<Answer> {
-        self.cache.as_ref()?.answer(at, case)
+        self.cache.as_ref()?.answers.answer(at, case)
     }
 
     pub(crate) fn keep(&self, case: &Case, answer: &Answer) {
         if let Some(cache) = &self.cache {
-            cache.keep(case, answer);
+            cache.answers.keep(case, answer);
         }
     }
 
@@ -144,11 +147,9 @@ impl Sources {
 #[cfg(not(feature = "cache"))]
 #[expect(clippy::unused_self, reason = "as with the cache")]
 impl Sources {
-    pub(crate) fn recall(
-        &self,
-        _request: impl FnOnce() -> String,
-        _conftests: &[PathBuf],
-    ) -> Option<&Shared> {
+    pub(crate) fn expect(&self, _request: impl FnOnce() -> String) {}
+
+    pub(crate) fn recall(&self, _conftests: &[PathBuf]) -> Option<&Shared> {
         None
     }
 

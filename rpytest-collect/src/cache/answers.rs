@@ -7,12 +7,16 @@
 //! Each request has a file of its own, so that two that take turns do not displace each other, and a run reads what it needs
 //! and no more.
 
+mod packed;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +35,7 @@ const CODE: &[u8] = env!("RPYTEST_COLLECT_CODE").as_bytes();
 /// As many requests as one is likely to take turns with: all tests, and some directories of them.
 const REQUESTS: usize = 4;
 
-/// What all answers follow from, and which there are.
+/// What all answers follow from.
 #[derive(Serialize, Deserialize)]
 struct Head {
     #[serde(with = "serde_bytes")]
@@ -41,24 +45,24 @@ struct Head {
     sources: Vec<(PathBuf, Identity)>,
     asked: Asked,
     shared: Shared,
-    /// The answers lie one after the other, in the order of these.
-    rows: Vec<Row>,
+    /// How long each row is, and the answer that follows it.
+    lengths: Vec<(u32, u32)>,
 }
 
+/// What one answer follows from besides.
 #[derive(Serialize, Deserialize)]
-struct Row {
-    path: String,
+struct Row<'a> {
+    path: &'a str,
     kind: Kind,
-    reasons: Vec<Reason>,
+    reasons: Cow<'a, [Reason]>,
     identity: Identity,
-    length: u64,
 }
 
 /// Answers that hold.
 struct Kept {
     head: Head,
     bytes: Vec<u8>,
-    /// Where each row's answer starts.
+    /// Where the rows start.
     starts: Vec<usize>,
     /// The rows by their paths, if they are not in the order of the walk.
     by_path: OnceLock<HashMap<String, usize>>,
@@ -68,18 +72,21 @@ struct Kept {
     renewed_sources: bool,
 }
 
-/// What a request has found, and what it reads.
+/// What was found of a request.
 #[derive(Default)]
 struct Looked {
-    request: [u8; 32],
     kept: Option<Kept>,
     /// Why what was there could not be used.
     unusable: Option<String>,
 }
 
+type Loaded = Result<Option<Kept>, String>;
+
 pub(crate) struct Answers {
     dir: PathBuf,
     settle: Duration,
+    request: OnceLock<[u8; 32]>,
+    loading: Mutex<Option<JoinHandle<Loaded>>>,
     looked: OnceLock<Looked>,
     /// Test files that were read for their own answers.
     own: Mutex<HashMap<PathBuf, Identity>>,
@@ -98,6 +105,8 @@ impl Answers {
         Self {
             dir: dir.into(),
             settle,
+            request: OnceLock::new(),
+            loading: Mutex::default(),
             looked: OnceLock::new(),
             own: Mutex::default(),
             shared: Mutex::default(),
@@ -106,25 +115,27 @@ impl Answers {
         }
     }
 
-    /// Takes what is kept of a request, if everything that it follows from is as it was. To be called before anything
-    /// is read, and once.
-    pub(crate) fn recall(
-        &self,
-        request: &str,
-        conftests: &[PathBuf],
-        disk: &Disk,
-    ) -> Option<&Shared> {
+    /// Starts to read what is kept of a request.
+    pub(crate) fn expect(&self, request: &str) {
         let request = Sha256::digest(request).into();
-        let (kept, unusable) = match self.load(request) {
+        let request = *self.request.get_or_init(|| request);
+        let file = self.file(&request);
+        let load = std::thread::Builder::new().spawn(move || Kept::load(&file, &request));
+        *lock(&self.loading) = load.ok();
+    }
+
+    /// Takes what is kept, if everything that it follows from is as it was. To be called before any file is read.
+    pub(crate) fn recall(&self, conftests: &[PathBuf], disk: &Disk) -> Option<&Shared> {
+        let request = self.request.get()?;
+        let loading = lock(&self.loading).take();
+        let loaded = loading.and_then(|loading| loading.join().ok());
+        let loaded = loaded.unwrap_or_else(|| Kept::load(&self.file(request), request));
+        let (kept, unusable) = match loaded {
             Ok(kept) => (kept, None),
             Err(problem) => (None, Some(problem)),
         };
         let kept = kept.and_then(|kept| kept.if_it_holds(conftests, disk, self.settle));
-        let looked = self.looked.get_or_init(|| Looked {
-            request,
-            kept,
-            unusable,
-        });
+        let looked = self.looked.get_or_init(|| Looked { kept, unusable });
         looked.kept.as_ref().map(|kept| &kept.head.shared)
     }
 
@@ -136,56 +147,12 @@ impl Answers {
         self.dir.join(name)
     }
 
-    /// Nothing where there is none of this version. Else the problem, for people.
-    fn load(&self, request: [u8; 32]) -> Result<Option<Kept>, String> {
-        let bytes = match fs::read(self.file(&request)) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.to_string()),
-        };
-        let damaged = || "it is damaged".to_owned();
-        let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
-        let (made_by, rest) = rest.split_at_checked(CODE.len()).ok_or_else(damaged)?;
-        if made_by != CODE {
-            return Ok(None);
-        }
-        let (digest, rest) = rest.split_at_checked(32).ok_or_else(damaged)?;
-        if digest != Sha256::digest(rest).as_slice() {
-            return Err(damaged());
-        }
-        let (length, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
-        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| damaged())?;
-        let (head, rest) = rest.split_at_checked(length).ok_or_else(damaged)?;
-        let head: Head = rmp_serde::from_slice(head).map_err(|_| damaged())?;
-        if head.request != request {
-            return Ok(None);
-        }
-        let mut at = bytes.len() - rest.len();
-        let mut starts = Vec::with_capacity(head.rows.len());
-        for row in &head.rows {
-            starts.push(at);
-            let end = usize::try_from(row.length)
-                .ok()
-                .and_then(|length| at.checked_add(length));
-            at = end.filter(|end| *end <= bytes.len()).ok_or_else(damaged)?;
-        }
-        Ok(Some(Kept {
-            head,
-            bytes,
-            starts,
-            by_path: OnceLock::new(),
-            renewed: Mutex::default(),
-            renewed_sources: false,
-        }))
-    }
-
     /// The answer to a file that the walk has found at a position, if it is kept and holds.
     pub(crate) fn answer(&self, at: usize, case: &Case) -> Option<Answer> {
         let kept = self.looked.get()?.kept.as_ref()?;
-        let number = kept.number(at, case)?;
-        let row = kept.head.rows.get(number)?;
+        let (number, row) = kept.find(at, case)?;
         let now = row.identity.still(&case.path, self.settle)?;
-        let answer = rmp_serde::from_slice(kept.answer(number)?).ok()?;
+        let answer = packed::unpack(kept.answer(number)?)?;
         if now != row.identity {
             lock(&kept.renewed).insert(number, now);
         }
@@ -211,7 +178,7 @@ impl Answers {
 
     /// Keeps what was made of a file.
     pub(crate) fn keep(&self, case: &Case, answer: &Answer) {
-        if let Ok(bytes) = rmp_serde::to_vec(answer) {
+        if let Some(bytes) = packed::pack(answer) {
             lock(&self.new).insert(case.path.clone(), bytes);
         }
     }
@@ -224,7 +191,7 @@ impl Answers {
         shared: &Shared,
         disk: &Disk,
     ) -> Option<String> {
-        let looked = self.looked.get()?;
+        let (request, looked) = (self.request.get()?, self.looked.get()?);
         let is_new = match &looked.kept {
             Some(kept) => {
                 kept.renewed_sources
@@ -236,8 +203,8 @@ impl Answers {
         if !is_new {
             return None;
         }
-        let file = self.file(&looked.request);
-        let written = match self.encode(looked, cases, conftests, shared, disk) {
+        let file = self.file(request);
+        let written = match self.encode(*request, looked, cases, conftests, shared, disk) {
             Some((head, answers)) => {
                 let mut digest = Sha256::new();
                 let length = (head.len() as u64).to_le_bytes();
@@ -260,6 +227,7 @@ impl Answers {
     /// Head and answers. None if something cannot be kept, or was not the same throughout this run.
     fn encode(
         &self,
+        request: [u8; 32],
         looked: &Looked,
         cases: &[Case],
         conftests: &[PathBuf],
@@ -280,34 +248,39 @@ impl Answers {
         sources.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let (own, new) = (lock(&self.own), lock(&self.new));
         let mut answers = Vec::new();
-        let mut rows = Vec::with_capacity(cases.len());
+        let mut lengths = Vec::with_capacity(cases.len());
         for (at, case) in cases.iter().enumerate() {
             let Some(path) = case.path.to_str() else {
                 continue;
             };
             let row = match new.get(&case.path) {
                 Some(bytes) => own.get(&case.path).map(|read| (bytes.as_slice(), *read)),
-                None => looked.kept.as_ref().and_then(|kept| kept.row(at, case)),
+                None => looked.kept.as_ref().and_then(|kept| kept.taken(at, case)),
             };
             let Some((bytes, identity)) = row else {
                 continue;
             };
-            answers.extend_from_slice(bytes);
-            rows.push(Row {
-                path: path.to_owned(),
+            let row = Row {
+                path,
                 kind: case.kind,
-                reasons: case.reasons.clone(),
+                reasons: Cow::Borrowed(&case.reasons),
                 identity,
-                length: bytes.len() as u64,
-            });
+            };
+            let row = rmp_serde::to_vec(&row).ok()?;
+            lengths.push((
+                u32::try_from(row.len()).ok()?,
+                u32::try_from(bytes.len()).ok()?,
+            ));
+            answers.extend(row);
+            answers.extend_from_slice(bytes);
         }
         let head = Head {
-            request: looked.request,
+            request,
             conftests: conftests.to_vec(),
             sources,
             asked: disk.asked(),
             shared: shared.clone(),
-            rows,
+            lengths,
         };
         Some((rmp_serde::to_vec(&head).ok()?, answers))
     }
@@ -329,6 +302,49 @@ impl Answers {
 }
 
 impl Kept {
+    /// Nothing where there is none of this version. Else the problem, for people.
+    fn load(file: &Path, request: &[u8; 32]) -> Loaded {
+        let bytes = match fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let damaged = || "it is damaged".to_owned();
+        let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
+        let (made_by, rest) = rest.split_at_checked(CODE.len()).ok_or_else(damaged)?;
+        if made_by != CODE {
+            return Ok(None);
+        }
+        let (digest, rest) = rest.split_at_checked(32).ok_or_else(damaged)?;
+        if digest != Sha256::digest(rest).as_slice() {
+            return Err(damaged());
+        }
+        let (length, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| damaged())?;
+        let (head, rest) = rest.split_at_checked(length).ok_or_else(damaged)?;
+        let head: Head = rmp_serde::from_slice(head).map_err(|_| damaged())?;
+        if head.request != *request {
+            return Ok(None);
+        }
+        let mut at = bytes.len() - rest.len();
+        let mut starts = Vec::with_capacity(head.lengths.len());
+        for (row, answer) in &head.lengths {
+            starts.push(at);
+            at += *row as usize + *answer as usize;
+        }
+        if at != bytes.len() {
+            return Err(damaged());
+        }
+        Ok(Some(Self {
+            head,
+            bytes,
+            starts,
+            by_path: OnceLock::new(),
+            renewed: Mutex::default(),
+            renewed_sources: false,
+        }))
+    }
+
     fn if_it_holds(mut self, conftests: &[PathBuf], disk: &Disk, settle: Duration) -> Option<Self> {
         let head = &mut self.head;
         if head.conftests != conftests || !disk.still_says(&head.asked) {
@@ -342,37 +358,42 @@ impl Kept {
         Some(self)
     }
 
-    /// Which row is that of a file. Most often it stands where the file stands in the walk.
-    fn number(&self, at: usize, case: &Case) -> Option<usize> {
-        let path = case.path.to_str()?;
-        let rows = &self.head.rows;
-        let number = match rows.get(at).is_some_and(|row| row.path == path) {
-            true => at,
-            false => {
-                let by_path = self.by_path.get_or_init(|| {
-                    let numbers = rows.iter().enumerate();
-                    let numbers = numbers.map(|(number, row)| (row.path.clone(), number));
-                    numbers.collect()
-                });
-                *by_path.get(path)?
-            }
-        };
-        let row = rows.get(number)?;
-        (row.kind == case.kind && row.reasons == case.reasons).then_some(number)
+    fn row(&self, number: usize) -> Option<Row<'_>> {
+        let start = *self.starts.get(number)?;
+        let (length, _) = self.head.lengths.get(number)?;
+        rmp_serde::from_slice(self.bytes.get(start..start + *length as usize)?).ok()
     }
 
     fn answer(&self, number: usize) -> Option<&[u8]> {
-        let start = *self.starts.get(number)?;
-        let length = usize::try_from(self.head.rows.get(number)?.length).ok()?;
-        self.bytes.get(start..start.checked_add(length)?)
+        let (row, answer) = self.head.lengths.get(number)?;
+        let start = *self.starts.get(number)? + *row as usize;
+        self.bytes.get(start..start + *answer as usize)
+    }
+
+    /// The row of a file. Most often it stands where the file stands in the walk.
+    fn find(&self, at: usize, case: &Case) -> Option<(usize, Row<'_>)> {
+        let path = case.path.to_str()?;
+        let (number, row) = match self.row(at).filter(|row| row.path == path) {
+            Some(row) => (at, row),
+            None => {
+                let by_path = self.by_path.get_or_init(|| {
+                    let numbers = 0..self.starts.len();
+                    numbers
+                        .filter_map(|number| Some((self.row(number)?.path.to_owned(), number)))
+                        .collect()
+                });
+                let number = *by_path.get(path)?;
+                (number, self.row(number)?)
+            }
+        };
+        (row.kind == case.kind && *row.reasons == case.reasons).then_some((number, row))
     }
 
     /// An answer that was taken, and the identity of its file now.
-    fn row(&self, at: usize, case: &Case) -> Option<(&[u8], Identity)> {
-        let number = self.number(at, case)?;
+    fn taken(&self, at: usize, case: &Case) -> Option<(&[u8], Identity)> {
+        let (number, row) = self.find(at, case)?;
         let renewed = lock(&self.renewed).get(&number).copied();
-        let identity = renewed.unwrap_or(self.head.rows.get(number)?.identity);
-        Some((self.answer(number)?, identity))
+        Some((self.answer(number)?, renewed.unwrap_or(row.identity)))
     }
 }
 

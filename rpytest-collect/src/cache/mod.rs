@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Diagnostic;
-use crate::answer::{Answer, Case, Shared};
+use crate::answer::{Case, Shared};
 use crate::disk::Disk;
 use crate::sources::FileFacts;
 
@@ -32,7 +32,7 @@ pub(crate) use stamp::GRANULARITY;
 pub(crate) struct Cache {
     path: PathBuf,
     facts: Facts,
-    answers: Answers,
+    pub(crate) answers: Answers,
 }
 
 impl Cache {
@@ -58,26 +58,6 @@ impl Cache {
         let identity = read.as_ref().ok().map(|(_, identity)| *identity);
         self.answers.read_shared(path, identity);
         read.map(|(facts, _)| facts)
-    }
-
-    /// See [`Answers::recall`].
-    pub(crate) fn recall(
-        &self,
-        request: &str,
-        conftests: &[PathBuf],
-        disk: &Disk,
-    ) -> Option<&Shared> {
-        self.answers.recall(request, conftests, disk)
-    }
-
-    /// See [`Answers::answer`].
-    pub(crate) fn answer(&self, at: usize, case: &Case) -> Option<Answer> {
-        self.answers.answer(at, case)
-    }
-
-    /// See [`Answers::keep`].
-    pub(crate) fn keep(&self, case: &Case, answer: &Answer) {
-        self.answers.keep(case, answer);
     }
 
     /// Writes the facts, if there are new ones. What is wrong with them, if anything.

@@ -14,10 +14,10 @@ use crate::sources::FileFacts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     size: u64,
-    /// Nanoseconds since 1970, both.
-    modified: i128,
+    /// Nanoseconds since 1970, both. Enough until 2262.
+    modified: i64,
     /// Of the inode: a copy that keeps `modified` changes it. 0 where there is none.
-    changed: i128,
+    changed: i64,
     inode: u64,
     /// Whether the last change was so long ago that another one would have another time.
     settled: bool,
@@ -34,7 +34,9 @@ impl Stamp {
         let (changed, inode) = inode(metadata);
         let modified = since.map_or_else(|before| -nanoseconds(before.duration()), nanoseconds);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let age = now.map_or(0, nanoseconds) - modified.max(changed);
+        let age = now
+            .map_or(0, nanoseconds)
+            .saturating_sub(modified.max(changed));
         Self {
             size: metadata.len(),
             modified,
@@ -52,19 +54,22 @@ impl Stamp {
     }
 }
 
-fn nanoseconds(duration: Duration) -> i128 {
-    i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(unix)]
-fn inode(metadata: &Metadata) -> (i128, u64) {
+fn inode(metadata: &Metadata) -> (i64, u64) {
     use std::os::unix::fs::MetadataExt;
-    let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    let changed = metadata
+        .ctime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(metadata.ctime_nsec());
     (changed, metadata.ino())
 }
 
 #[cfg(not(unix))]
-fn inode(_metadata: &Metadata) -> (i128, u64) {
+fn inode(_metadata: &Metadata) -> (i64, u64) {
     (0, 0)
 }
 

@@ -40,6 +40,9 @@ impl Selection {
 
     /// Takes out what is deselected. A file in which that is not known of an item becomes partial.
     pub(crate) fn keep(&self, file: &mut CollectedFile) -> Result<(), CollectError> {
+        if self.keyword.is_none() && self.mark.is_none() && self.deselect.is_empty() {
+            return Ok(());
+        }
         let mut unknown = None;
         let before = file.items.len();
         let mut kept = Vec::with_capacity(before);
