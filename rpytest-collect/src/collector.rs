@@ -120,6 +120,18 @@ impl Collector {
         self
     }
 
+    /// Trusts a file's times after another duration. In earnest it is longer than the ticks of any file system.
+    #[cfg(all(
+        test,
+        unix,
+        feature = "cache",
+        any(feature = "ruff", feature = "rustpython")
+    ))]
+    pub(crate) fn settle(mut self, settle: Duration) -> Self {
+        self.settle = settle;
+        self
+    }
+
     /// Reads the configuration, walks the tree and collects every file.
     ///
     /// # Errors

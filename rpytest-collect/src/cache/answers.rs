@@ -29,7 +29,7 @@ use crate::answer::{Answer, Case, Shared};
 use crate::disk::{Asked, Disk};
 use crate::walk::Kind;
 
-const MAGIC: &[u8] = b"rpytest-collect answers\n";
+pub(super) const MAGIC: &[u8] = b"rpytest-collect answers\n";
 /// Of all code, since all of it makes answers. See `build.rs`.
 const CODE: &[u8] = env!("RPYTEST_COLLECT_CODE").as_bytes();
 /// As many requests as one is likely to take turns with: all tests, and some directories of them.

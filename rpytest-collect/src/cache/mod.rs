@@ -13,6 +13,8 @@ mod answers;
 mod facts;
 mod replace;
 mod stamp;
+#[cfg(all(test, unix, any(feature = "ruff", feature = "rustpython")))]
+mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};

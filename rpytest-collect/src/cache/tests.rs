@@ -1,0 +1,254 @@
+//! A collection with a cache is the one without, whatever happens to the project and to the cache.
+//!
+//! Here and not in `tests/`, since a file's times are trusted sooner than in earnest: else each step would take seconds,
+//! or nothing kept would ever be taken.
+
+mod edits;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::{Collection, Collector, PluginFacts};
+use edits::{Edit, edit, start};
+
+/// Longer than the ticks in which a file system counts, and two of them.
+const SETTLE: Duration = Duration::from_millis(20);
+
+fn settle() {
+    std::thread::sleep(SETTLE * 3 / 2);
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+struct Request {
+    paths: &'static [&'static str],
+    options: &'static [&'static str],
+    with_facts: bool,
+}
+
+fn collector(dir: &Path, request: &Request) -> Collector {
+    let collector = Collector::new(dir.join("project"))
+        .paths(request.paths)
+        .options(request.options.iter().copied());
+    if !request.with_facts {
+        return collector;
+    }
+    collector.plugins(PluginFacts {
+        search_path: vec![dir.join("site")],
+        modules: vec!["sys".to_owned(), "unittest".to_owned()],
+        marks: vec!["known".to_owned()],
+        python: Some((3, 13)),
+        pytest: Some((9, 0)),
+        ..PluginFacts::none()
+    })
+}
+
+/// Either an answer or why there is none, as text.
+fn answer(collector: &Collector) -> Result<Collection, String> {
+    collector.collect().map_err(|error| format!("{error:?}"))
+}
+
+const REQUESTS: [Request; 4] = [
+    Request {
+        paths: &[],
+        options: &[],
+        with_facts: false,
+    },
+    Request {
+        paths: &["tests/sub", "tests/test_0.py"],
+        options: &["-k", "not a and not x0"],
+        with_facts: false,
+    },
+    Request {
+        paths: &[],
+        options: &["-m", "not known", "--deselect", "tests/test_1.py::test_p"],
+        with_facts: true,
+    },
+    Request {
+        paths: &["tests/test_0.py::test_a", "tests/test_1.py"],
+        options: &["--doctest-modules"],
+        with_facts: true,
+    },
+];
+
+/// The directory of the answers, file by file: which were written when.
+fn written(cache: &Path) -> Vec<(PathBuf, u64)> {
+    let mut dir = cache.as_os_str().to_owned();
+    dir.push(".answers");
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut written: Vec<_> = entries
+        .map(|entry| (entry.path(), entry.metadata().expect("it is there").ino()))
+        .collect();
+    written.sort();
+    written
+}
+
+fn check(edits: &[(Edit, bool)], requests: (usize, usize)) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let cache = dir.path().join("cache");
+    start(dir.path());
+    for step in 0..=edits.len() {
+        if let Some((edit, _)) = step.checked_sub(1).map(|at| &edits[at]) {
+            edit.make(dir.path());
+        }
+        let has_settled = step == 0 || edits[step - 1].1;
+        if has_settled {
+            settle();
+        }
+        for request in [requests.0, requests.1, requests.0] {
+            let plain = collector(dir.path(), &REQUESTS[request]);
+            let cached = plain.clone().cache(&cache).settle(SETTLE);
+            let expected = answer(&plain);
+            assert_eq!(answer(&cached), expected, "step {step}, request {request}");
+            if has_settled {
+                let before = written(&cache);
+                assert_eq!(answer(&cached), expected, "step {step}, request {request}");
+                // All of it was kept: what is made anew would be written.
+                assert_eq!(written(&cache), before, "step {step}, request {request}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        // Some hundred edits. The environment asks for more.
+        cases: match std::env::var_os("PROPTEST_CASES") {
+            Some(_) => ProptestConfig::default().cases,
+            None => 24,
+        },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_same_after_any_edits(
+        edits in prop::collection::vec((edit(), any::<bool>()), 1..10),
+        requests in (0..REQUESTS.len(), 0..REQUESTS.len()),
+    ) {
+        check(&edits, requests);
+    }
+}
+
+/// A project whose answers are kept and hold.
+fn kept() -> (tempfile::TempDir, Collector, Collection) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    start(dir.path());
+    settle();
+    let plain = collector(dir.path(), &REQUESTS[0]);
+    let cached = plain.clone().cache(dir.path().join("cache")).settle(SETTLE);
+    let expected = plain.collect().expect("a collection");
+    assert!(expected.exact_items().count() > 5, "{expected:?}");
+    assert!(!expected.is_exact() && !expected.diagnostics.is_empty());
+    assert_eq!(cached.collect().expect("a collection"), expected);
+    (dir, cached, expected)
+}
+
+#[test]
+fn what_holds_is_neither_read_nor_made_again() {
+    let (dir, cached, expected) = kept();
+    // It would be warned of, if it were opened.
+    fs::write(dir.path().join("cache"), "no cache").expect("a file");
+    assert_eq!(cached.collect().expect("a collection"), expected);
+    // What selects is asked of what is kept.
+    let some = cached.clone().options(["-k", "test_p"]);
+    let some = some.collect().expect("a collection");
+    let count = some.exact_items().count();
+    assert!(count > 0 && count < expected.exact_items().count());
+    assert_eq!(some.diagnostics, expected.diagnostics);
+    // And one new file is read, with what it needs.
+    fs::write(
+        dir.path().join("project/tests/test_new.py"),
+        "def test_new(): pass\n",
+    )
+    .expect("a file");
+    let more = cached.collect().expect("a collection");
+    assert_eq!(more.diagnostics.len(), expected.diagnostics.len() + 1);
+    assert_eq!(more.files.len(), expected.files.len() + 1);
+}
+
+#[test]
+fn answers_that_are_damaged_are_made_anew_with_one_warning() {
+    let (dir, cached, expected) = kept();
+    let file = written(&dir.path().join("cache")).remove(0).0;
+    let good = fs::read(&file).expect("it is there");
+    let places = (0..good.len()).step_by(good.len() / 40);
+    let cut = places.clone().map(|at| good[..at].to_vec());
+    let flipped = places.map(|at| {
+        let mut text = good.clone();
+        text[at] ^= 0x10;
+        text
+    });
+    let longer = [good.as_slice(), b"x"].concat();
+    for (at, bad) in cut.chain(flipped).chain([longer]).enumerate() {
+        fs::write(&file, &bad).expect("a file");
+        let mut collection = cached.collect().expect("a collection");
+        let said: Vec<_> = collection
+            .diagnostics
+            .extract_if(.., |said| Path::new(&said.path) == dir.path().join("cache"))
+            .collect();
+        assert_eq!(collection, expected, "{at}");
+        match is_of_another_version(&good, &bad) {
+            true => assert_eq!(said, [], "{at}"),
+            false => {
+                assert_eq!(said.len(), 1, "{at}: {said:?}");
+                assert_eq!(said[0].message, "the cache is made anew: it is damaged");
+            }
+        }
+        assert_eq!(fs::read(&file).expect("it is there"), good, "{at}");
+        assert_eq!(cached.collect().expect("a collection"), expected, "{at}");
+    }
+    // A directory of that name cannot be replaced.
+    fs::remove_file(&file).expect("it is there");
+    fs::create_dir(&file).expect("a directory");
+    let collection = cached.collect().expect("a collection");
+    assert_eq!(collection.files, expected.files);
+    assert_eq!(collection.diagnostics.len(), expected.diagnostics.len() + 1);
+}
+
+/// Whether only the name of the version differs, which is nothing to warn of.
+fn is_of_another_version(good: &[u8], bad: &[u8]) -> bool {
+    let code = super::answers::MAGIC.len()..super::answers::MAGIC.len() + 16;
+    good.len() == bad.len() && good[code.clone()] != bad[code]
+}
+
+#[test]
+fn as_many_requests_are_kept_as_take_turns() {
+    let (dir, cached, _) = kept();
+    let cache = dir.path().join("cache");
+    let of = |path: &str| {
+        cached
+            .clone()
+            .paths([path])
+            .collect()
+            .expect("a collection")
+    };
+    let paths = [
+        "tests",
+        "tests/sub",
+        "tests/test_0.py",
+        "tests/test_1.py",
+        "tests/test_2.py",
+    ];
+    for path in paths {
+        // Later than the one before.
+        settle();
+        of(path);
+    }
+    let before = written(&cache);
+    assert_eq!(before.len(), 4);
+    for path in &paths[1..] {
+        of(path);
+    }
+    assert_eq!(written(&cache), before);
+    // What is not ours stays.
+    let other = before[0].0.with_file_name("README");
+    fs::write(&other, "").expect("a file");
+    of(paths[0]);
+    assert!(other.is_file());
+    assert_eq!(written(&cache).len(), 5);
+}
