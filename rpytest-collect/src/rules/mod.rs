@@ -1,5 +1,8 @@
 //! pytest's rules for what a module's source means, one module each.
 
+// What is made of a file is kept with all that was asked for it, so that nothing may be asked in another way.
+#![deny(clippy::disallowed_methods)]
+
 mod calls;
 pub(crate) mod classes;
 mod closure;

@@ -1,5 +1,8 @@
 //! Which items a run is asked for: `-k`, `-m`, node ids and `--deselect`.
 
+// What is made of a file is kept with all that was asked for it, so that nothing may be asked in another way.
+#![deny(clippy::disallowed_methods)]
+
 mod expression;
 mod facts;
 mod marks;
