@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 #[cfg(feature = "cache")]
 use std::time::Duration;
 
@@ -386,7 +386,7 @@ impl Session<'_> {
         let cases = self.cases(walk, arguments, shared);
         let mut answers = match known {
             Some(_) => vec![None; cases.len()],
-            None => on_all(threads, &cases, |at, case| self.sources.answer(at, case)),
+            None => self.sources.answers(&cases, threads),
         };
         let missing = (0..cases.len()).filter(|&at| answers[at].is_none());
         let missing: Vec<usize> = missing.collect();
@@ -817,74 +817,33 @@ fn parallel<T: Sync, R: Send>(
     inputs: &[T],
     map: impl Fn(&T) -> R + Sync,
 ) -> Result<Vec<R>, CollectError> {
-    let map = |_: usize, input: &T| map(input);
-    let work = Work::new(inputs, &map);
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(inputs.len()));
     std::thread::scope(|scope| {
         for _ in 0..threads.min(inputs.len()) {
+            let work = || {
+                let mut own = Vec::new();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(input) = inputs.get(index) else {
+                        break;
+                    };
+                    own.push((index, map(input)));
+                }
+                done.lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .extend(own);
+            };
             std::thread::Builder::new()
                 .stack_size(syntax::STACK_BYTES)
-                .spawn_scoped(scope, || work.take_part())
+                .spawn_scoped(scope, work)
                 .map_err(CollectError::Thread)?;
         }
         Ok::<(), CollectError>(())
     })?;
-    Ok(work.results())
-}
-
-/// Maps every input, with its position, on this thread and others, in order.
-fn on_all<T: Sync, R: Send>(
-    threads: usize,
-    inputs: &[T],
-    map: impl Fn(usize, &T) -> R + Sync,
-) -> Vec<R> {
-    let work = Work::new(inputs, &map);
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(inputs.len()) {
-            // If there are no more threads, those that there are do it.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, || work.take_part());
-        }
-        work.take_part();
-    });
-    work.results()
-}
-
-/// Inputs that several threads take one after the other.
-struct Work<'a, T, R, F> {
-    inputs: &'a [T],
-    map: &'a F,
-    next: AtomicUsize,
-    done: Mutex<Vec<(usize, R)>>,
-}
-
-impl<'a, T, R, F: Fn(usize, &T) -> R> Work<'a, T, R, F> {
-    fn new(inputs: &'a [T], map: &'a F) -> Self {
-        Self {
-            inputs,
-            map,
-            next: AtomicUsize::new(0),
-            done: Mutex::new(Vec::with_capacity(inputs.len())),
-        }
-    }
-
-    fn take_part(&self) {
-        let mut own = Vec::new();
-        loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(input) = self.inputs.get(index) else {
-                break;
-            };
-            own.push((index, (self.map)(index, input)));
-        }
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        done.extend(own);
-    }
-
-    fn results(self) -> Vec<R> {
-        let mut done = self
-            .done
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        done.sort_unstable_by_key(|(index, _)| *index);
-        done.into_iter().map(|(_, result)| result).collect()
-    }
+    let mut done = done
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
 }

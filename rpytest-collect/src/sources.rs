@@ -113,9 +113,12 @@ impl Sources {
         cache.answers.recall(conftests, &self.disk)
     }
 
-    /// The answer for the file at a position of the walk, if that was kept and still holds.
-    pub(crate) fn answer(&self, at: usize, case: &Case) -> Option<Answer> {
-        self.cache.as_ref()?.answers.answer(at, case)
+    /// The answers for files, as far as they were kept and still hold.
+    pub(crate) fn answers(&self, cases: &[Case], threads: usize) -> Vec<Option<Answer>> {
+        match &self.cache {
+            Some(cache) => cache.answers.answers(cases, threads),
+            None => vec![None; cases.len()],
+        }
     }
 
     pub(crate) fn keep(&self, case: &Case, answer: &Answer) {
@@ -153,8 +156,8 @@ impl Sources {
         None
     }
 
-    pub(crate) fn answer(&self, _at: usize, _case: &Case) -> Option<Answer> {
-        None
+    pub(crate) fn answers(&self, cases: &[Case], _threads: usize) -> Vec<Option<Answer>> {
+        vec![None; cases.len()]
     }
 
     pub(crate) fn keep(&self, _case: &Case, _answer: &Answer) {}

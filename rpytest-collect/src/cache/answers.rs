@@ -7,86 +7,56 @@
 //! Each request has a file of its own, so that two that take turns do not displace each other, and a run reads what it needs
 //! and no more.
 
+pub(super) mod kept;
 mod packed;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::replace::replace;
 use super::stamp::Identity;
-use crate::Reason;
 use crate::answer::{Answer, Case, Shared};
-use crate::disk::{Asked, Disk};
-use crate::walk::Kind;
+use crate::disk::Disk;
 
-pub(super) const MAGIC: &[u8] = b"rpytest-collect answers\n";
-/// Of all code, since all of it makes answers. See `build.rs`.
-const CODE: &[u8] = env!("RPYTEST_COLLECT_CODE").as_bytes();
+use kept::{CODE, Head, Kept, Loaded, Look, MAGIC, Row};
+
 /// As many requests as one is likely to take turns with: all tests, and some directories of them.
 const REQUESTS: usize = 4;
-
-/// What all answers follow from.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    #[serde(with = "serde_bytes")]
-    request: [u8; 32],
-    conftests: Vec<PathBuf>,
-    /// Files that were read for others than themselves.
-    sources: Vec<(PathBuf, Identity)>,
-    asked: Asked,
-    shared: Shared,
-    /// How long each row is, and the answer that follows it.
-    lengths: Vec<(u32, u32)>,
-}
-
-/// What one answer follows from besides.
-#[derive(Serialize, Deserialize)]
-struct Row<'a> {
-    path: &'a str,
-    kind: Kind,
-    reasons: Cow<'a, [Reason]>,
-    identity: Identity,
-}
-
-/// Answers that hold.
-struct Kept {
-    head: Head,
-    bytes: Vec<u8>,
-    /// Where the rows start.
-    starts: Vec<usize>,
-    /// The rows by their paths, if they are not in the order of the walk.
-    by_path: OnceLock<HashMap<String, usize>>,
-    /// Those whose files have other stamps and the same content.
-    renewed: Mutex<HashMap<usize, Identity>>,
-    /// Whether a source has.
-    renewed_sources: bool,
-}
 
 /// What was found of a request.
 #[derive(Default)]
 struct Looked {
-    kept: Option<Kept>,
+    kept: Option<Arc<Kept>>,
+    /// Of the sources, as they are now.
+    sources: Vec<(PathBuf, Identity)>,
+    /// Whether one of these is not as it was written.
+    renewed_sources: bool,
+    /// The identities of those files whose answers were taken, and which have others now.
+    renewed: Mutex<HashMap<usize, Identity>>,
     /// Why what was there could not be used.
     unusable: Option<String>,
 }
 
-type Loaded = Result<Option<Kept>, String>;
+/// Reads what is kept, and then looks at one row after the other.
+struct Reader {
+    kept: Receiver<Loaded>,
+    thread: JoinHandle<Vec<(usize, Look)>>,
+}
 
 pub(crate) struct Answers {
     dir: PathBuf,
     settle: Duration,
     request: OnceLock<[u8; 32]>,
-    loading: Mutex<Option<JoinHandle<Loaded>>>,
+    reader: Mutex<Option<Reader>>,
     looked: OnceLock<Looked>,
     /// Test files that were read for their own answers.
     own: Mutex<HashMap<PathBuf, Identity>>,
@@ -106,7 +76,7 @@ impl Answers {
             dir: dir.into(),
             settle,
             request: OnceLock::new(),
-            loading: Mutex::default(),
+            reader: Mutex::default(),
             looked: OnceLock::new(),
             own: Mutex::default(),
             shared: Mutex::default(),
@@ -115,28 +85,89 @@ impl Answers {
         }
     }
 
-    /// Starts to read what is kept of a request.
+    /// Starts to read what is kept of a request, and to see which of it holds.
     pub(crate) fn expect(&self, request: &str) {
         let request = Sha256::digest(request).into();
         let request = *self.request.get_or_init(|| request);
-        let file = self.file(&request);
-        let load = std::thread::Builder::new().spawn(move || Kept::load(&file, &request));
-        *lock(&self.loading) = load.ok();
+        let (file, settle) = (self.file(&request), self.settle);
+        let (send, kept) = mpsc::sync_channel(1);
+        let read = move || {
+            let loaded = Kept::load(&file, &request).map(|kept| kept.map(Arc::new));
+            let kept = loaded.clone().ok().flatten();
+            let is_wanted = send.send(loaded).is_ok();
+            kept.filter(|_| is_wanted)
+                .map_or_else(Vec::new, |kept| kept.look(settle))
+        };
+        let thread = std::thread::Builder::new().spawn(read).ok();
+        *lock(&self.reader) = thread.map(|thread| Reader { kept, thread });
     }
 
-    /// Takes what is kept, if everything that it follows from is as it was. To be called before any file is read.
+    /// Takes what is kept, if everything that all of it follows from is as it was. To be called before any file is read.
     pub(crate) fn recall(&self, conftests: &[PathBuf], disk: &Disk) -> Option<&Shared> {
         let request = self.request.get()?;
-        let loading = lock(&self.loading).take();
-        let loaded = loading.and_then(|loading| loading.join().ok());
-        let loaded = loaded.unwrap_or_else(|| Kept::load(&self.file(request), request));
-        let (kept, unusable) = match loaded {
-            Ok(kept) => (kept, None),
-            Err(problem) => (None, Some(problem)),
-        };
-        let kept = kept.and_then(|kept| kept.if_it_holds(conftests, disk, self.settle));
-        let looked = self.looked.get_or_init(|| Looked { kept, unusable });
+        let loaded = lock(&self.reader)
+            .as_ref()
+            .and_then(|reader| reader.kept.recv().ok());
+        let load = || Kept::load(&self.file(request), request).map(|kept| kept.map(Arc::new));
+        let mut looked = Looked::default();
+        match loaded.unwrap_or_else(load) {
+            Ok(Some(kept)) => match kept.sources_if_it_holds(conftests, disk, self.settle) {
+                Some(sources) => {
+                    looked.renewed_sources = sources != kept.head.sources;
+                    looked.sources = sources;
+                    looked.kept = Some(kept);
+                }
+                None => {
+                    kept.forget();
+                    let reader = lock(&self.reader).take();
+                    reader.map(|reader| reader.thread.join());
+                }
+            },
+            Ok(None) => {}
+            Err(problem) => looked.unusable = Some(problem),
+        }
+        let looked = self.looked.get_or_init(|| looked);
         looked.kept.as_ref().map(|kept| &kept.head.shared)
+    }
+
+    /// The answers to the files that the walk has found, as far as they are kept and hold.
+    pub(crate) fn answers(&self, cases: &[Case], threads: usize) -> Vec<Option<Answer>> {
+        let looked = self.looked.get();
+        let Some((looked, kept)) = looked.and_then(|looked| Some((looked, looked.kept.as_ref()?)))
+        else {
+            return vec![None; cases.len()];
+        };
+        let mut looks: Vec<Option<Look>> = Vec::new();
+        looks.resize_with(kept.rows(), || None);
+        let mut add = |seen: Vec<(usize, Look)>| {
+            for (number, look) in seen {
+                looks[number] = Some(look);
+            }
+        };
+        std::thread::scope(|scope| {
+            let look = || kept.look(self.settle);
+            let more = threads.min(kept.rows()).saturating_sub(2);
+            // If there are no more threads, those that there are do it.
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, look).ok();
+            let more: Vec<_> = (0..more).filter_map(spawn).collect();
+            add(look());
+            more.into_iter()
+                .filter_map(|thread| thread.join().ok())
+                .for_each(&mut add);
+        });
+        let reader = lock(&self.reader).take();
+        add(reader
+            .and_then(|reader| reader.thread.join().ok())
+            .unwrap_or_default());
+        let take = |(at, case): (usize, &Case)| {
+            let number = kept.find(at, case)?;
+            let look = looks.get_mut(number)?.take()?;
+            if look.is_renewed {
+                lock(&looked.renewed).insert(number, look.identity);
+            }
+            Some(look.answer)
+        };
+        cases.iter().enumerate().map(take).collect()
     }
 
     fn file(&self, request: &[u8; 32]) -> PathBuf {
@@ -145,18 +176,6 @@ impl Answers {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         self.dir.join(name)
-    }
-
-    /// The answer to a file that the walk has found at a position, if it is kept and holds.
-    pub(crate) fn answer(&self, at: usize, case: &Case) -> Option<Answer> {
-        let kept = self.looked.get()?.kept.as_ref()?;
-        let (number, row) = kept.find(at, case)?;
-        let now = row.identity.still(&case.path, self.settle)?;
-        let answer = packed::unpack(kept.answer(number)?)?;
-        if now != row.identity {
-            lock(&kept.renewed).insert(number, now);
-        }
-        Some(answer)
     }
 
     /// Notes that a file was read for its own answer.
@@ -193,9 +212,9 @@ impl Answers {
     ) -> Option<String> {
         let (request, looked) = (self.request.get()?, self.looked.get()?);
         let is_new = match &looked.kept {
-            Some(kept) => {
-                kept.renewed_sources
-                    || !lock(&kept.renewed).is_empty()
+            Some(_) => {
+                looked.renewed_sources
+                    || !lock(&looked.renewed).is_empty()
                     || !lock(&self.new).is_empty()
             }
             None => true,
@@ -238,7 +257,7 @@ impl Answers {
             return None;
         }
         let mut sources = lock(&self.shared).clone();
-        for (path, identity) in looked.kept.iter().flat_map(|kept| &kept.head.sources) {
+        for (path, identity) in &looked.sources {
             let read = sources.entry(path.clone()).or_insert(*identity);
             if read.hash != identity.hash {
                 return None;
@@ -255,7 +274,7 @@ impl Answers {
             };
             let row = match new.get(&case.path) {
                 Some(bytes) => own.get(&case.path).map(|read| (bytes.as_slice(), *read)),
-                None => looked.kept.as_ref().and_then(|kept| kept.taken(at, case)),
+                None => looked.taken(at, case),
             };
             let Some((bytes, identity)) = row else {
                 continue;
@@ -301,99 +320,14 @@ impl Answers {
     }
 }
 
-impl Kept {
-    /// Nothing where there is none of this version. Else the problem, for people.
-    fn load(file: &Path, request: &[u8; 32]) -> Loaded {
-        let bytes = match fs::read(file) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.to_string()),
-        };
-        let damaged = || "it is damaged".to_owned();
-        let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
-        let (made_by, rest) = rest.split_at_checked(CODE.len()).ok_or_else(damaged)?;
-        if made_by != CODE {
-            return Ok(None);
-        }
-        let (digest, rest) = rest.split_at_checked(32).ok_or_else(damaged)?;
-        if digest != Sha256::digest(rest).as_slice() {
-            return Err(damaged());
-        }
-        let (length, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
-        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| damaged())?;
-        let (head, rest) = rest.split_at_checked(length).ok_or_else(damaged)?;
-        let head: Head = rmp_serde::from_slice(head).map_err(|_| damaged())?;
-        if head.request != *request {
-            return Ok(None);
-        }
-        let mut at = bytes.len() - rest.len();
-        let mut starts = Vec::with_capacity(head.lengths.len());
-        for (row, answer) in &head.lengths {
-            starts.push(at);
-            at += *row as usize + *answer as usize;
-        }
-        if at != bytes.len() {
-            return Err(damaged());
-        }
-        Ok(Some(Self {
-            head,
-            bytes,
-            starts,
-            by_path: OnceLock::new(),
-            renewed: Mutex::default(),
-            renewed_sources: false,
-        }))
-    }
-
-    fn if_it_holds(mut self, conftests: &[PathBuf], disk: &Disk, settle: Duration) -> Option<Self> {
-        let head = &mut self.head;
-        if head.conftests != conftests || !disk.still_says(&head.asked) {
-            return None;
-        }
-        for (path, identity) in &mut head.sources {
-            let now = identity.still(path, settle)?;
-            self.renewed_sources |= now != *identity;
-            *identity = now;
-        }
-        Some(self)
-    }
-
-    fn row(&self, number: usize) -> Option<Row<'_>> {
-        let start = *self.starts.get(number)?;
-        let (length, _) = self.head.lengths.get(number)?;
-        rmp_serde::from_slice(self.bytes.get(start..start + *length as usize)?).ok()
-    }
-
-    fn answer(&self, number: usize) -> Option<&[u8]> {
-        let (row, answer) = self.head.lengths.get(number)?;
-        let start = *self.starts.get(number)? + *row as usize;
-        self.bytes.get(start..start + *answer as usize)
-    }
-
-    /// The row of a file. Most often it stands where the file stands in the walk.
-    fn find(&self, at: usize, case: &Case) -> Option<(usize, Row<'_>)> {
-        let path = case.path.to_str()?;
-        let (number, row) = match self.row(at).filter(|row| row.path == path) {
-            Some(row) => (at, row),
-            None => {
-                let by_path = self.by_path.get_or_init(|| {
-                    let numbers = 0..self.starts.len();
-                    numbers
-                        .filter_map(|number| Some((self.row(number)?.path.to_owned(), number)))
-                        .collect()
-                });
-                let number = *by_path.get(path)?;
-                (number, self.row(number)?)
-            }
-        };
-        (row.kind == case.kind && *row.reasons == case.reasons).then_some((number, row))
-    }
-
+impl Looked {
     /// An answer that was taken, and the identity of its file now.
     fn taken(&self, at: usize, case: &Case) -> Option<(&[u8], Identity)> {
-        let (number, row) = self.find(at, case)?;
+        let kept = self.kept.as_ref()?;
+        let number = kept.find(at, case)?;
         let renewed = lock(&self.renewed).get(&number).copied();
-        Some((self.answer(number)?, renewed.unwrap_or(row.identity)))
+        let identity = renewed.or_else(|| Some(kept.row(number)?.identity))?;
+        Some((kept.answer(number)?, identity))
     }
 }
 

@@ -212,7 +212,7 @@ fn answers_that_are_damaged_are_made_anew_with_one_warning() {
 
 /// Whether only the name of the version differs, which is nothing to warn of.
 fn is_of_another_version(good: &[u8], bad: &[u8]) -> bool {
-    let code = super::answers::MAGIC.len()..super::answers::MAGIC.len() + 16;
+    let code = super::answers::kept::MAGIC.len()..super::answers::kept::MAGIC.len() + 16;
     good.len() == bad.len() && good[code.clone()] != bad[code]
 }
 
