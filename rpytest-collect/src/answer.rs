@@ -20,7 +20,7 @@ pub(crate) struct Case {
 }
 
 /// What a file gives before anything is selected. No file where pytest collects nothing from it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Answer {
     pub(crate) file: Option<(CollectedFile, Wide)>,

@@ -413,8 +413,8 @@ impl Session<'_> {
         let mut collection = Collection {
             rootdir: self.config.rootdir.clone(),
             conftests: conftests.iter().map(|path| self.relative(path)).collect(),
+            files: Vec::with_capacity(cases.len()),
             diagnostics,
-            ..Collection::default()
         };
         let problem = self.sources.save(&cases, &conftests, shared);
         collection.diagnostics.extend(problem);

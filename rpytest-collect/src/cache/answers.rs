@@ -162,10 +162,10 @@ impl Answers {
         let take = |(at, case): (usize, &Case)| {
             let number = kept.find(at, case)?;
             let look = looks.get_mut(number)?.take()?;
-            if look.is_renewed {
-                lock(&looked.renewed).insert(number, look.identity);
+            if let Some(identity) = look.renewed {
+                lock(&looked.renewed).insert(number, *identity);
             }
-            Some(look.answer)
+            Some(*look.answer)
         };
         cases.iter().enumerate().map(take).collect()
     }

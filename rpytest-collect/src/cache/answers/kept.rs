@@ -22,6 +22,9 @@ use crate::walk::Kind;
 pub(crate) const MAGIC: &[u8] = b"rpytest-collect answers\n";
 /// Of all code, since all of it makes answers. See `build.rs`.
 pub(super) const CODE: &[u8] = env!("RPYTEST_COLLECT_CODE").as_bytes();
+/// How many rows a thread takes: neighbours are likely to be in one directory.
+const AT_ONCE: usize = 16;
+
 /// What all answers follow from.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Head {
@@ -57,12 +60,11 @@ pub(super) struct Kept {
     next: AtomicUsize,
 }
 
-/// An answer whose file is as it was.
+/// An answer whose file is as it was. Small, since it changes hands several times.
 pub(super) struct Look {
-    pub(super) answer: Answer,
-    pub(super) identity: Identity,
-    /// Whether the file has another stamp than before.
-    pub(super) is_renewed: bool,
+    pub(super) answer: Box<Answer>,
+    /// The identity of a file that has another stamp than before.
+    pub(super) renewed: Option<Box<Identity>>,
 }
 
 pub(super) type Loaded = Result<Option<Arc<Kept>>, String>;
@@ -133,13 +135,15 @@ impl Kept {
 
     /// Looks at rows, each of which one thread looks at, until there are no more.
     pub(super) fn look(&self, settle: Duration) -> Vec<(usize, Look)> {
-        let mut seen = Vec::new();
+        let mut seen = Vec::with_capacity(self.rows() / 2 + AT_ONCE);
         loop {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.rows() {
+            let first = self.next.fetch_add(AT_ONCE, Ordering::Relaxed);
+            if first >= self.rows() {
                 return seen;
             }
-            seen.extend(self.look_at(number, settle).map(|look| (number, look)));
+            let numbers = first..(first + AT_ONCE).min(self.rows());
+            let looks = numbers.map(|number| Some((number, self.look_at(number, settle)?)));
+            seen.extend(looks.flatten());
         }
     }
 
@@ -152,9 +156,8 @@ impl Kept {
         let row = self.row(number)?;
         let identity = row.identity.still(Path::new(row.path), settle)?;
         Some(Look {
-            answer: packed::unpack(self.answer(number)?)?,
-            identity,
-            is_renewed: identity != row.identity,
+            answer: Box::new(packed::unpack(self.answer(number)?)?),
+            renewed: (identity != row.identity).then(|| Box::new(identity)),
         })
     }
 
