@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rpytest_collect::{Collector, Item, KeywordExpression, MarkExpression};
 
 const FILES: usize = 1_000;
@@ -115,10 +115,38 @@ fn suite(c: &mut Criterion) {
     let warm = cold.clone().cache(directory.path().join(".cache"));
     items(&warm, FILES * 10);
     group.bench_function("warm", |b| b.iter(|| warm.collect().expect("readable")));
-    let load = warm.clone().paths(["test_0000.py"]);
+    let mut changes = 0;
+    let change = || {
+        changes += 1;
+        let text = format!("{}# {changes}\n", sources[0]);
+        std::fs::write(&paths[0], text).expect("writable");
+    };
+    group.bench_function("warm, one file changed", |b| {
+        b.iter_batched(
+            change,
+            |()| warm.collect().expect("readable"),
+            BatchSize::PerIteration,
+        );
+    });
+    let forget = || {
+        let answers = directory.path().join(".cache.answers");
+        std::fs::remove_dir_all(answers).expect("it is there");
+    };
+    group.bench_function("warm, a shared module changed", |b| {
+        b.iter_batched(
+            forget,
+            |()| warm.collect().expect("readable"),
+            BatchSize::PerIteration,
+        );
+    });
+    let load = warm.clone().paths(["test_0001.py"]);
     items(&load, 10);
     group.bench_function("cache load", |b| {
-        b.iter(|| load.collect().expect("readable"))
+        b.iter_batched(
+            forget,
+            |()| load.collect().expect("readable"),
+            BatchSize::PerIteration,
+        );
     });
     group.finish();
 }

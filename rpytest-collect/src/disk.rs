@@ -19,46 +19,84 @@ type Answers = RwLock<HashMap<OsString, bool>>;
 pub(crate) struct Disk {
     files: Answers,
     dirs: Answers,
-    names: FrozenMap<OsString, Box<Listing>>,
+    inside: FrozenMap<OsString, Box<Directory>>,
 }
 
-/// What is in a directory, as far as it can be read.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Listing {
+/// A directory, and what was asked about the names in it. Most of what comes and goes there is nothing that anybody asks for.
+#[derive(Debug)]
+struct Directory {
+    listing: Listing,
+    asked: RwLock<HashMap<Question, bool>>,
+}
+
+#[derive(Debug)]
+enum Listing {
     Names(HashSet<OsString>),
     Missing,
     Unreadable,
 }
 
-impl Listing {
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum Question {
+    /// Whether there may be something of a name.
+    Name(String),
+    /// Whether there is a file that Python would import by a name, Python's own or another language's.
+    Module(String),
+    /// Whether something is installed in place by a hook of its own.
+    Editable,
+}
+
+impl Directory {
     fn read(dir: &Path) -> Self {
         let entries = std::fs::read_dir(dir);
         let names = entries.and_then(|entries| {
             let names = entries.map(|entry| Ok(entry?.file_name()));
             names.collect::<io::Result<_>>()
         });
-        match names {
-            Ok(names) => Self::Names(names),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Missing,
-            Err(_) => Self::Unreadable,
+        let listing = match names {
+            Ok(names) => Listing::Names(names),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Listing::Missing,
+            Err(_) => Listing::Unreadable,
+        };
+        Self {
+            listing,
+            asked: RwLock::default(),
         }
     }
 
-    /// The names; none where it cannot be read.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &OsStr> {
-        let names = match self {
-            Self::Names(names) => Some(names),
-            Self::Missing | Self::Unreadable => None,
-        };
-        names.into_iter().flatten().map(OsString::as_os_str)
+    fn ask(&self, question: Question) -> bool {
+        let known = self.asked.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = known.get(&question) {
+            return *answer;
+        }
+        drop(known);
+        let answer = self.answer(&question);
+        let mut known = self.asked.write().unwrap_or_else(PoisonError::into_inner);
+        *known.entry(question).or_insert(answer)
     }
 
-    /// Whether a name may be there: in one that cannot be read, any.
-    pub(crate) fn may_have(&self, name: &str) -> bool {
-        match self {
-            Self::Names(names) => names.contains(OsStr::new(name)),
-            Self::Missing => false,
-            Self::Unreadable => true,
+    fn answer(&self, question: &Question) -> bool {
+        let names = match &self.listing {
+            Listing::Names(names) => names,
+            Listing::Missing => return false,
+            // It may be there; of no module is it known.
+            Listing::Unreadable => return matches!(question, Question::Name(_)),
+        };
+        let any = |is_it: &dyn Fn(&str) -> bool| {
+            let mut names = names.iter().map(|name| name.to_string_lossy());
+            names.any(|name| is_it(&name))
+        };
+        match question {
+            Question::Name(name) => names.contains(OsStr::new(name)),
+            Question::Module(module) => any(&|name| {
+                let (stem, rest) = name.split_once('.').unwrap_or((name, ""));
+                let mut ends = ["py", "so", "pyd", "pyc"].iter();
+                stem == module && ends.any(|end| rest.ends_with(end))
+            }),
+            Question::Editable => {
+                any(&|name| name.starts_with("__editable__") && name.ends_with(".py"))
+            }
         }
     }
 }
@@ -72,13 +110,27 @@ impl Disk {
         ask(&self.dirs, path, Path::is_dir)
     }
 
-    /// What is in a directory, with the case that the names have.
-    pub(crate) fn listing(&self, dir: &Path) -> &Listing {
-        match self.names.get(dir.as_os_str()) {
-            Some(listing) => listing,
+    /// Whether a directory may have something of a name, with the case that it has: one that cannot be read may.
+    pub(crate) fn may_have(&self, dir: &Path, name: &str) -> bool {
+        self.inside(dir).ask(Question::Name(name.to_owned()))
+    }
+
+    /// Whether a directory has a file of a module, in whatever form Python can import.
+    pub(crate) fn has_module(&self, dir: &Path, name: &str) -> bool {
+        self.inside(dir).ask(Question::Module(name.to_owned()))
+    }
+
+    /// Whether a directory has a hook by which a distribution is installed in place.
+    pub(crate) fn has_editable(&self, dir: &Path) -> bool {
+        self.inside(dir).ask(Question::Editable)
+    }
+
+    fn inside(&self, dir: &Path) -> &Directory {
+        match self.inside.get(dir.as_os_str()) {
+            Some(directory) => directory,
             None => {
-                let listing = Box::new(Listing::read(dir));
-                self.names.insert(dir.into(), listing)
+                let directory = Box::new(Directory::read(dir));
+                self.inside.insert(dir.into(), directory)
             }
         }
     }
@@ -102,74 +154,48 @@ fn ask(answers: &Answers, path: &Path, question: impl Fn(&Path) -> bool) -> bool
 pub(crate) struct Asked {
     files: Vec<(PathBuf, bool)>,
     dirs: Vec<(PathBuf, bool)>,
-    /// With the names in order.
-    listings: Vec<(PathBuf, Listed)>,
-}
-
-#[cfg(feature = "cache")]
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-enum Listed {
-    Names(#[serde(with = "serde_bytes")] [u8; 32]),
-    Missing,
-    Unreadable,
-}
-
-#[cfg(feature = "cache")]
-impl Listed {
-    fn of(listing: &Listing) -> Self {
-        match listing {
-            Listing::Names(names) => {
-                use sha2::Digest as _;
-                let mut names: Vec<&[u8]> =
-                    names.iter().map(|name| name.as_encoded_bytes()).collect();
-                names.sort_unstable();
-                // No name has a NUL in it.
-                Self::Names(sha2::Sha256::digest(names.join(&0)).into())
-            }
-            Listing::Missing => Self::Missing,
-            Listing::Unreadable => Self::Unreadable,
-        }
-    }
+    inside: Vec<(PathBuf, Vec<(Question, bool)>)>,
 }
 
 #[cfg(feature = "cache")]
 impl Disk {
     /// Everything that was asked.
     pub(crate) fn asked(&self) -> Asked {
-        let sorted = |answers: &Answers| {
-            let known = answers.read().unwrap_or_else(PoisonError::into_inner);
-            let known = known.iter();
-            let mut all: Vec<(PathBuf, bool)> =
-                known.map(|(path, answer)| (path.into(), *answer)).collect();
-            all.sort_unstable();
-            all
-        };
-        let mut dirs = self.names.keys_cloned();
+        let mut dirs = self.inside.keys_cloned();
         dirs.sort_unstable();
-        let listings = dirs.into_iter().filter_map(|dir| {
-            let listed = Listed::of(self.names.get(&dir)?);
-            Some((dir.into(), listed))
+        let inside = dirs.into_iter().filter_map(|dir| {
+            let asked = sorted(&self.inside.get(&dir)?.asked);
+            Some((dir.into(), asked))
         });
         Asked {
             files: sorted(&self.files),
             dirs: sorted(&self.dirs),
-            listings: listings.collect(),
+            inside: inside.collect(),
         }
     }
 
     /// Asks again, and whether the answers are the same.
     pub(crate) fn still_says(&self, asked: &Asked) -> bool {
-        asked
-            .files
-            .iter()
-            .all(|(path, answer)| self.is_file(path) == *answer)
-            && asked
-                .dirs
-                .iter()
-                .all(|(path, answer)| self.is_dir(path) == *answer)
-            && asked
-                .listings
-                .iter()
-                .all(|(dir, listed)| Listed::of(self.listing(dir)) == *listed)
+        let mut files = asked.files.iter();
+        let mut dirs = asked.dirs.iter();
+        let mut inside = asked.inside.iter();
+        files.all(|(path, answer)| self.is_file(path) == *answer)
+            && dirs.all(|(path, answer)| self.is_dir(path) == *answer)
+            && inside.all(|(dir, asked)| {
+                let directory = self.inside(dir);
+                let mut asked = asked.iter();
+                asked.all(|(question, answer)| directory.ask(question.clone()) == *answer)
+            })
     }
+}
+
+#[cfg(feature = "cache")]
+fn sorted<K: Clone + Into<Q>, Q: Ord>(answers: &RwLock<HashMap<K, bool>>) -> Vec<(Q, bool)> {
+    let known = answers.read().unwrap_or_else(PoisonError::into_inner);
+    let known = known.iter();
+    let mut all: Vec<(Q, bool)> = known
+        .map(|(question, answer)| (question.clone().into(), *answer))
+        .collect();
+    all.sort_unstable();
+    all
 }

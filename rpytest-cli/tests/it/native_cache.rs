@@ -234,6 +234,17 @@ fn answers_that_are_pytests_own_are_remembered_as_such() {
     assert_says(&third, "1 tests of 1 files");
 }
 
+/// Every file of a directory.
+fn damage(directory: &Path) {
+    for entry in std::fs::read_dir(directory).expect("it is there") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => damage(&path),
+            false => std::fs::write(path, "damaged").expect("it is ours"),
+        }
+    }
+}
+
 #[test]
 fn without_pytests_cache_nothing_is_kept() {
     let project = Project::new(PROJECT);
@@ -256,9 +267,7 @@ fn without_pytests_cache_nothing_is_kept() {
     assert!(!project.root().join(".pytest_cache").exists());
     // A damaged file is as none.
     let kept = project.root().join("somewhere/else/d/rpytest");
-    for entry in std::fs::read_dir(&kept).expect("it is there") {
-        std::fs::write(entry.expect("an entry").path(), "damaged").expect("it is ours");
-    }
+    damage(&kept);
     let run = assert_same(&project, "damaged", &[]);
     assert_eq!(run.code, 0);
     // What was there is removed by pytest's own option.

@@ -116,3 +116,48 @@ impl Identity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_has_just_changed_is_not_trusted() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("a.py");
+        fs::write(&path, "x = 1").expect("a file");
+        let metadata = fs::metadata(&path).expect("it is there");
+        let now = Stamp::new(&metadata, GRANULARITY);
+        assert!(!now.settled && !now.is(&now));
+        // As it will be seen later.
+        let later = Stamp {
+            settled: true,
+            ..now
+        };
+        assert!(!later.is(&now) && later.is(&later));
+        for other in [
+            Stamp { size: 6, ..later },
+            Stamp {
+                modified: now.modified - 1,
+                ..later
+            },
+            Stamp {
+                changed: now.changed + 1,
+                ..later
+            },
+            Stamp {
+                inode: now.inode + 1,
+                ..later
+            },
+        ] {
+            assert!(!later.is(&other), "{other:?}");
+        }
+        let identity = Identity::of(now, b"x = 1");
+        let still = identity.still(&path, GRANULARITY).expect("it is the same");
+        assert_eq!(still.hash, identity.hash);
+        fs::write(&path, "x = 2").expect("a file");
+        assert_eq!(identity.still(&path, GRANULARITY), None);
+        fs::remove_file(&path).expect("it is there");
+        assert_eq!(identity.still(&path, GRANULARITY), None);
+    }
+}

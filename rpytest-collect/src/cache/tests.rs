@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::{Collection, Collector, PluginFacts};
+use crate::{Collection, Collector, PluginFacts, PluginFixture};
 use edits::{Edit, edit, start};
 
 /// Longer than the ticks in which a file system counts, and two of them.
@@ -27,20 +27,32 @@ fn settle() {
 struct Request {
     paths: &'static [&'static str],
     options: &'static [&'static str],
-    with_facts: bool,
+    facts: Facts,
+}
+
+/// What is known of the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Facts {
+    Unknown,
+    Some,
+    /// Of the same versions.
+    Others,
 }
 
 fn collector(dir: &Path, request: &Request) -> Collector {
     let collector = Collector::new(dir.join("project"))
         .paths(request.paths)
         .options(request.options.iter().copied());
-    if !request.with_facts {
-        return collector;
-    }
+    let (marks, fixture) = match request.facts {
+        Facts::Unknown => return collector,
+        Facts::Some => ("known", "plugged"),
+        Facts::Others => ("unheard_of", "shared"),
+    };
     collector.plugins(PluginFacts {
         search_path: vec![dir.join("site")],
         modules: vec!["sys".to_owned(), "unittest".to_owned()],
-        marks: vec!["known".to_owned()],
+        marks: vec![marks.to_owned()],
+        fixtures: vec![PluginFixture::new(fixture)],
         python: Some((3, 13)),
         pytest: Some((9, 0)),
         ..PluginFacts::none()
@@ -52,26 +64,31 @@ fn answer(collector: &Collector) -> Result<Collection, String> {
     collector.collect().map_err(|error| format!("{error:?}"))
 }
 
-const REQUESTS: [Request; 4] = [
+const REQUESTS: [Request; 5] = [
     Request {
         paths: &[],
         options: &[],
-        with_facts: false,
+        facts: Facts::Unknown,
     },
     Request {
         paths: &["tests/sub", "tests/test_0.py"],
         options: &["-k", "not a and not x0"],
-        with_facts: false,
+        facts: Facts::Unknown,
     },
     Request {
         paths: &[],
         options: &["-m", "not known", "--deselect", "tests/test_1.py::test_p"],
-        with_facts: true,
+        facts: Facts::Some,
     },
     Request {
         paths: &["tests/test_0.py::test_a", "tests/test_1.py"],
         options: &["--doctest-modules"],
-        with_facts: true,
+        facts: Facts::Some,
+    },
+    Request {
+        paths: &[],
+        options: &[],
+        facts: Facts::Others,
     },
 ];
 

@@ -328,10 +328,9 @@ impl<'f> Program<'f> {
     }
 
     fn look_for(&self, dir: &Path, top: &str) -> bool {
-        let listing = self.disk().listing(dir);
-        let file = format!("{top}.py");
-        (listing.may_have(&file) && self.disk().is_file(&dir.join(&file)))
-            || (listing.may_have(top) && self.disk().is_dir(&dir.join(top)))
+        let (disk, file) = (self.disk(), format!("{top}.py"));
+        (disk.may_have(dir, &file) && disk.is_file(&dir.join(&file)))
+            || (disk.may_have(dir, top) && disk.is_dir(&dir.join(top)))
     }
 
     fn disk(&self) -> &'f Disk {
@@ -462,12 +461,8 @@ impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
             return Some(true);
         }
         // What is installed in place may be found by a hook of its own.
-        let hooked = facts.search_path.iter().any(|dir| {
-            self.disk().listing(dir).names().any(|name| {
-                let name = name.to_string_lossy();
-                name.starts_with("__editable__") && name.ends_with(".py")
-            })
-        });
+        let mut dirs = facts.search_path.iter();
+        let hooked = dirs.any(|dir| self.disk().has_editable(dir));
         (!hooked).then_some(false)
     }
 
@@ -506,16 +501,7 @@ fn has(disk: &Disk, dir: &Path, module: &str) -> bool {
             dir = inner;
             continue;
         }
-        // A module of Python's own or another language's.
-        return parts.peek().is_none()
-            && disk.listing(&dir).names().any(|name| {
-                let name = name.to_string_lossy();
-                let (stem, rest) = name.split_once('.').unwrap_or((&name, ""));
-                stem == part
-                    && ["py", "so", "pyd", "pyc"]
-                        .iter()
-                        .any(|end| rest.ends_with(end))
-            });
+        return parts.peek().is_none() && disk.has_module(&dir, part);
     }
     true
 }

@@ -91,6 +91,14 @@ const FILES: [&str; 8] = [
     "project/test_5.py",
 ];
 
+const REMOVED: [&str; 5] = [
+    "project/shop",
+    "project/src/shop",
+    "project/tests/sub",
+    "project/tests/sub/shop",
+    "site/extra",
+];
+
 /// One change.
 #[derive(Debug, Clone)]
 pub(super) enum Edit {
@@ -103,6 +111,8 @@ pub(super) enum Edit {
     Disguise(&'static str),
     /// A directory becomes a link to where it was moved, or to another one.
     Link(&'static str, bool),
+    /// A directory with all that is in it, in whose place there may be a file then.
+    RemoveAll(&'static str, bool),
     /// Two files take each other's place, with their times.
     Swap(&'static str, &'static str),
 }
@@ -142,6 +152,8 @@ pub(super) fn edit() -> impl Strategy<Value = Edit> {
         2 => file.prop_map(Edit::Disguise),
         1 => (one_of(&["project/tests/sub", "project/shop"]), any::<bool>())
             .prop_map(|(dir, other)| Edit::Link(dir, other)),
+        2 => (one_of(&REMOVED), any::<bool>())
+            .prop_map(|(dir, file)| Edit::RemoveAll(dir, file)),
         1 => (one_of(&FILES), one_of(&FILES)).prop_map(|(a, b)| Edit::Swap(a, b)),
     ]
 }
@@ -165,7 +177,7 @@ pub(super) fn start(dir: &Path) {
         ("other/test_0.py", TESTS[0]),
         ("other/goods.py", MODULES[1]),
         ("other/__init__.py", MODULES[1]),
-        ("site/extra.py", ""),
+        ("site/extra/part.py", ""),
     ] {
         Edit::Write(path, text).make(dir);
     }
@@ -215,6 +227,12 @@ impl Edit {
                     fs::rename(&path, &moved).expect("it can be moved");
                     let target = if *other { dir.join("other") } else { moved };
                     std::os::unix::fs::symlink(target, path).expect("a link");
+                }
+            }
+            Self::RemoveAll(path, file) => {
+                let path = dir.join(path);
+                if !path.is_symlink() && fs::remove_dir_all(&path).is_ok() && *file {
+                    fs::write(path, "").expect("a file");
                 }
             }
             Self::Swap(a, b) => {
