@@ -104,6 +104,40 @@ impl Identity {
         (now.hash == self.hash).then_some(now)
     }
 
+    /// As [`Identity::still`], for files one after the other that are likely to be in one directory.
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    pub(super) fn still_in<'a>(
+        &self,
+        place: &mut Place<'a>,
+        path: &'a Path,
+        settle: Duration,
+    ) -> Option<Self> {
+        let unchanged = place.status(path).is_some_and(|status| {
+            let now = Stamp {
+                size: status.st_size.cast_unsigned(),
+                modified: nanoseconds_of(status.st_mtime, status.st_mtime_nsec),
+                changed: nanoseconds_of(status.st_ctime, status.st_ctime_nsec),
+                inode: status.st_ino,
+                settled: false,
+            };
+            now.is(&self.stamp)
+        });
+        match unchanged {
+            true => Some(*self),
+            false => self.still(path, settle),
+        }
+    }
+
+    #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+    pub(super) fn still_in<'a>(
+        &self,
+        _place: &mut Place<'a>,
+        path: &'a Path,
+        settle: Duration,
+    ) -> Option<Self> {
+        self.still(path, settle)
+    }
+
     fn look(path: &Path, then: &Self, settle: Duration) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         let stamp = Stamp::new(&metadata, settle);
@@ -114,6 +148,40 @@ impl Identity {
             Some(_) => Ok(Self::of_large(stamp)),
             None => Ok(Self::of(stamp, &fs::read(path)?)),
         }
+    }
+}
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+fn nanoseconds_of(seconds: i64, rest: impl TryInto<i64>) -> i64 {
+    let rest = rest.try_into().unwrap_or(i64::MAX);
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}
+
+/// The directory of the file that was looked at last. From there the next one is found at once, and not through all
+/// directories above it.
+#[derive(Default)]
+pub(super) struct Place<'a> {
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    dir: Option<(&'a Path, std::os::fd::OwnedFd)>,
+    #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+    dir: std::marker::PhantomData<&'a Path>,
+}
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+impl<'a> Place<'a> {
+    fn status(&mut self, path: &'a Path) -> Option<rustix::fs::Stat> {
+        use rustix::fs::{AtFlags, Mode, OFlags, open, statat};
+        let (dir, name) = (path.parent()?, path.file_name()?);
+        if self
+            .dir
+            .as_ref()
+            .is_none_or(|(last, _)| last.as_os_str() != dir.as_os_str())
+        {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            self.dir = Some((dir, open(dir, flags, Mode::empty()).ok()?));
+        }
+        let (_, dir) = self.dir.as_ref()?;
+        statat(dir, name, AtFlags::empty()).ok()
     }
 }
 
@@ -155,8 +223,22 @@ mod tests {
         let identity = Identity::of(now, b"x = 1");
         let still = identity.still(&path, GRANULARITY).expect("it is the same");
         assert_eq!(still.hash, identity.hash);
+        // Both ways to ask for a file have the same answers.
+        let settled = Identity {
+            stamp: later,
+            ..identity
+        };
+        let mut place = Place::default();
+        for _ in 0..2 {
+            assert_eq!(settled.still(&path, GRANULARITY), Some(settled));
+            assert_eq!(
+                settled.still_in(&mut place, &path, GRANULARITY),
+                Some(settled)
+            );
+        }
         fs::write(&path, "x = 2").expect("a file");
         assert_eq!(identity.still(&path, GRANULARITY), None);
+        assert_eq!(settled.still_in(&mut place, &path, GRANULARITY), None);
         fs::remove_file(&path).expect("it is there");
         assert_eq!(identity.still(&path, GRANULARITY), None);
     }

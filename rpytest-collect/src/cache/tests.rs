@@ -46,7 +46,7 @@ fn collector(dir: &Path, request: &Request) -> Collector {
     let (marks, fixture) = match request.facts {
         Facts::Unknown => return collector,
         Facts::Some => ("known", "plugged"),
-        Facts::Others => ("unheard_of", "shared"),
+        Facts::Others => ("unheard_of", "number"),
     };
     collector.plugins(PluginFacts {
         search_path: vec![dir.join("site")],
@@ -148,6 +148,15 @@ proptest! {
         requests in (0..REQUESTS.len(), 0..REQUESTS.len()),
     ) {
         check(&edits, requests);
+    }
+}
+
+#[test]
+fn no_request_is_answered_for_another() {
+    for first in 0..REQUESTS.len() {
+        for second in first + 1..REQUESTS.len() {
+            check(&[], (first, second));
+        }
     }
 }
 

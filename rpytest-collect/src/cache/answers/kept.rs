@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::packed;
 use crate::Reason;
 use crate::answer::{Answer, Case, Shared};
-use crate::cache::stamp::Identity;
+use crate::cache::stamp::{Identity, Place};
 use crate::disk::{Asked, Disk};
 use crate::walk::Kind;
 
@@ -136,14 +136,17 @@ impl Kept {
     /// Looks at rows, each of which one thread looks at, until there are no more.
     pub(super) fn look(&self, settle: Duration) -> Vec<(usize, Look)> {
         let mut seen = Vec::with_capacity(self.rows() / 2 + AT_ONCE);
+        let mut place = Place::default();
         loop {
             let first = self.next.fetch_add(AT_ONCE, Ordering::Relaxed);
             if first >= self.rows() {
                 return seen;
             }
             let numbers = first..(first + AT_ONCE).min(self.rows());
-            let looks = numbers.map(|number| Some((number, self.look_at(number, settle)?)));
-            seen.extend(looks.flatten());
+            seen.extend(numbers.filter_map(|number| {
+                let look = self.look_at(number, &mut place, settle)?;
+                Some((number, look))
+            }));
         }
     }
 
@@ -152,9 +155,14 @@ impl Kept {
         self.next.store(self.rows(), Ordering::Relaxed);
     }
 
-    fn look_at(&self, number: usize, settle: Duration) -> Option<Look> {
+    fn look_at<'a>(
+        &'a self,
+        number: usize,
+        place: &mut Place<'a>,
+        settle: Duration,
+    ) -> Option<Look> {
         let row = self.row(number)?;
-        let identity = row.identity.still(Path::new(row.path), settle)?;
+        let identity = row.identity.still_in(place, Path::new(row.path), settle)?;
         Some(Look {
             answer: Box::new(packed::unpack(self.answer(number)?)?),
             renewed: (identity != row.identity).then(|| Box::new(identity)),

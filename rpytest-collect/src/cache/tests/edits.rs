@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 /// What a test file may be.
-const TESTS: [&str; 14] = [
+const TESTS: [&str; 15] = [
     "def test_a(): pass\ndef test_b(): pass\n",
     "import pytest\nfrom shop.goods import GOODS\n@pytest.mark.parametrize('x', GOODS)\ndef test_p(x): pass\n",
     "import pytest\nfrom shop import *\n@pytest.mark.parametrize('x', SIZES)\ndef test_p(x): pass\n",
@@ -21,6 +21,7 @@ const TESTS: [&str; 14] = [
     "from . import helper\nfrom .helper import *\nfrom ..tests import test_1\ndef test_a(): pass\n",
     "class TestInit:\n    def __init__(self): pass\n    def test_a(self): pass\ndef test_a(shared): pass\n",
     "import pytest\nfrom shop import goods\n@pytest.mark.parametrize('x', [goods, goods.GOODS, len(goods.GOODS)])\ndef test_p(x): pass\nasync def test_async(): pass\n",
+    "import pytest\npytest.importorskip('extra')\ndef test_a(): pass\n",
 ];
 
 /// What the conftest of a directory may be; the first is none.
