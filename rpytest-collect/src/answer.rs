@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) reasons: Vec<Reason>,
     /// Whether a hook gives marks to items.
     pub(crate) gives_marks: bool,
-    /// Of the conftests that have such lists.
+    /// Of the conftests that have such lists, in the order of their directories.
     pub(crate) ignored: Vec<IgnoredBelow>,
 }
 
@@ -51,6 +51,9 @@ pub(crate) struct IgnoredBelow {
 
 impl Shared {
     pub(crate) fn ignored_below(&self, dir: &Path) -> Option<&IgnoredBelow> {
-        self.ignored.iter().find(|ignored| ignored.dir == dir)
+        let at = self
+            .ignored
+            .binary_search_by(|ignored| ignored.dir.as_path().cmp(dir));
+        self.ignored.get(at.ok()?)
     }
 }

@@ -458,6 +458,7 @@ impl Session<'_> {
                 });
             }
         }
+        shared.ignored.sort_by(|a, b| a.dir.cmp(&b.dir));
         shared
     }
 
