@@ -116,7 +116,12 @@ impl Sources {
     /// The answers for files, as far as they were kept and still hold.
     pub(crate) fn answers(&self, cases: &[Case], threads: usize) -> Vec<Option<Answer>> {
         match &self.cache {
-            Some(cache) => cache.answers.answers(cases, threads),
+            Some(cache) => {
+                let answers = cache.answers.answers(cases, threads);
+                let missing = answers.iter().filter(|answer| answer.is_none());
+                cache.expect_missing(missing.count(), cases.len());
+                answers
+            }
             None => vec![None; cases.len()],
         }
     }

@@ -235,7 +235,7 @@ fn answers_that_are_pytests_own_are_remembered_as_such() {
 }
 
 /// Every file of a directory.
-fn damage(directory: &Path) {
+fn damage(directory: &std::path::Path) {
     for entry in std::fs::read_dir(directory).expect("it is there") {
         let path = entry.expect("an entry").path();
         match path.is_dir() {

@@ -178,6 +178,11 @@ impl Answers {
         self.dir.join(name)
     }
 
+    /// How many files the answers follow from besides their own.
+    pub(super) fn sources(&self) -> usize {
+        self.looked.get().map_or(0, |looked| looked.sources.len())
+    }
+
     /// Notes that a file was read for its own answer.
     pub(super) fn read_own(&self, path: &Path, identity: Identity) {
         lock(&self.own).insert(path.to_owned(), identity);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Facts {
     /// What was kept, or why that could not be used. Loaded when the first facts are asked for.
     stored: OnceLock<(Stored, Option<String>)>,
     new: Mutex<HashMap<String, Entry>>,
+    /// Whether so few files are asked for that to parse them costs less than to load and write the facts of all.
+    few: AtomicBool,
     /// How many files had to be read.
     reads: AtomicUsize,
 }
@@ -47,8 +49,14 @@ impl Facts {
             settle,
             stored: OnceLock::new(),
             new: Mutex::default(),
+            few: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
         }
+    }
+
+    /// Only few files will be asked for: no others are to be loaded for them.
+    pub(super) fn expect_few(&self) {
+        self.few.store(true, Ordering::Relaxed);
     }
 
     fn stored(&self) -> &Stored {
@@ -66,6 +74,7 @@ impl Facts {
         if let Some(facts) = FileFacts::without_reading(&metadata)? {
             return Ok((facts, Identity::of_large(stamp)));
         }
+        let key = key.filter(|_| !self.few.load(Ordering::Relaxed));
         let old = key.and_then(|key| self.stored().entries.get(key));
         if let Some(old) = old.filter(|old| stamp.is(&old.identity.stamp))
             && let Some(facts) = self.decode(old)
