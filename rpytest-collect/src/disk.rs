@@ -7,7 +7,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "cache")]
+use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
 use elsa::sync::FrozenMap;
