@@ -115,10 +115,13 @@ fn suite(c: &mut Criterion) {
     let warm = cold.clone().cache(directory.path().join(".cache"));
     items(&warm, FILES * 10);
     group.bench_function("warm", |b| b.iter(|| warm.collect().expect("readable")));
-    let mut changes = 0;
+    let changes = AtomicUsize::new(0);
     let change = || {
-        changes += 1;
-        let text = format!("{}# {changes}\n", sources[0]);
+        let text = format!(
+            "{}# {}\n",
+            sources[0],
+            changes.fetch_add(1, Ordering::Relaxed)
+        );
         std::fs::write(&paths[0], text).expect("writable");
     };
     group.bench_function("warm, one file changed", |b| {
