@@ -25,6 +25,31 @@ def renew(config: pytest.Config) -> None:
     pytest_compat.renew_capture_files(config)
 
 
+def take_over(standard: list[int]) -> None:
+    """Put descriptors in the place of the standard ones, and of every duplicate of those.
+
+    Capture keeps duplicates to write to the terminal by, the fault handler another, and user code may.
+    """
+    places: dict[tuple[int, int, int], int] = {}
+    for fd, given in enumerate(standard):
+        status = os.fstat(fd)
+        places.setdefault((status.st_mode, status.st_dev, status.st_ino), given)
+    names = os.listdir("/dev/fd")
+    for target in map(int, names):
+        try:
+            status = os.fstat(target)
+            inheritable = os.get_inheritable(target)
+        except OSError:
+            continue  # the one that `listdir` had
+        given_here = places.get((status.st_mode, status.st_dev, status.st_ino))
+        if target < len(standard):
+            given_here = standard[target]
+        if given_here is not None and target not in standard:
+            os.dup2(given_here, target, inheritable=inheritable)
+    for fd in standard:
+        os.close(fd)
+
+
 class Generators:
     """Watches, from before the configuration, which random generators are given a seed.
 

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -33,22 +34,41 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         process.channel.send({"type": "session_over", "exit": code})
         raise
-    process.channel.send({"type": "session_over", "exit": code})
-    # Left to the interpreter's end, it would be a ResourceWarning where those are on.
-    process.close()
-    if controller.workers:
-        # Nothing of the user's ran here but configuration and reporting.
-        afterfork.exit_quickly(code)
-    sys.exit(code)
+    controller.end(code)
 
 
 class Controller:
     """Decides, once the command line is parsed, which kind of session this is."""
 
-    def __init__(self, process: Process, settled: list[dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        process: Process,
+        settled: list[dict[str, Any]],
+        before_tests: Callable[[pytest.Session], None] | None = None,
+    ) -> None:
+        """With something to do before the tests run, it tells of its plan only to who comes then."""
         self.process = process
         self.settled = settled
         self.workers = 0
+        self._before_tests = before_tests
+        self._plan: dict[str, Any] = {}
+        self._plugin: Any = None
+
+    def end(self, code: int) -> NoReturn:
+        """Say how the session ended, and end the process."""
+        self.process.channel.send({"type": "session_over", "exit": code})
+        # Left to the interpreter's end, it would be a ResourceWarning where those are on.
+        self.process.close()
+        if self.workers:
+            # Nothing of the user's ran here but configuration and reporting.
+            afterfork.exit_quickly(code)
+        sys.exit(code)
+
+    def adopt(self, process: Process) -> None:
+        """In a fork of a session without workers: go on with a process's own channel."""
+        self.process = process
+        self._plugin.adopt(process)
+        process.channel.send(self._plan)
 
     # Not `tryfirst`: xdist's own plugin, which is, has to have seen `-n` first.
     @pytest.hookimpl
@@ -66,28 +86,27 @@ class Controller:
             dist = "load"
         # xdist's plugin, where there is one, must not start a session of its own.
         option.tx = []
-        plugin: Any
         if self.workers:
-            plugin = Distributed(
+            self._plugin = plugin = Distributed(
                 self.process.channel, config, self.workers, dist, testrunuid, isolate
             )
             config.pluginmanager.register(EarlyStart(plugin), "rpytest-early-start")
         else:
-            plugin = InProcess(self.process, config, self.settled)
-        config.pluginmanager.register(plugin, "rpytest-session")
+            self._plugin = InProcess(self.process, config, self.settled, self._before_tests)
+        config.pluginmanager.register(self._plugin, "rpytest-session")
         cache_dir = pytest_compat.cache_dir(config)
-        self.process.channel.send(
-            {
-                "type": "plan",
-                "workers": self.workers,
-                "dist": dist,
-                "max_worker_restart": _restarts(option.maxworkerrestart),
-                "max_chunk": option.maxschedchunk,
-                "isolate": isolate,
-                "testrunuid": testrunuid,
-                "cache_dir": None if cache_dir is None else os.fsencode(cache_dir),
-            }
-        )
+        self._plan = {
+            "type": "plan",
+            "workers": self.workers,
+            "dist": dist,
+            "max_worker_restart": _restarts(option.maxworkerrestart),
+            "max_chunk": option.maxschedchunk,
+            "isolate": isolate,
+            "testrunuid": testrunuid,
+            "cache_dir": None if cache_dir is None else os.fsencode(cache_dir),
+        }
+        if self._before_tests is None:
+            self.process.channel.send(self._plan)
 
 
 def planned_workers(config: pytest.Config) -> int:

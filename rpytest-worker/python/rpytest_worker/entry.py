@@ -22,7 +22,9 @@ PROTOCOL = 1
 class Process:
     """What a process of ours owns: its channel, and the file its fault handler writes to."""
 
-    def __init__(self, channel_fd: int, crash_fd: int, spool_fd: int) -> None:
+    def __init__(self, channel_fd: int, crash_fd: int, spool_fd: int, *standard: int) -> None:
+        """`standard` are the descriptors that are to become its standard ones."""
+        self.standard = list(standard)
         self.channel = Channel(socket.socket(fileno=channel_fd), spool=Spool(spool_fd))
         self.crash_fd = crash_fd
 
@@ -53,7 +55,7 @@ def run(fds: list[int], interrupt: Any) -> NoReturn:
     process = Process(*fds)
     pytest_compat.preload()
     # Imported here, and not by the module, so that a host has them before it forks.
-    from . import collecting, controller, template  # noqa: F401
+    from . import collecting, controller, resident, template  # noqa: F401
 
     gc.enable()
     signal.signal(signal.SIGINT, interrupt)
@@ -70,12 +72,14 @@ def run(fds: list[int], interrupt: Any) -> NoReturn:
 
 
 def play(process: Process, start: dict[str, Any]) -> NoReturn:
-    from . import collecting, controller, template
+    from . import collecting, controller, resident, template
 
     argv = [os.fsdecode(argument) for argument in start["argv"]]
     sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "pytest"), *argv]
     if start["type"] == "collect":
         collecting.run(process, start)
+    if start["role"] == "resident":
+        resident.run(process, start)
     if start["role"] == "controller":
         controller.run(process, start)
     template.run(process, start)

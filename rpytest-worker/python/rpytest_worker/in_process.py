@@ -7,6 +7,7 @@ replays the reports that there are, and goes on, in sight, where the other one d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,8 +24,13 @@ class InProcess:
     """The plugin of such a session."""
 
     def __init__(
-        self, process: Process, config: pytest.Config, settled: list[dict[str, Any]]
+        self,
+        process: Process,
+        config: pytest.Config,
+        settled: list[dict[str, Any]],
+        before_tests: Callable[[pytest.Session], None] | None = None,
     ) -> None:
+        self._before_tests = before_tests
         self._process = process
         self._config = config
         self._settled = {
@@ -37,6 +43,12 @@ class InProcess:
         self._recorder = Recorder(process.channel, config)
         self._loop = Loop(self, self._recorder)
 
+    def adopt(self, process: Process) -> None:
+        """In a fork: tell the one that this process belongs to."""
+        self._process = process
+        self._recorder.channel = process.channel
+        afterfork.watch_crashes(process.crash_fd)
+
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         config.pluginmanager.register(self._recorder, "rpytest-recorder")
@@ -48,6 +60,8 @@ class InProcess:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Any:
+        if self._before_tests is not None:
+            self._before_tests(session)
         if not self._config.option.collectonly:
             self._announce(session)
         if self._settled:

@@ -20,6 +20,7 @@ import _pytest.cacheprovider
 import _pytest.config
 import _pytest.junitxml
 import _pytest.terminal
+import _pytest.timing
 import pytest
 from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
@@ -360,6 +361,35 @@ def cache_dir(config: pytest.Config) -> str | None:
     if not config.pluginmanager.hasplugin("cacheprovider"):
         return None
     return str(_pytest.cacheprovider.Cache.cache_dir_from_config(config, _ispytest=True))
+
+
+def read_cache_again(session: pytest.Session) -> None:
+    """What the plugins that know the last runs have read when they were configured."""
+    config = session.config
+    plugin = last_failed(config)
+    if plugin is not None:
+        saved = config.cache.get("cache/lastfailed", {})  # type: ignore[union-attr]
+        plugin.lastfailed = {nodeid_key(nodeid): value for nodeid, value in saved.items()}
+    plugin = config.pluginmanager.getplugin("nfplugin")
+    if plugin is not None:
+        nodeids = config.cache.get("cache/nodeids", [])  # type: ignore[union-attr]
+        plugin.cached_nodeids = {
+            nodeid_key(nodeid) for nodeid in (*nodeids, *(item.nodeid for item in session.items))
+        }
+
+
+def restart_clocks(config: pytest.Config) -> None:
+    """Let the session begin now: by the reporter's time, and by that of JUnit XML."""
+    timing = _pytest.timing
+    clock: Any = timing.Instant if hasattr(timing, "Instant") else timing.time  # since pytest 8.4
+    xml = config.stash.get(_pytest.junitxml.xml_key, None)
+    for owner, names in (
+        (terminal_reporter(config), ("_session_start", "_sessionstarttime")),
+        (xml, ("suite_start", "suite_start_time")),
+    ):
+        for name in names:
+            if hasattr(owner, name):
+                setattr(owner, name, clock())
 
 
 # ------------------------------------------------------------------ temporary directories

@@ -24,7 +24,7 @@ class Recorder:
     """A plugin. `begin` and `end` are called around `pytest_runtest_protocol`."""
 
     def __init__(self, channel: Channel, config: pytest.Config) -> None:
-        self._channel = channel
+        self.channel = channel
         self._config = config
         self._unsent = bytearray()
         self.story: reports.Story | None = None
@@ -81,7 +81,7 @@ class Recorder:
         """Send all that there is, before a wait for the other side or the end."""
         self._post()
         try:
-            self._channel.flush()
+            self.channel.flush()
         except OSError:
             os._exit(3)
 
@@ -89,7 +89,7 @@ class Recorder:
         if self._unsent:
             unsent, self._unsent = self._unsent, bytearray()
             try:
-                self._channel.post(unsent)
+                self.channel.post(unsent)
             except OSError:
                 # The supervisor is gone, and with it all who would want a result.
                 os._exit(3)

@@ -254,10 +254,7 @@ class Watch:
         if threading.active_count() > 1 or _kernel_threads() > 1:
             reasons.append("a thread was started")
         reasons.extend(self._opened(config))
-        for name in SESSION_HOOKS:
-            for implementation in pytest_compat.hook_implementations(getattr(config.hook, name)):
-                if not _is_safe(implementation):
-                    reasons.append(f"{_where(implementation)} implements {name}")
+        reasons.extend(unread_session_hooks(config))
         return reasons
 
     def _opened(self, config: pytest.Config) -> list[str]:
@@ -275,6 +272,16 @@ class Watch:
             # Selectors and their like are all one file.
             and (identity not in known or stat.S_IFMT(identity[0]) == 0)
         ]
+
+
+def unread_session_hooks(config: pytest.Config) -> list[str]:
+    """Hooks of a session's start and end of which nobody knows what they do."""
+    return [
+        f"{_where(implementation)} implements {name}"
+        for name in SESSION_HOOKS
+        for implementation in pytest_compat.hook_implementations(getattr(config.hook, name))
+        if not _is_safe(implementation)
+    ]
 
 
 def _descriptors() -> dict[int, tuple[int, int, int]]:

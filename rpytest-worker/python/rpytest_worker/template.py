@@ -152,7 +152,7 @@ class Template:
             config.option.basetemp = path
             pytest_compat.move_base_temp(config, path)
         assert self.recorder is not None
-        self.recorder._channel = self.channel
+        self.recorder.channel = self.channel
 
     def mute_warnings(self) -> None:
         """Until the session starts, pytest records no warnings: they go to standard error.

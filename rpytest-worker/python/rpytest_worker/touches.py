@@ -76,7 +76,9 @@ def environment_directories() -> tuple[str, ...]:
 class Touches:
     """From before the configuration to the end of the session."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: bool = False) -> None:
+        """With `whole`, what pytest and installed modules look at counts as well."""
+        self._whole = whole
         self._foreign = environment_directories()
         self._active = True
         self._known: dict[str, str | None] = {}
@@ -114,6 +116,19 @@ class Touches:
                 for by, kind, what in self._touches
             ],
         }
+
+    def effects(self) -> list[str]:
+        """What reached outside of the process, or asked for the time or for chance."""
+        return [what for _, kind, what in self._touches if kind == "effect"]
+
+    def seen(self) -> list[bytes]:
+        """Every path that was looked at, there or not, with the files of all modules."""
+        paths = {what for _, kind, what in self._touches if kind != "effect"}
+        for module in list(sys.modules.values()):
+            path = getattr(module, "__file__", None)
+            if isinstance(path, str):
+                paths.add(os.path.abspath(path))
+        return [os.fsencode(path) for path in sorted(paths | self._sources)]
 
     # ---------------------------------------------------------------- who
 
@@ -168,7 +183,7 @@ class Touches:
             path = args[0] if args else None
             if path is None or isinstance(path, str | bytes):
                 path = os.path.abspath(os.fsdecode(path or "."))
-                if sys._getframe(1).f_code.co_name != "_fill_cache":
+                if self._whole or sys._getframe(1).f_code.co_name != "_fill_cache":
                     self._path("listing", path)
                 elif self._of_project(path):
                     # The import system looks once, for all that is imported from there.
@@ -186,7 +201,7 @@ class Touches:
     def _path(self, kind: str, path: str) -> None:
         if not self._of_project(path) or path.startswith(("/proc/", "/dev/", "/sys/")):
             return
-        culprit = self._culprit()
+        culprit = "" if self._whole else self._culprit()
         if culprit is not None:
             self._note(culprit, kind, path)
 

@@ -1,0 +1,135 @@
+"""A session that has configured and collected, and waits: each run is a fork of it.
+
+It is the user's genuine session, with the user's own arguments, up to the loop over the tests. What it
+writes until then goes where its starter has pointed its standard descriptors, to be shown at the
+beginning of each run. There it says everything that it has looked at, for it may only be used as long as
+all of that is the same, and serves. A fork takes over the descriptors of whoever runs the tests, and goes
+on as if the session had just begun.
+
+It is not grown where growing it could be noticed (see `refusals`): then each run is a session of its own.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from . import afterfork, host, pytest_compat, sharing
+from .controller import Controller, planned_workers
+from .dialect import Dialect
+from .touches import Touches
+
+if TYPE_CHECKING:
+    from .entry import Process
+
+# Options by which a session depends on more than its files: on the runs before it, or on who is there.
+_OPTIONS = (
+    "collectonly",
+    "stepwise",
+    "stepwise_skip",
+    "stepwise_reset",
+    "lf",
+    "failedfirst",
+    "newfirst",
+    "cacheclear",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "markers",
+    "cacheshow",
+    "version",
+    "help",
+    "pastebin",
+    "debug",
+)
+# What `Process` owns, then the standard descriptors.
+_STANDARD = 3
+
+
+def run(process: Process, start: dict[str, Any]) -> NoReturn:
+    """Grow, serve, and in each fork run the tests; nothing is said of a session that ends before."""
+    resident = Resident(process)
+    controller = Controller(process, start["settled"], resident.before_tests)
+    resident.controller = controller
+    code = pytest_compat.run_console([Dialect(), controller, resident])
+    if not resident.is_lent:
+        afterfork.exit_quickly(code)
+    controller.end(code)
+
+
+class Resident:
+    """The plugin of such a session."""
+
+    controller: Controller
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._watch = sharing.Watch()
+        self._touches = Touches(whole=True)
+        self.is_lent = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """Nothing of the session's own has happened yet: what would, without a run, must not."""
+        reasons = refusals(config)
+        if reasons:
+            self._refuse(reasons)
+
+    def before_tests(self, session: pytest.Session) -> None:
+        """Returns in each fork, and never in the process that has collected."""
+        config = session.config
+        self._touches.stop()
+        reasons = self._watch.stop(config)
+        reasons += self._touches.effects()
+        if session.testsfailed:
+            reasons.append("the collection failed")
+        if pytest_compat.others_listen(config.hook.pytest_runtestloop):
+            reasons.append("a plugin implements pytest_runtestloop")
+        if reasons:
+            self._refuse(reasons)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        self._process.channel.send(
+            {"type": "grown", "refusals": [], "seen": self._touches.seen()}
+        )
+        # As for a template: what is there stays, and what is garbage is finalised before.
+        gc.collect()
+        gc.freeze()
+        process = host.serve(self._process)  # returns in each fork
+        self._adopt(process, session)
+
+    def _refuse(self, reasons: list[str]) -> NoReturn:
+        self._process.channel.send({"type": "grown", "refusals": reasons, "seen": []})
+        self._process.close()
+        # What a module registered at its import for the interpreter's end is owed to it.
+        afterfork.exit_quickly(0)
+
+    def _adopt(self, process: Process, session: pytest.Session) -> None:
+        config = session.config
+        self.is_lent = True
+        self._process = process
+        afterfork.take_over(process.standard)
+        process.greet()
+        if process.channel.recv() is None:
+            os._exit(0)
+        process.channel.read_ahead()
+        afterfork.renew(config)
+        self._watch.generators.renew()
+        pytest_compat.restart_clocks(config)
+        pytest_compat.read_cache_again(session)
+        self.controller.adopt(process)
+
+
+def refusals(config: pytest.Config) -> list[str]:
+    """Why growing a session from here could be noticed, or why it would not be of use."""
+    option = config.option
+    reasons = [
+        f"the option {name} is given" for name in _OPTIONS if getattr(option, name, False)
+    ]
+    if planned_workers(config):
+        reasons.append("the tests run in workers")
+    reasons += sharing.unread_session_hooks(config)
+    return reasons
