@@ -4,6 +4,7 @@
 //! user's plugins and `addopts`. Options of ours that a session needs are registered with it.
 
 use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,23 @@ pub enum Command {
     Run(RunArguments),
     /// `--native-collect-only`: list what can be collected without Python.
     NativeCollect(Vec<OsString>),
+    /// `--daemon`, `--daemon-status` and `--daemon-stop`.
+    Daemon(DaemonCommand),
+}
+
+/// What is asked of a daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DaemonCommand {
+    /// Be one, in the foreground, until nobody has borrowed for so long; `None`: for ever.
+    Serve(Option<Duration>),
+    /// Show what it keeps.
+    Status {
+        /// `--json`.
+        json: bool,
+    },
+    /// End it.
+    Stop,
 }
 
 /// The arguments of a session.
@@ -28,6 +46,8 @@ pub struct RunArguments {
     pub native_collection: bool,
     /// `--benchmark`.
     pub benchmark: bool,
+    /// Not `--no-daemon`.
+    pub daemon: bool,
 }
 
 /// Why a command line is refused before pytest sees it.
@@ -41,6 +61,22 @@ pub enum UsageError {
         option: String,
         /// What to do instead, if there is something.
         remedy: &'static str,
+    },
+    /// An option whose value is missing, or is none.
+    #[error("{option}: {problem}")]
+    Value {
+        /// The option.
+        option: &'static str,
+        /// What is wrong, and what it can be.
+        problem: String,
+    },
+    /// Arguments that a command does not take.
+    #[error("{command} takes no arguments, but {arguments} was given")]
+    Arguments {
+        /// The command.
+        command: &'static str,
+        /// What else there is.
+        arguments: String,
     },
     /// An option that has no meaning without another.
     #[error("{option} works with {needs} only{remedy}")]
@@ -61,16 +97,11 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--cache-results", ""),
     ("--cache-store", ""),
     ("--cleanup", ""),
-    ("--daemon", ""),
-    ("--daemon-idle-timeout", ""),
-    ("--daemon-status", ""),
-    ("--daemon-stop", ""),
     ("--editor-server", ""),
     ("--fixture-max-age", ""),
     ("--flaky-report", ""),
     ("--github", ""),
     ("--inventory-status", ""),
-    ("--json", ""),
     ("--looponfail", ""),
     ("--message-format", ""),
     ("--only-rerun-flaky", ""),
@@ -131,11 +162,15 @@ impl Command {
     ///
     /// An option that this version does not support.
     pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
+        if let Some(command) = daemon_command(&arguments)? {
+            return Ok(Command::Daemon(command));
+        }
         let mut pytest = Vec::with_capacity(arguments.len());
         let mut native = false;
         let mut explain = false;
         let mut native_collection = true;
         let mut benchmark = false;
+        let mut daemon = true;
         let mut rest = arguments.into_iter();
         for argument in rest.by_ref() {
             let text = argument.to_string_lossy();
@@ -151,8 +186,10 @@ impl Command {
                     pytest.push(argument);
                     break;
                 }
-                // There is no daemon yet: every run is its own.
-                "--no-daemon" => continue,
+                "--no-daemon" => {
+                    daemon = false;
+                    continue;
+                }
                 "--native-collect-only" => {
                     native = true;
                     continue;
@@ -189,8 +226,75 @@ impl Command {
             explain,
             native_collection,
             benchmark,
+            daemon,
         }))
     }
+}
+
+/// How long a daemon is there without being asked for anything.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// The command of a daemon, if there is one before `--`. It stands alone.
+fn daemon_command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, UsageError> {
+    const IDLE_TIMEOUT: &str = "--daemon-idle-timeout";
+    let mut command = None;
+    let mut others = Vec::new();
+    let (mut json, mut idle) = (false, None);
+    let words = arguments.iter().map(|word| word.to_string_lossy());
+    let mut words = words.take_while(|word| word != "--");
+    while let Some(word) = words.next() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (&*word, None),
+        };
+        match name {
+            "--daemon" => command = Some("--daemon"),
+            "--daemon-status" => command = Some("--daemon-status"),
+            "--daemon-stop" => command = Some("--daemon-stop"),
+            "--json" => json = true,
+            IDLE_TIMEOUT => {
+                let value = value.or_else(|| words.next().map(|word| word.into_owned()));
+                idle = Some(value.unwrap_or_default());
+            }
+            _ => others.push(word.into_owned()),
+        }
+    }
+    let alone = |option, needs| UsageError::Alone {
+        option,
+        needs,
+        remedy: "",
+    };
+    if json && command != Some("--daemon-status") {
+        return Err(alone("--json", "--daemon-status"));
+    }
+    if idle.is_some() && command != Some("--daemon") {
+        return Err(alone(IDLE_TIMEOUT, "--daemon"));
+    }
+    let Some(command) = command else {
+        return Ok(None);
+    };
+    if !others.is_empty() {
+        let arguments = others.join(" ");
+        return Err(UsageError::Arguments { command, arguments });
+    }
+    let idle = match idle {
+        None => Some(IDLE),
+        Some(text) => match text.parse::<u64>() {
+            Ok(0) => None,
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => {
+                return Err(UsageError::Value {
+                    option: IDLE_TIMEOUT,
+                    problem: format!("{text:?} is no number of seconds; 0 is never"),
+                });
+            }
+        },
+    };
+    Ok(Some(match command {
+        "--daemon" => DaemonCommand::Serve(idle),
+        "--daemon-status" => DaemonCommand::Status { json },
+        _ => DaemonCommand::Stop,
+    }))
 }
 
 /// Whether `-n` is given and nothing is that could take it back. A template started too early would

@@ -4,6 +4,11 @@
 mod args;
 mod collect;
 mod convert;
+#[cfg(unix)]
+mod daemon;
+#[cfg_attr(unix, path = "daemon_commands.rs")]
+#[cfg_attr(not(unix), path = "no_daemon.rs")]
+mod daemon_commands;
 mod history;
 mod ledger;
 mod native;
@@ -13,7 +18,7 @@ mod signals;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use args::{Command, UsageError};
+pub use args::{Command, DaemonCommand, UsageError};
 pub use history::{HISTORY_FILE, HistoryError};
 
 /// pytest's exit codes, and what each means here.
@@ -40,6 +45,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     match command {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
+        Command::Daemon(command) => ExitCode::from(daemon_commands::run(&command)),
         Command::NativeCollect(arguments) => ExitCode::from(native::collect(&arguments)),
     }
 }

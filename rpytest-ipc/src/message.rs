@@ -29,6 +29,9 @@ pub enum Role {
     Template,
     /// Runs tests that it is assigned.
     Worker,
+    /// Configures and collects as a controller without workers would, then waits to be lent. Each process
+    /// that is forked from it goes on as a controller from there.
+    Resident,
 }
 
 /// The identity that a worker takes on, in the dialect of pytest-xdist.
@@ -153,6 +156,22 @@ pub enum ToPython {
         /// The supervisor's number for the child.
         child: u32,
     },
+    /// To a host or a resident: fork a child for somebody else, who has the other end of its channel. To
+    /// the descriptors of [`ToPython::Fork`] come those for its standard input, output and error.
+    Lend {
+        /// The number for the child, as for [`ToPython::Fork`].
+        child: u32,
+        /// The child's working directory, in the file system's encoding.
+        cwd: ByteBuf,
+        /// The child's whole environment, in the same.
+        environment: Vec<(ByteBuf, ByteBuf)>,
+        /// Its file mode creation mask.
+        umask: u32,
+        /// Whether it ends when the process ends that forked it.
+        tied: bool,
+    },
+    /// To a host: answer with [`ToRust::Grown`].
+    Look {},
     /// To a host: answer with how many interrupt signals it has seen.
     Probe {
         /// Echoed in the answer.
@@ -279,6 +298,14 @@ pub enum ToRust {
         code: Option<i32>,
         /// The signal that ended it.
         signal: Option<i32>,
+    },
+    /// From a resident that has collected, and from a host that was asked.
+    Grown {
+        /// Why it cannot be lent; empty when it can. A resident with a reason ends.
+        refusals: Vec<String>,
+        /// Absolute paths of everything that it has loaded or looked at, in the file system's encoding. It
+        /// is what a new one would be as long as these are the same, or not there as before.
+        seen: Vec<ByteBuf>,
     },
     /// Answers [`ToPython::Probe`].
     Probed {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -114,6 +116,51 @@ impl Supervisor {
     /// Those of [`Supervisor::spawn_host`].
     pub fn spawn_process(&self, interpreter: &Interpreter) -> Result<ProcessId, SpawnError> {
         self.start(interpreter, false)
+    }
+
+    /// Expects a process that somebody else makes, and returns the descriptors that it must be given, in the
+    /// order of [`ToPython::Fork`]. As a host it is told to serve, as by [`Supervisor::spawn_host`].
+    ///
+    /// That it has ended is known by its channel. If it never comes, since all copies of the descriptors are
+    /// closed, its only event is [`EventKind::ForkFailed`](crate::EventKind::ForkFailed).
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::Resources`] and [`SpawnError::ShuttingDown`].
+    #[cfg(unix)]
+    pub fn adopt(&self, host: bool) -> Result<(ProcessId, Vec<OwnedFd>), SpawnError> {
+        let process = self.number();
+        let (answer, wait) = mpsc::channel();
+        self.remote.request(Request::Adopt {
+            process,
+            host,
+            answer,
+        });
+        let descriptors = wait.recv().unwrap_or(Err(SpawnError::ShuttingDown))?;
+        Ok((process, descriptors))
+    }
+
+    /// Queues a message that descriptors travel with: [`ToPython::Lend`]. What the host answers is an event,
+    /// since the child is not this supervisor's.
+    ///
+    /// # Errors
+    ///
+    /// If the message is too large for a frame.
+    #[cfg(unix)]
+    pub fn send_with(
+        &self,
+        to: ProcessId,
+        message: &ToPython,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<(), SendError> {
+        let frame = encode_frame(message, MAX_FRAME)?;
+        log::sent(to, message);
+        self.remote.request(Request::SendWith {
+            to,
+            frame,
+            descriptors,
+        });
+        Ok(())
     }
 
     /// Asks a host, or a template that has collected, to fork.
@@ -235,6 +282,18 @@ pub(crate) enum Request {
     Fork {
         child: ProcessId,
         parent: ProcessId,
+    },
+    #[cfg(unix)]
+    Adopt {
+        process: ProcessId,
+        host: bool,
+        answer: Sender<Result<Vec<OwnedFd>, SpawnError>>,
+    },
+    #[cfg(unix)]
+    SendWith {
+        to: ProcessId,
+        frame: Vec<u8>,
+        descriptors: Vec<OwnedFd>,
     },
     Send {
         to: ProcessId,

@@ -6,6 +6,11 @@
 
 mod crew;
 mod interrupt;
+#[cfg(unix)]
+mod lend;
+#[cfg(not(unix))]
+#[path = "no_lend.rs"]
+mod lend;
 mod solo;
 
 use std::cell::RefCell;
@@ -24,6 +29,7 @@ use serde_bytes::ByteBuf;
 
 use self::crew::Crew;
 use self::interrupt::Interrupts;
+use self::lend::Lender;
 use self::solo::Solo;
 use crate::args::RunArguments;
 use crate::exit;
@@ -41,7 +47,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs a session and returns pytest's exit code.
 pub(crate) fn run(arguments: &RunArguments) -> u8 {
-    match Ready::new() {
+    match Ready::for_run(arguments) {
         Ok(ready) => ready.run(arguments),
         Err(error) => {
             eprintln!("rpytest: error: {error}");
@@ -57,18 +63,47 @@ pub(crate) struct Ready {
     pub(crate) processes: Processes,
     pub(crate) signals: Signals,
     pub(crate) events: Events,
+    lender: Lender,
 }
 
 impl Ready {
     /// Starts the host.
     pub(crate) fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        Self::with(|supervisor, interpreter| {
+            let host = supervisor.spawn_host(interpreter)?;
+            Ok((host, Lender::default()))
+        })
+    }
+
+    /// Borrows a host of the daemon's for a run, if there is one, or starts one.
+    fn for_run(arguments: &RunArguments) -> Result<Self, Box<dyn std::error::Error>> {
+        let snapshot = Snapshot::from_environment()?;
+        Self::with(|supervisor, interpreter| {
+            let lender = match lend::whether(arguments, snapshot) {
+                Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest),
+                Err(reason) => Lender::none(reason),
+            };
+            let host = match lender.host() {
+                Some(host) => host,
+                None => supervisor.spawn_host(interpreter)?,
+            };
+            Ok((host, lender))
+        })
+    }
+
+    fn with(
+        host: impl FnOnce(
+            &Supervisor,
+            &Interpreter,
+        ) -> Result<(ProcessId, Lender), Box<dyn std::error::Error>>,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let signals = Signals::install()?;
         let directory = std::env::current_dir()?;
         let interpreter = Interpreter::find(&directory, &ThisProcess)?;
         let files = PythonFiles::unpack(&ThisProcess)?;
         let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(files))?;
-        let host = supervisor.spawn_host(&interpreter)?;
         let snapshot = Snapshot::from_environment()?;
+        let (host, lender) = host(&supervisor, &interpreter)?;
         let processes = Processes {
             supervisor,
             interpreter,
@@ -81,6 +116,7 @@ impl Ready {
             processes,
             signals,
             events,
+            lender,
         })
     }
 
@@ -101,6 +137,8 @@ impl Ready {
             notes: Vec::new(),
             processes: self.processes,
         };
+        self.lender.show_what_was_written();
+        session.notes.extend(self.lender.notes());
         session.controller = session.start_controller(Vec::new());
         if arguments.certain_workers {
             session.start_template();

@@ -9,6 +9,7 @@ import functools
 import gc
 import os
 import random
+import stat
 import sys
 import threading
 import weakref
@@ -25,27 +26,42 @@ def renew(config: pytest.Config) -> None:
     pytest_compat.renew_capture_files(config)
 
 
-def take_over(standard: list[int]) -> None:
+def move_in(lease: dict[str, Any], standard: list[int]) -> None:
+    """In a fork for somebody else: be where a process would be that they had started."""
+    # Signals of a terminal are theirs to pass on.
+    os.setsid()
+    _take_over(standard)
+    os.umask(lease["umask"])
+    os.chdir(lease["cwd"])
+    environment = dict(lease["environment"])
+    for name in set(os.environb) - set(environment):
+        del os.environb[name]
+    for name, value in environment.items():
+        if os.environb.get(name) != value:
+            os.environb[name] = value
+
+
+def _take_over(standard: list[int]) -> None:
     """Put descriptors in the place of the standard ones, and of every duplicate of those.
 
     Capture keeps duplicates to write to the terminal by, the fault handler another, and user code may.
     """
-    places: dict[tuple[int, int, int], int] = {}
+    nowhere = os.stat(os.devnull)
+    places: dict[tuple[int, int], int] = {}
     for fd, given in enumerate(standard):
         status = os.fstat(fd)
-        places.setdefault((status.st_mode, status.st_dev, status.st_ino), given)
-    names = os.listdir("/dev/fd")
-    for target in map(int, names):
+        if status.st_rdev != nowhere.st_rdev or not stat.S_ISCHR(status.st_mode):
+            places.setdefault((status.st_dev, status.st_ino), given)
+    for target in map(int, os.listdir("/dev/fd")):
         try:
             status = os.fstat(target)
-            inheritable = os.get_inheritable(target)
         except OSError:
             continue  # the one that `listdir` had
-        given_here = places.get((status.st_mode, status.st_dev, status.st_ino))
+        given_here = places.get((status.st_dev, status.st_ino))
         if target < len(standard):
             given_here = standard[target]
         if given_here is not None and target not in standard:
-            os.dup2(given_here, target, inheritable=inheritable)
+            os.dup2(given_here, target, inheritable=os.get_inheritable(target))
     for fd in standard:
         os.close(fd)
 

@@ -64,10 +64,10 @@ class Controller:
             afterfork.exit_quickly(code)
         sys.exit(code)
 
-    def adopt(self, process: Process) -> None:
+    def adopt(self, process: Process, settled: list[dict[str, Any]]) -> None:
         """In a fork of a session without workers: go on with a process's own channel."""
         self.process = process
-        self._plugin.adopt(process)
+        self._plugin.adopt(process, settled)
         process.channel.send(self._plan)
 
     # Not `tryfirst`: xdist's own plugin, which is, has to have seen `-n` first.

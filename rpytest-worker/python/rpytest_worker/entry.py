@@ -22,9 +22,7 @@ PROTOCOL = 1
 class Process:
     """What a process of ours owns: its channel, and the file its fault handler writes to."""
 
-    def __init__(self, channel_fd: int, crash_fd: int, spool_fd: int, *standard: int) -> None:
-        """`standard` are the descriptors that are to become its standard ones."""
-        self.standard = list(standard)
+    def __init__(self, channel_fd: int, crash_fd: int, spool_fd: int) -> None:
         self.channel = Channel(socket.socket(fileno=channel_fd), spool=Spool(spool_fd))
         self.crash_fd = crash_fd
 
@@ -61,7 +59,7 @@ def run(fds: list[int], interrupt: Any) -> NoReturn:
     signal.signal(signal.SIGINT, interrupt)
     process.greet()
     command = process.channel.recv()
-    if command is not None and command["type"] == "host":
+    while command is not None and command["type"] == "host":
         gc.freeze()
         process = host.serve(process)  # returns in each child, never in the host
         process.greet()

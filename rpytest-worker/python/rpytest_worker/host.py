@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .entry import Process
 
 PR_SET_PDEATHSIG = 1
+# Of a process of ours: its channel, its crash file, its spool. What comes after them with a message is for
+# its standard input, output and error.
+OWN_DESCRIPTORS = 3
 
 
 @functools.cache
@@ -104,8 +107,11 @@ def serve(process: Process) -> Process:
             channel.send(
                 {"type": "probed", "token": message["token"], "interrupts": signals.interrupts}
             )
-        elif message["type"] == "fork":
-            child = _fork(message["child"], process, signals, fds)
+        elif message["type"] == "look":
+            channel.send({"type": "grown", "refusals": [], "seen": _loaded()})
+        elif message["type"] in ("fork", "lend"):
+            lease = message if message["type"] == "lend" else None
+            child = _fork(message["child"], process, signals, fds, lease)
             if isinstance(child, int):
                 children.add(child)
             elif child is not None:
@@ -113,8 +119,18 @@ def serve(process: Process) -> Process:
                 return in_child
 
 
-def _fork(number: int, process: Process, signals: _Signals, fds: list[int]) -> Any:
+def _loaded() -> list[bytes]:
+    """The files of the modules that are loaded, and where others would come from."""
+    paths = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    paths |= {*sys.path, os.path.join(sys.prefix, "pyvenv.cfg"), sys.executable}
+    return [os.fsencode(os.path.abspath(path)) for path in sorted(filter(None, paths))]
+
+
+def _fork(
+    number: int, process: Process, signals: _Signals, fds: list[int], lease: dict[str, Any] | None
+) -> Any:
     """The child's pid in the host, `None` if there is no child, its `Process` in the child."""
+    from . import afterfork
     from .entry import Process
 
     sys.stdout.flush()
@@ -132,8 +148,12 @@ def _fork(number: int, process: Process, signals: _Signals, fds: list[int]) -> A
     if pid == 0:
         signals.restore()
         process.close()
-        _die_with_parent()
-        return Process(*fds)
+        if lease is None or lease["tied"]:
+            _die_with_parent()
+        child = Process(*fds[:OWN_DESCRIPTORS])
+        if lease is not None:
+            afterfork.move_in(lease, fds[OWN_DESCRIPTORS:])
+        return child
     for fd in fds:
         os.close(fd)
     process.channel.send({"type": "forked", "child": number, "pid": pid})

@@ -33,9 +33,7 @@ class InProcess:
         self._before_tests = before_tests
         self._process = process
         self._config = config
-        self._settled = {
-            (entry["address"]["nodeid"], entry["address"]["nth"]): entry for entry in settled
-        }
+        self._settle(settled)
         self._curtain: pytest_compat.Curtain | None = None
         self._to_replay: list[pytest.Item] = []
         self._keys: dict[int, inventory.Key] = {}
@@ -43,19 +41,29 @@ class InProcess:
         self._recorder = Recorder(process.channel, config)
         self._loop = Loop(self, self._recorder)
 
-    def adopt(self, process: Process) -> None:
-        """In a fork: tell the one that this process belongs to."""
+    def adopt(self, process: Process, settled: list[dict[str, Any]]) -> None:
+        """In a fork: tell the one that this process belongs to, and take over what it has settled."""
         self._process = process
         self._recorder.channel = process.channel
+        self._settle(settled)
+        self._draw_curtain()
         afterfork.watch_crashes(process.crash_fd)
+
+    def _settle(self, settled: list[dict[str, Any]]) -> None:
+        self._settled = {
+            (entry["address"]["nodeid"], entry["address"]["nth"]): entry for entry in settled
+        }
+
+    def _draw_curtain(self) -> None:
+        reporter = pytest_compat.terminal_reporter(self._config)
+        if self._settled and reporter is not None:
+            self._curtain = pytest_compat.Curtain(reporter)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         config.pluginmanager.register(self._recorder, "rpytest-recorder")
         config.pluginmanager.register(self._loop, "rpytest-loop")
-        reporter = pytest_compat.terminal_reporter(config)
-        if self._settled and reporter is not None:
-            self._curtain = pytest_compat.Curtain(reporter)
+        self._draw_curtain()
         afterfork.watch_crashes(self._process.crash_fd)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -45,8 +45,6 @@ _OPTIONS = (
     "pastebin",
     "debug",
 )
-# What `Process` owns, then the standard descriptors.
-_STANDARD = 3
 
 
 def run(process: Process, start: dict[str, Any]) -> NoReturn:
@@ -76,7 +74,7 @@ class Resident:
         """Nothing of the session's own has happened yet: what would, without a run, must not."""
         reasons = refusals(config)
         if reasons:
-            self._refuse(reasons)
+            self._refuse(reasons, config)
 
     def before_tests(self, session: pytest.Session) -> None:
         """Returns in each fork, and never in the process that has collected."""
@@ -89,20 +87,27 @@ class Resident:
         if pytest_compat.others_listen(config.hook.pytest_runtestloop):
             reasons.append("a plugin implements pytest_runtestloop")
         if reasons:
-            self._refuse(reasons)
+            self._refuse(reasons, config)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        self._process.channel.send(
-            {"type": "grown", "refusals": [], "seen": self._touches.seen()}
-        )
+        self._say([], config)
         # As for a template: what is there stays, and what is garbage is finalised before.
         gc.collect()
         gc.freeze()
         process = host.serve(self._process)  # returns in each fork
         self._adopt(process, session)
 
-    def _refuse(self, reasons: list[str]) -> NoReturn:
-        self._process.channel.send({"type": "grown", "refusals": reasons, "seen": []})
+    def _say(self, refusals: list[str], config: pytest.Config) -> None:
+        cache = pytest_compat.cache_dir(config)
+        seen = self._touches.seen()
+        if cache is not None:
+            # What the last runs have left there is read again by each fork.
+            below = os.fsencode(cache)
+            seen = [path for path in seen if path != below and not path.startswith(below + b"/")]
+        self._process.channel.send({"type": "grown", "refusals": refusals, "seen": seen})
+
+    def _refuse(self, reasons: list[str], config: pytest.Config) -> NoReturn:
+        self._say(reasons, config)
         self._process.close()
         # What a module registered at its import for the interpreter's end is owed to it.
         afterfork.exit_quickly(0)
@@ -110,17 +115,20 @@ class Resident:
     def _adopt(self, process: Process, session: pytest.Session) -> None:
         config = session.config
         self.is_lent = True
-        self._process = process
-        afterfork.take_over(process.standard)
         process.greet()
-        if process.channel.recv() is None:
+        start = process.channel.recv()
+        while start is not None and start["type"] == "host":
+            process = host.serve(process)
+            process.greet()
+            start = process.channel.recv()
+        if start is None:
             os._exit(0)
         process.channel.read_ahead()
         afterfork.renew(config)
         self._watch.generators.renew()
         pytest_compat.restart_clocks(config)
         pytest_compat.read_cache_again(session)
-        self.controller.adopt(process)
+        self.controller.adopt(process, start["settled"])
 
 
 def refusals(config: pytest.Config) -> list[str]:

@@ -140,6 +140,22 @@ impl Monitor {
                 let _ = answer.send(self.spawn(process, interpreter, host));
             }
             Input::Request(Request::Fork { child, parent }) => self.fork(child, parent),
+            Input::Request(Request::Adopt {
+                process,
+                host,
+                answer,
+            }) => {
+                let _ = answer.send(self.adopt(process, host));
+            }
+            Input::Request(Request::SendWith {
+                to,
+                frame,
+                descriptors,
+            }) => {
+                if let Some(process) = self.processes.get_mut(&to) {
+                    process.queue(frame, descriptors);
+                }
+            }
             Input::Request(Request::Send {
                 to,
                 frame,
@@ -209,14 +225,7 @@ impl Monitor {
         if !self.processes.contains_key(&parent) {
             return refuse(format!("{parent}, which was to fork it, has ended"));
         }
-        let prepare = || -> io::Result<_> {
-            let crash = CrashFile::new()?;
-            let (channel, theirs) = Channel::pair()?;
-            let [socket, spool] = theirs;
-            let fds = vec![socket, OwnedFd::from(crash.file().try_clone()?), spool];
-            Ok((channel, crash, fds))
-        };
-        let (channel, crash, fds) = match prepare() {
+        let (channel, crash, fds) = match ends() {
             Ok(prepared) => prepared,
             Err(error) => return refuse(format!("no channel could be made for it: {error}")),
         };
@@ -232,6 +241,20 @@ impl Monitor {
         }
         let process = Process::new(channel, crash, Source::Forked { parent });
         self.processes.insert(id, process);
+    }
+
+    fn adopt(&mut self, id: ProcessId, host: bool) -> Result<Vec<OwnedFd>, SpawnError> {
+        if !self.shutdowns.is_empty() {
+            return Err(SpawnError::ShuttingDown);
+        }
+        let (channel, crash, fds) = ends().map_err(SpawnError::Resources)?;
+        let mut process = Process::new(channel, crash, Source::Adopted);
+        if host {
+            process.host = true;
+            process.queue_message(id, &ToPython::Host {});
+        }
+        self.processes.insert(id, process);
+        Ok(fds)
     }
 
     /// Sends a signal, or sees to it that it will be sent.
@@ -339,14 +362,20 @@ impl Monitor {
                 let child = ProcessId(child);
                 if self.is_child(child, id) {
                     self.found(child, pid);
+                } else {
+                    // One that was lent.
+                    let child = child.0;
+                    self.emit(id, EventKind::Message(ToRust::Forked { child, pid }));
                 }
             }
             ToRust::ForkFailed { child, reason } => {
-                let child = ProcessId(child);
-                if self.is_child(child, id)
-                    && let Some(process) = self.processes.get_mut(&child)
-                {
-                    process.life.denied(reason);
+                if self.is_child(ProcessId(child), id) {
+                    if let Some(process) = self.processes.get_mut(&ProcessId(child)) {
+                        process.life.denied(reason);
+                    }
+                } else {
+                    let failed = ToRust::ForkFailed { child, reason };
+                    self.emit(id, EventKind::Message(failed));
                 }
             }
             ToRust::Exited { pid, code, signal } => {
@@ -509,4 +538,12 @@ impl Monitor {
         // An error means that nobody is interested any more.
         let _ = self.events.send(SupervisorEvent { process, kind });
     }
+}
+
+/// Our end of a new channel, its crash file, and what the process has to be given.
+fn ends() -> io::Result<(Channel, CrashFile, Vec<OwnedFd>)> {
+    let crash = CrashFile::new()?;
+    let (channel, [socket, spool]) = Channel::pair()?;
+    let fds = vec![socket, OwnedFd::from(crash.file().try_clone()?), spool];
+    Ok((channel, crash, fds))
 }

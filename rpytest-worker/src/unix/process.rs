@@ -46,13 +46,15 @@ pub(super) enum Source {
     Forked {
         parent: ProcessId,
     },
+    /// Somebody else's host forks it, and nobody tells us how it ends.
+    Adopted,
 }
 
 impl Process {
     pub(super) fn new(channel: Channel, crash: CrashFile, source: Source) -> Self {
         let origin = match source {
             Source::Spawned { .. } => Origin::Spawned,
-            Source::Forked { .. } => Origin::Forked,
+            Source::Forked { .. } | Source::Adopted => Origin::Forked,
         };
         Process {
             life: Life::new(origin),
@@ -87,7 +89,11 @@ impl Process {
 
     pub(super) fn close(&mut self) {
         self.channel = None;
-        self.life.closed(Instant::now());
+        let now = Instant::now();
+        self.life.closed(now);
+        if let Source::Adopted = self.source {
+            self.life.host_gone(now);
+        }
     }
 
     pub(super) fn fault(&mut self, fault: Fault) {

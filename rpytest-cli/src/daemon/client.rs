@@ -1,0 +1,164 @@
+//! The borrower's side.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rpytest_collect::Collector;
+use rpytest_worker::{Interpreter, ProcessId, Supervisor};
+use rustix::process::{Resource, getpriority_process, getrlimit, umask};
+use serde_bytes::ByteBuf;
+
+use super::place::Place;
+use super::wire::{Answer, Borrower, Request, Stage, Status, Wish, bytes, program, receive, send};
+
+/// How long a daemon may take. It has to start an interpreter at most.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A host of the daemon's.
+pub(crate) struct Loan {
+    pub(crate) host: ProcessId,
+    pub(crate) stage: Stage,
+    /// What the session has written before it was lent: to standard output, and to standard error.
+    pub(crate) written: [ByteBuf; 2],
+    /// Why it is not a deeper stage.
+    pub(crate) reasons: Vec<String>,
+    /// Open as long as the run lasts.
+    _connection: UnixStream,
+}
+
+/// Borrows a host for a run with these arguments; else, why there is none.
+pub(crate) fn borrow(
+    supervisor: &Supervisor,
+    interpreter: &Interpreter,
+    arguments: &[OsString],
+) -> Result<Loan, String> {
+    let connection = connect(interpreter.path())?;
+    let text = |error: io::Error| format!("the daemon did not answer: {error}");
+    let wish = Wish::Host(Box::new(borrower(interpreter, arguments).map_err(text)?));
+    let (host, own) = supervisor
+        .adopt(true)
+        .map_err(|error| format!("the daemon was not asked: {error}"))?;
+    let standard = [
+        std::io::stdin().as_fd().try_clone_to_owned(),
+        std::io::stdout().as_fd().try_clone_to_owned(),
+        std::io::stderr().as_fd().try_clone_to_owned(),
+    ];
+    let standard: io::Result<Vec<OwnedFd>> = standard.into_iter().collect();
+    let standard = standard.map_err(text)?;
+    let descriptors: Vec<BorrowedFd<'_>> = own.iter().chain(&standard).map(AsFd::as_fd).collect();
+    match ask(&connection, wish, &descriptors).map_err(text)? {
+        Answer::Lent {
+            stage,
+            written,
+            reasons,
+        } => Ok(Loan {
+            host,
+            stage,
+            written,
+            reasons,
+            _connection: connection,
+        }),
+        Answer::Refused(reason) => Err(reason),
+        Answer::OtherProgram => Err("the daemon was of another version, and ends".to_owned()),
+        answer => Err(format!("the daemon gave another answer: {answer:?}")),
+    }
+}
+
+/// What the daemon of this directory keeps. None where there is none.
+pub(crate) fn status(interpreter: &Interpreter) -> io::Result<Option<Status>> {
+    let Ok(connection) = connect(interpreter.path()) else {
+        return Ok(None);
+    };
+    match ask(&connection, Wish::Status, &[])? {
+        Answer::Status(status) => Ok(Some(status)),
+        _ => Ok(None),
+    }
+}
+
+/// Ends the daemon of this directory, and waits until it is gone. False where there is none.
+pub(crate) fn stop(interpreter: &Interpreter) -> io::Result<bool> {
+    let Ok(connection) = connect(interpreter.path()) else {
+        return Ok(false);
+    };
+    ask(&connection, Wish::Stop, &[])?;
+    // It is closed by its end.
+    let _ = io::copy(&mut &connection, &mut io::sink());
+    Ok(true)
+}
+
+/// The root directory of the project that this process is in.
+pub(super) fn root() -> io::Result<PathBuf> {
+    let directory = std::env::current_dir()?;
+    let settings = Collector::new(&directory).settings();
+    Ok(settings.map_or(directory, |settings| settings.rootdir))
+}
+
+fn connect(interpreter: &Path) -> Result<UnixStream, String> {
+    let none = |_| "no daemon runs".to_owned();
+    let place = Place::new(&root().map_err(none)?, interpreter);
+    let socket = place.socket();
+    let found = std::fs::symlink_metadata(&socket).map_err(none)?;
+    place.check().map_err(|error| error.to_string())?;
+    if found.uid() != rustix::process::getuid().as_raw() {
+        return Err("the daemon's socket belongs to somebody else".to_owned());
+    }
+    let connection = UnixStream::connect(&socket).map_err(none)?;
+    let bounded = connection
+        .set_read_timeout(Some(PATIENCE))
+        .and_then(|()| connection.set_write_timeout(Some(PATIENCE)));
+    bounded.map_err(none)?;
+    Ok(connection)
+}
+
+fn ask(connection: &UnixStream, wish: Wish, descriptors: &[BorrowedFd<'_>]) -> io::Result<Answer> {
+    let request = Request {
+        program: program(),
+        wish,
+    };
+    send(connection, &request, descriptors)?;
+    Ok(receive(connection)?.0)
+}
+
+fn borrower(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<Borrower> {
+    let mut environment: Vec<(ByteBuf, ByteBuf)> = std::env::vars_os()
+        .map(|(name, value)| (bytes(name), bytes(value)))
+        .collect();
+    environment.sort();
+    // There is no way to ask for it but to set it.
+    let mask = umask(rustix::fs::Mode::empty());
+    umask(mask);
+    Ok(Borrower {
+        interpreter: bytes(interpreter.path().as_os_str().to_owned()),
+        arguments: arguments.iter().cloned().map(bytes).collect(),
+        cwd: bytes(std::env::current_dir()?.into_os_string()),
+        environment,
+        umask: mask.as_raw_mode().into(),
+        limits: limits(),
+    })
+}
+
+/// What a process has of its parent, and cannot always give to its child.
+pub(super) fn limits() -> Vec<Option<u64>> {
+    let resources = [
+        Resource::Nofile,
+        Resource::Core,
+        Resource::Stack,
+        Resource::As,
+        Resource::Data,
+        Resource::Fsize,
+        Resource::Cpu,
+        Resource::Nproc,
+    ];
+    let both = resources.into_iter().flat_map(|resource| {
+        let limit = getrlimit(resource);
+        [limit.current, limit.maximum]
+    });
+    let nice = getpriority_process(None).ok();
+    let nice = nice.map(|nice| u64::try_from(i64::from(nice) + 100).unwrap_or_default());
+    both.chain([nice]).collect()
+}

@@ -1,0 +1,83 @@
+//! Where the daemon of a project and an interpreter is found: a socket in a directory of the user's own.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// `RPYTEST_DAEMON_DIR` puts the directory somewhere else.
+const VARIABLE: &str = "RPYTEST_DAEMON_DIR";
+
+/// The files of one daemon.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    directory: PathBuf,
+    name: String,
+}
+
+impl Place {
+    /// The place of the daemon for a project's root directory and an interpreter.
+    pub(super) fn new(root: &Path, interpreter: &Path) -> Self {
+        let mut digest = Sha256::new();
+        for path in [root, interpreter] {
+            digest.update(path.as_os_str().as_encoded_bytes());
+            digest.update([0]);
+        }
+        let digest = digest.finalize();
+        let name = digest.iter().take(8).map(|byte| format!("{byte:02x}"));
+        Self {
+            directory: directory(),
+            name: name.collect(),
+        }
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.directory.join(format!("{}.sock", self.name))
+    }
+
+    /// Whoever holds a lock on it is the daemon.
+    pub(super) fn lock(&self) -> PathBuf {
+        self.directory.join(format!("{}.lock", self.name))
+    }
+
+    /// Makes the directory, or sees to it that it is nobody else's.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory);
+        made.and_then(|()| self.check())
+    }
+
+    /// Whether nobody else can have put something there.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let found = std::fs::symlink_metadata(&self.directory)?;
+        let own = rustix::process::getuid().as_raw();
+        let problem = if !found.is_dir() {
+            "it is no directory"
+        } else if found.uid() != own {
+            "it belongs to somebody else"
+        } else if found.mode() & 0o077 != 0 {
+            "others may enter it; `chmod 700` it"
+        } else {
+            return Ok(());
+        };
+        let directory = self.directory.display();
+        Err(io::Error::other(format!(
+            "the daemon's directory `{directory}` cannot be used: {problem}, or name another one by {VARIABLE}"
+        )))
+    }
+}
+
+fn directory() -> PathBuf {
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(directory) = given(VARIABLE) {
+        return directory.into();
+    }
+    if let Some(runtime) = given("XDG_RUNTIME_DIR") {
+        return Path::new(&runtime).join("rpytest");
+    }
+    let user = rustix::process::getuid().as_raw();
+    std::env::temp_dir().join(format!("rpytest-{user}"))
+}

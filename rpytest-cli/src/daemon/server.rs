@@ -1,0 +1,403 @@
+//! The daemon's loop: one thread handles one thing after the other.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use rpytest_ipc::ToRust;
+use rpytest_worker::interpreter::ThisProcess;
+use rpytest_worker::{EventKind, Interpreter, PythonFiles, SupervisorEvent};
+
+use super::client::{limits, root};
+use super::keep::{For, Keep, Key, State, memory, tell};
+use super::place::Place;
+use super::stage::Shape;
+use super::wire::{
+    Answer, Borrower, DESCRIPTORS, Request, Stage, Status, Wish, program, receive, send,
+};
+use crate::signals::Signals;
+
+/// How often it is looked whether files have changed.
+const TICK: Duration = Duration::from_millis(500);
+/// How long a client may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Interpreters that are kept.
+const KEEPS: usize = 4;
+/// Numbers of processes that are lent, which are none of a supervisor's own.
+const FIRST_LENT: u32 = 1 << 31;
+
+/// Something that happens.
+enum Input {
+    Client(UnixStream, Request, Vec<OwnedFd>),
+    /// A run is over that had borrowed.
+    Returned(Key, For),
+    /// Of a keep's process.
+    Event(usize, SupervisorEvent),
+}
+
+struct Daemon {
+    python: PythonFiles,
+    inputs: Sender<Input>,
+    keeps: Vec<Keep>,
+    next_keep: usize,
+    next_lent: u32,
+    /// Who waits for which fork.
+    waiting: HashMap<(usize, u32), Waiting>,
+    started: Instant,
+    /// Runs that have a host of ours.
+    running: usize,
+    used: Instant,
+    last_dropped: Option<String>,
+}
+
+struct Waiting {
+    client: UnixStream,
+    whom: For,
+    stage: Stage,
+    written: [serde_bytes::ByteBuf; 2],
+    reasons: Vec<String>,
+}
+
+/// Serves until nobody has borrowed for so long (`None`: for ever), or until it is told to end.
+pub(crate) fn serve(idle: Option<Duration>) -> Result<(), Box<dyn std::error::Error>> {
+    let signals = Signals::install()?;
+    let directory = std::env::current_dir()?;
+    let interpreter = Interpreter::find(&directory, &ThisProcess)?;
+    let place = Place::new(&root()?, interpreter.path());
+    place.prepare()?;
+    let lock = File::create(place.lock())?;
+    if lock.try_lock().is_err() {
+        return Err("a daemon for this project and interpreter runs already".into());
+    }
+    let socket = place.socket();
+    // Of a daemon that was killed: whoever has the lock is alone.
+    match std::fs::remove_file(&socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&socket)?;
+    let (inputs, receiver) = mpsc::channel();
+    accept(listener, inputs.clone())?;
+    let python = PythonFiles::unpack(&ThisProcess)?;
+    // It must keep no directory busy.
+    std::env::set_current_dir("/")?;
+    let mut daemon = Daemon {
+        python,
+        inputs,
+        keeps: Vec::new(),
+        next_keep: 0,
+        next_lent: FIRST_LENT,
+        waiting: HashMap::new(),
+        started: Instant::now(),
+        running: 0,
+        used: Instant::now(),
+        last_dropped: None,
+    };
+    let last = daemon.run(&receiver, &signals, idle);
+    // Nobody shall find it who is not answered.
+    let removed = std::fs::remove_file(&socket);
+    daemon.keeps.clear();
+    drop(last);
+    drop(lock);
+    Ok(removed?)
+}
+
+/// Reads what each client wants, apart from the loop, which nobody shall hold up.
+fn accept(listener: UnixListener, inputs: Sender<Input>) -> io::Result<()> {
+    let read = move |client: UnixStream, inputs: &Sender<Input>| -> io::Result<()> {
+        if !is_own(&client)? {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        client.set_read_timeout(Some(PATIENCE))?;
+        client.set_write_timeout(Some(PATIENCE))?;
+        let (request, descriptors) = receive(&client)?;
+        tell(inputs, Input::Client(client, request, descriptors));
+        Ok(())
+    };
+    std::thread::Builder::new()
+        .name("rpytest-accept".into())
+        .spawn(move || {
+            for client in listener.incoming().flatten() {
+                let inputs = inputs.clone();
+                let started = std::thread::Builder::new()
+                    .name("rpytest-client".into())
+                    .spawn(move || {
+                        if let Err(error) = read(client, &inputs) {
+                            tracing::debug!(%error, "a client");
+                        }
+                    });
+                if let Err(error) = started {
+                    tracing::error!(%error, "a client");
+                }
+            }
+        })?;
+    Ok(())
+}
+
+/// Whether a client is of the same user. Where the system cannot say, the directory's mode has to do.
+#[cfg(target_os = "linux")]
+fn is_own(client: &UnixStream) -> io::Result<bool> {
+    let peer = rustix::net::sockopt::socket_peercred(client)?;
+    Ok(peer.uid == rustix::process::getuid())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_own(_: &UnixStream) -> io::Result<bool> {
+    Ok(true)
+}
+
+impl Daemon {
+    /// Returns the client that asked for the end, if one did, which is told by the end of its connection.
+    fn run(
+        &mut self,
+        inputs: &Receiver<Input>,
+        signals: &Signals,
+        idle: Option<Duration>,
+    ) -> Option<UnixStream> {
+        let mut looked = Instant::now();
+        loop {
+            match inputs.recv_timeout(TICK) {
+                Ok(Input::Client(client, request, descriptors)) => {
+                    self.used = Instant::now();
+                    if let Some(last) = self.client(client, request, descriptors) {
+                        return Some(last);
+                    }
+                }
+                Ok(Input::Returned(key, whom)) => self.returned(&key, &whom),
+                Ok(Input::Event(keep, event)) => self.event(keep, event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+            if signals.interrupts() > 0 || signals.terminated().is_some() {
+                return None;
+            }
+            if looked.elapsed() >= TICK {
+                looked = Instant::now();
+                for keep in &mut self.keeps {
+                    if let Err(error) = keep.refresh() {
+                        tracing::error!(%error, "a session cannot be grown");
+                    }
+                }
+            }
+            let is_idle = self.running == 0 && self.waiting.is_empty();
+            if is_idle && idle.is_some_and(|idle| self.used.elapsed() >= idle) {
+                return None;
+            }
+        }
+    }
+
+    /// Answers a client, or sees to it that it will be. Returns one that asked for the end.
+    fn client(
+        &mut self,
+        client: UnixStream,
+        request: Request,
+        descriptors: Vec<OwnedFd>,
+    ) -> Option<UnixStream> {
+        let say = |answer: &Answer| {
+            if let Err(error) = send(&client, answer, &[]) {
+                tracing::debug!(%error, "an answer");
+            }
+        };
+        match request.wish {
+            Wish::Stop => {
+                say(&Answer::Stopping);
+                return Some(client);
+            }
+            Wish::Status => say(&Answer::Status(self.status())),
+            Wish::Host(_) if request.program != program() => {
+                say(&Answer::OtherProgram);
+                return Some(client);
+            }
+            Wish::Host(borrower) => {
+                if let Err(reason) = self.lend(&client, *borrower, descriptors) {
+                    say(&Answer::Refused(reason));
+                }
+            }
+        }
+        None
+    }
+
+    fn lend(
+        &mut self,
+        client: &UnixStream,
+        borrower: Borrower,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<(), String> {
+        if descriptors.len() != DESCRIPTORS {
+            return Err("the client sent no descriptors".to_owned());
+        }
+        if borrower.limits != limits() {
+            return Err("the daemon has other resource limits, or another niceness".to_owned());
+        }
+        let text = |error: io::Error| format!("the daemon failed: {error}");
+        let client = client.try_clone().map_err(text)?;
+        let shape = Shape::of(&descriptors[DESCRIPTORS - 3..]).map_err(text)?;
+        let at = self.keep(&borrower)?;
+        let child = self.next_lent;
+        self.next_lent = child.checked_add(1).unwrap_or(FIRST_LENT);
+        let keep = &mut self.keeps[at];
+        let whom = For { borrower, shape };
+        let mut waiting = Waiting {
+            client,
+            whom: whom.clone(),
+            stage: Stage::Interpreter,
+            written: Default::default(),
+            reasons: Vec::new(),
+        };
+        let mut from = keep.host;
+        match keep.session(&whom) {
+            Some(session) => match &session.state {
+                State::Grown {
+                    process, written, ..
+                } => {
+                    from = *process;
+                    waiting.stage = Stage::Collected;
+                    waiting.written = written.clone();
+                    session.lent += 1;
+                }
+                State::Growing { .. } => {
+                    waiting.reasons = vec!["its session is being collected".to_owned()];
+                }
+                State::Refused { reasons, .. } => waiting.reasons = reasons.clone(),
+            },
+            None => waiting.reasons = vec!["no session has been kept for it".to_owned()],
+        }
+        if from == keep.host {
+            keep.lent += 1;
+        }
+        keep.lend(from, child, &whom.borrower, descriptors, false)
+            .map_err(text)?;
+        self.waiting.insert((keep.number, child), waiting);
+        Ok(())
+    }
+
+    /// The interpreter for a borrower, which is started if there is none.
+    fn keep(&mut self, borrower: &Borrower) -> Result<usize, String> {
+        let key = Key::of(borrower);
+        if let Some(at) = self.keeps.iter().position(|keep| keep.key == key) {
+            match self.keeps[at].stale() {
+                None => {
+                    self.keeps[at].used = Instant::now();
+                    return Ok(at);
+                }
+                Some(reason) => {
+                    self.keeps.swap_remove(at);
+                    self.last_dropped = Some(reason);
+                }
+            }
+        }
+        while self.keeps.len() >= KEEPS {
+            let oldest = self.keeps.iter().enumerate();
+            let Some((at, _)) = oldest.min_by_key(|(_, keep)| keep.used) else {
+                break;
+            };
+            self.keeps.swap_remove(at);
+            self.last_dropped = Some("there were too many".to_owned());
+        }
+        let number = self.next_keep;
+        self.next_keep += 1;
+        let inputs = self.inputs.clone();
+        let events = move |keep, event| tell(&inputs, Input::Event(keep, event));
+        let keep = Keep::start(number, borrower, self.python.clone(), events)
+            .map_err(|error| format!("the daemon failed to {error}"))?;
+        self.keeps.push(keep);
+        Ok(self.keeps.len() - 1)
+    }
+
+    fn event(&mut self, number: usize, event: SupervisorEvent) {
+        let Some(at) = self.keeps.iter().position(|keep| keep.number == number) else {
+            return;
+        };
+        let SupervisorEvent { process, kind, .. } = event;
+        match kind {
+            EventKind::Message(ToRust::Forked { child, .. }) => self.lent(number, child),
+            EventKind::Message(ToRust::ForkFailed { child, reason }) => {
+                self.failed(number, Some(child), &reason);
+            }
+            EventKind::Message(ToRust::Grown { refusals, seen }) => {
+                let keep = &mut self.keeps[at];
+                match process == keep.host {
+                    true => keep.is_ready(&seen),
+                    false => keep.grown(process, refusals, &seen),
+                }
+            }
+            kind if kind.is_last() && self.keeps[at].ended(process) => {
+                self.keeps.swap_remove(at);
+                self.failed(number, None, "its interpreter has ended");
+            }
+            _ => {}
+        }
+    }
+
+    /// A host was forked, and is its borrower's now.
+    fn lent(&mut self, number: usize, child: u32) {
+        let Some(waiting) = self.waiting.remove(&(number, child)) else {
+            return;
+        };
+        let Waiting {
+            client,
+            whom,
+            stage,
+            written,
+            reasons,
+        } = waiting;
+        let answer = Answer::Lent {
+            stage,
+            written,
+            reasons,
+        };
+        if send(&client, &answer, &[]).is_err() {
+            return;
+        }
+        self.running += 1;
+        let inputs = self.inputs.clone();
+        let key = Key::of(&whom.borrower);
+        let waits = move || {
+            let _ = client.set_read_timeout(None);
+            let _ = io::copy(&mut &client, &mut io::sink());
+            tell(&inputs, Input::Returned(key, whom));
+        };
+        let thread = std::thread::Builder::new().stack_size(64 * 1024);
+        if let Err(error) = thread.spawn(waits) {
+            tracing::error!(%error, "a run's end will not be seen");
+            self.running -= 1;
+        }
+    }
+
+    /// One of those who wait, or all, will get nothing from a keep.
+    fn failed(&mut self, number: usize, child: Option<u32>, reason: &str) {
+        let of = |key: &(usize, u32)| key.0 == number && child.is_none_or(|child| key.1 == child);
+        let keys: Vec<(usize, u32)> = self.waiting.keys().copied().filter(of).collect();
+        for key in keys {
+            if let Some(waiting) = self.waiting.remove(&key) {
+                let _ = send(&waiting.client, &Answer::Refused(reason.to_owned()), &[]);
+            }
+        }
+    }
+
+    /// A run is over: the next of its kind shall find more.
+    fn returned(&mut self, key: &Key, whom: &For) {
+        self.running = self.running.saturating_sub(1);
+        self.used = Instant::now();
+        let Some(keep) = self.keeps.iter_mut().find(|keep| keep.key == *key) else {
+            return;
+        };
+        if let Err(error) = keep.grow(whom) {
+            tracing::error!(%error, "a session cannot be grown");
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            pid: std::process::id(),
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            memory_bytes: memory(std::process::id()),
+            snapshots: self.keeps.iter().flat_map(Keep::snapshots).collect(),
+            last_dropped: self.last_dropped.clone(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A host that the daemon lends.
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use rpytest_worker::{Interpreter, ProcessId, Supervisor};
+
+use super::Snapshot;
+use crate::args::RunArguments;
+use crate::daemon::{self, Loan, Stage};
+
+/// Who has lent the host of a run, if somebody has.
+#[derive(Default)]
+pub(super) struct Lender {
+    loan: Option<Loan>,
+    /// Why nobody has.
+    reason: Option<String>,
+}
+
+/// Whether a daemon may be asked. Else, why not.
+pub(super) fn whether(arguments: &RunArguments, snapshot: Snapshot) -> Result<(), String> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !arguments.daemon {
+        return Err("--no-daemon is given".to_owned());
+    }
+    if let Some(name) = ["RPYTEST_NO_DAEMON", "CI"]
+        .into_iter()
+        .find(|name| is_set(name))
+    {
+        return Err(format!("the environment variable {name} is set"));
+    }
+    match snapshot {
+        Snapshot::Off => Err("RPYTEST_SNAPSHOT is off".to_owned()),
+        Snapshot::Collected | Snapshot::Interpreter => Ok(()),
+    }
+}
+
+pub(super) fn borrow(
+    supervisor: &Supervisor,
+    interpreter: &Interpreter,
+    arguments: &[OsString],
+) -> Lender {
+    match daemon::borrow(supervisor, interpreter, arguments) {
+        Ok(loan) => Lender {
+            loan: Some(loan),
+            reason: None,
+        },
+        Err(reason) => Lender::none(reason),
+    }
+}
+
+impl Lender {
+    pub(super) fn none(reason: String) -> Self {
+        Self {
+            loan: None,
+            reason: Some(reason),
+        }
+    }
+
+    pub(super) fn host(&self) -> Option<ProcessId> {
+        Some(self.loan.as_ref()?.host)
+    }
+
+    /// What a session that goes on from its collection has written until there.
+    pub(super) fn show_what_was_written(&self) {
+        let Some(loan) = &self.loan else { return };
+        let [out, err] = &loan.written;
+        // Whoever closed one of them does not want to see it.
+        let _ = std::io::stdout().lock().write_all(out);
+        let _ = std::io::stdout().lock().flush();
+        let _ = std::io::stderr().lock().write_all(err);
+    }
+
+    /// For `--explain`.
+    pub(super) fn notes(&self) -> Vec<String> {
+        match (&self.loan, &self.reason) {
+            (Some(loan), _) => {
+                let what = match loan.stage {
+                    Stage::Interpreter => "an interpreter",
+                    Stage::Collected => "a session that had collected",
+                };
+                let mut note = format!("the daemon lent {what}");
+                for reason in loan.reasons.iter().take(1) {
+                    note.push_str(": ");
+                    note.push_str(reason);
+                }
+                vec![note]
+            }
+            (None, Some(reason)) => vec![format!("no daemon was used: {reason}")],
+            (None, None) => Vec::new(),
+        }
+    }
+}

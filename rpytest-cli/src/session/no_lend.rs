@@ -1,0 +1,36 @@
+//! Where there is no daemon.
+
+use std::ffi::OsString;
+
+use rpytest_worker::{Interpreter, ProcessId, Supervisor};
+
+use super::Snapshot;
+use crate::args::RunArguments;
+
+/// Nobody.
+#[derive(Default)]
+pub(super) struct Lender;
+
+pub(super) fn whether(_: &RunArguments, _: Snapshot) -> Result<(), String> {
+    Err("there is none on this platform".to_owned())
+}
+
+pub(super) fn borrow(_: &Supervisor, _: &Interpreter, _: &[OsString]) -> Lender {
+    Lender
+}
+
+impl Lender {
+    pub(super) fn none(_: String) -> Self {
+        Self
+    }
+
+    pub(super) fn host(&self) -> Option<ProcessId> {
+        None
+    }
+
+    pub(super) fn show_what_was_written(&self) {}
+
+    pub(super) fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
