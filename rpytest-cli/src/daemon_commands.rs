@@ -76,8 +76,13 @@ fn line(snapshot: &Snapshot) -> String {
         None if snapshot.refusals.is_empty() => ", being made".to_owned(),
         None => return format!("{what}: cannot be kept"),
     };
+    let state = if snapshot.usable {
+        ""
+    } else {
+        ", not to be used"
+    };
     format!(
-        "{what}{pid}, {:.0} s old, {} files, lent {} times{}",
+        "{what}{pid}{state}, {:.0} s old, {} files, lent {} times{}",
         snapshot.age_seconds,
         snapshot.files,
         snapshot.lent,

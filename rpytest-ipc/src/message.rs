@@ -303,9 +303,11 @@ pub enum ToRust {
     Grown {
         /// Why it cannot be lent; empty when it can. A resident with a reason ends.
         refusals: Vec<String>,
-        /// Absolute paths of everything that it has loaded or looked at, in the file system's encoding. It
+        /// Absolute paths of everything that it has loaded or asked for, in the file system's encoding. It
         /// is what a new one would be as long as these are the same, or not there as before.
         seen: Vec<ByteBuf>,
+        /// Directories of which it has read what they have, in the same.
+        listed: Vec<ByteBuf>,
     },
     /// Answers [`ToPython::Probe`].
     Probed {

@@ -170,13 +170,13 @@ impl Keep {
     }
 
     /// The interpreter says what it has loaded.
-    pub(super) fn is_ready(&mut self, seen: &[ByteBuf]) {
-        self.stamps = Some(Stamps::since(self.started, paths(seen)));
+    pub(super) fn is_ready(&mut self, seen: &[ByteBuf], listed: &[ByteBuf]) {
+        self.stamps = Some(Stamps::since(self.started, paths(seen), paths(listed)));
     }
 
     /// Why it must not be lent any more.
-    pub(super) fn stale(&self) -> Option<String> {
-        let path = self.stamps.as_ref()?.changed()?;
+    pub(super) fn stale(&mut self) -> Option<String> {
+        let path = self.stamps.as_mut()?.changed()?;
         Some(format!("`{}` has changed", path.display()))
     }
 
@@ -195,8 +195,7 @@ impl Keep {
     fn drop_session(&mut self, at: usize) {
         let session = self.sessions.swap_remove(at);
         if let State::Growing { process, .. } | State::Grown { process, .. } = session.state {
-            self.supervisor
-                .kill(process, rpytest_worker::Signal::Kill);
+            self.supervisor.kill(process, rpytest_worker::Signal::Kill);
         }
     }
 
@@ -257,11 +256,16 @@ impl Keep {
     }
 
     /// A session says that it has collected, or why it must not be lent.
-    pub(super) fn grown(&mut self, process: ProcessId, refusals: Vec<String>, seen: &[ByteBuf]) {
+    pub(super) fn grown(
+        &mut self,
+        process: ProcessId,
+        refusals: Vec<String>,
+        [seen, listed]: [&[ByteBuf]; 2],
+    ) {
         let Some(session) = self.growing(process) else {
             return;
         };
-        let stamps = Stamps::since(session.started, paths(seen));
+        let stamps = Stamps::since(session.started, paths(seen), paths(listed));
         let before = std::mem::replace(
             &mut session.state,
             State::Refused {
@@ -273,7 +277,10 @@ impl Keep {
             return;
         };
         match &mut session.state {
-            State::Refused { reasons, stamps: why } if !reasons.is_empty() => *why = Some(stamps),
+            State::Refused {
+                reasons,
+                stamps: why,
+            } if !reasons.is_empty() => *why = Some(stamps),
             state => match stage.written() {
                 Ok(written) => {
                     *state = State::Grown {
@@ -304,14 +311,14 @@ impl Keep {
     }
 
     fn growing(&mut self, wanted: ProcessId) -> Option<&mut Session> {
-        self.sessions.iter_mut().find(|session| {
-            matches!(session.state, State::Growing { process, .. } if process == wanted)
-        })
+        self.sessions.iter_mut().find(
+            |session| matches!(session.state, State::Growing { process, .. } if process == wanted),
+        )
     }
 
     /// Sees to it that what was asked for lately is there again when it is asked for the next time.
     pub(super) fn refresh(&mut self) -> io::Result<()> {
-        let last = self.sessions.iter().max_by_key(|session| session.used);
+        let last = self.sessions.iter_mut().max_by_key(|session| session.used);
         let Some(last) = last.filter(|session| session.used.elapsed() < RECENT) else {
             return Ok(());
         };
@@ -326,8 +333,9 @@ impl Keep {
         Ok(())
     }
 
-    pub(super) fn snapshots(&self) -> Vec<Snapshot> {
+    pub(super) fn snapshots(&mut self) -> Vec<Snapshot> {
         let of_host = Snapshot {
+            usable: self.stamps.is_some() && self.stale().is_none(),
             stage: wire::Stage::Interpreter,
             pid: self.supervisor.pid(self.host),
             age_seconds: age(self.started),
@@ -337,12 +345,15 @@ impl Keep {
             arguments: Vec::new(),
             refusals: Vec::new(),
         };
-        let of_sessions = self.sessions.iter().map(|session| {
+        let supervisor = &self.supervisor;
+        let of_sessions = self.sessions.iter_mut().map(|session| {
+            let is_grown = matches!(session.state, State::Grown { .. });
+            let usable = is_grown && session.stale().is_none();
             let (pid, files, refusals) = match &session.state {
-                State::Growing { process, .. } => (self.supervisor.pid(*process), 0, Vec::new()),
+                State::Growing { process, .. } => (supervisor.pid(*process), 0, Vec::new()),
                 State::Grown {
                     process, stamps, ..
-                } => (self.supervisor.pid(*process), stamps.len(), Vec::new()),
+                } => (supervisor.pid(*process), stamps.len(), Vec::new()),
                 State::Refused { reasons, stamps } => {
                     let files = stamps.as_ref().map_or(0, Stamps::len);
                     (None, files, reasons.clone())
@@ -350,6 +361,7 @@ impl Keep {
             };
             let arguments = session.whom.borrower.arguments.iter();
             Snapshot {
+                usable,
                 stage: wire::Stage::Collected,
                 pid,
                 age_seconds: age(session.started),
@@ -367,11 +379,11 @@ impl Keep {
 }
 
 impl Session {
-    fn stale(&self) -> Option<String> {
-        let stamps = match &self.state {
+    fn stale(&mut self) -> Option<String> {
+        let stamps = match &mut self.state {
             State::Growing { .. } => None,
             State::Grown { stamps, .. } => Some(stamps),
-            State::Refused { stamps, .. } => stamps.as_ref(),
+            State::Refused { stamps, .. } => stamps.as_mut(),
         };
         let path = stamps?.changed()?;
         Some(format!("`{}` has changed", path.display()))
@@ -391,7 +403,9 @@ fn age(since: SystemTime) -> f64 {
 /// Resident memory of a process, where `/proc` tells.
 pub(super) fn memory(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }

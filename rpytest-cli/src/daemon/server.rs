@@ -318,11 +318,15 @@ impl Daemon {
             EventKind::Message(ToRust::ForkFailed { child, reason }) => {
                 self.failed(number, Some(child), &reason);
             }
-            EventKind::Message(ToRust::Grown { refusals, seen }) => {
+            EventKind::Message(ToRust::Grown {
+                refusals,
+                seen,
+                listed,
+            }) => {
                 let keep = &mut self.keeps[at];
                 match process == keep.host {
-                    true => keep.is_ready(&seen),
-                    false => keep.grown(process, refusals, &seen),
+                    true => keep.is_ready(&seen, &listed),
+                    false => keep.grown(process, refusals, [&seen, &listed]),
                 }
             }
             kind if kind.is_last() && self.keeps[at].ended(process) => {
@@ -391,12 +395,12 @@ impl Daemon {
         }
     }
 
-    fn status(&self) -> Status {
+    fn status(&mut self) -> Status {
         Status {
             pid: std::process::id(),
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             memory_bytes: memory(std::process::id()),
-            snapshots: self.keeps.iter().flat_map(Keep::snapshots).collect(),
+            snapshots: self.keeps.iter_mut().flat_map(Keep::snapshots).collect(),
             last_dropped: self.last_dropped.clone(),
         }
     }

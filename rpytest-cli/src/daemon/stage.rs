@@ -42,7 +42,9 @@ impl Shape {
             }
         }
         let first = |at: usize| {
-            let found = identities.iter().position(|one| Some(one) == identities.get(at));
+            let found = identities
+                .iter()
+                .position(|one| Some(one) == identities.get(at));
             found.unwrap_or(at)
         };
         Ok(Self {

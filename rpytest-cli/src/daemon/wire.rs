@@ -92,6 +92,8 @@ pub(crate) struct Status {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     pub(crate) stage: Stage,
+    /// Whether nothing has changed since it was made.
+    pub(crate) usable: bool,
     pub(crate) pid: Option<u32>,
     pub(crate) age_seconds: f64,
     /// How many paths it depends on.

@@ -5,6 +5,7 @@
 
 #![cfg(unix)]
 
+mod daemon;
 mod dialect;
 mod isolation;
 mod losses;

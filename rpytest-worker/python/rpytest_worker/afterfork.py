@@ -9,7 +9,6 @@ import functools
 import gc
 import os
 import random
-import stat
 import sys
 import threading
 import weakref
@@ -41,29 +40,39 @@ def move_in(lease: dict[str, Any], standard: list[int]) -> None:
             os.environb[name] = value
 
 
+# Which files the standard descriptors were given to stand for, since this process or one that it was forked
+# from has moved in somewhere; none before.
+_standard: list[tuple[int, int]] = []
+
+
 def _take_over(standard: list[int]) -> None:
     """Put descriptors in the place of the standard ones, and of every duplicate of those.
 
-    Capture keeps duplicates to write to the terminal by, the fault handler another, and user code may.
+    Capture has others in their places, and keeps duplicates of them to write to the terminal by; the fault
+    handler has another one, and user code may.
     """
-    nowhere = os.stat(os.devnull)
-    places: dict[tuple[int, int], int] = {}
-    for fd, given in enumerate(standard):
-        status = os.fstat(fd)
-        if status.st_rdev != nowhere.st_rdev or not stat.S_ISCHR(status.st_mode):
-            places.setdefault((status.st_dev, status.st_ino), given)
-    for target in map(int, os.listdir("/dev/fd")):
-        try:
-            status = os.fstat(target)
-        except OSError:
-            continue  # the one that `listdir` had
-        given_here = places.get((status.st_dev, status.st_ino))
-        if target < len(standard):
-            given_here = standard[target]
-        if given_here is not None and target not in standard:
-            os.dup2(given_here, target, inheritable=os.get_inheritable(target))
+    if _standard:
+        places: dict[tuple[int, int], int] = {}
+        for identity, given in zip(_standard, standard, strict=True):
+            places.setdefault(identity, given)
+        for target in map(int, os.listdir("/dev/fd")):
+            try:
+                given_here = places.get(_identity(target))
+            except OSError:
+                continue  # the one that `listdir` had
+            if given_here is not None and target not in standard:
+                os.dup2(given_here, target, inheritable=os.get_inheritable(target))
+    else:
+        for target, given in enumerate(standard):
+            os.dup2(given, target)
+    _standard[:] = map(_identity, standard)
     for fd in standard:
         os.close(fd)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 class Generators:

@@ -108,7 +108,7 @@ def serve(process: Process) -> Process:
                 {"type": "probed", "token": message["token"], "interrupts": signals.interrupts}
             )
         elif message["type"] == "look":
-            channel.send({"type": "grown", "refusals": [], "seen": _loaded()})
+            channel.send({"type": "grown", "refusals": [], **_loaded()})
         elif message["type"] in ("fork", "lend"):
             lease = message if message["type"] == "lend" else None
             child = _fork(message["child"], process, signals, fds, lease)
@@ -119,10 +119,14 @@ def serve(process: Process) -> Process:
                 return in_child
 
 
-def _loaded() -> list[bytes]:
+def _loaded() -> dict[str, list[bytes]]:
     """The files of the modules that are loaded, and where others would come from."""
     paths = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    paths |= {*sys.path, os.path.join(sys.prefix, "pyvenv.cfg"), sys.executable}
+    paths |= {os.path.join(sys.prefix, "pyvenv.cfg"), sys.executable}
+    return {"seen": _encoded(paths), "listed": _encoded(set(sys.path))}
+
+
+def _encoded(paths: set[Any]) -> list[bytes]:
     return [os.fsencode(os.path.abspath(path)) for path in sorted(filter(None, paths))]
 
 

@@ -99,12 +99,23 @@ class Resident:
 
     def _say(self, refusals: list[str], config: pytest.Config) -> None:
         cache = pytest_compat.cache_dir(config)
-        seen = self._touches.seen()
-        if cache is not None:
-            # What the last runs have left there is read again by each fork.
-            below = os.fsencode(cache)
-            seen = [path for path in seen if path != below and not path.startswith(below + b"/")]
-        self._process.channel.send({"type": "grown", "refusals": refusals, "seen": seen})
+
+        def encoded(paths: set[str]) -> list[bytes]:
+            # What the last runs have left in the cache is read again by each fork.
+            return [
+                os.fsencode(path)
+                for path in sorted(paths)
+                if cache is None or (path != cache and not path.startswith(cache + os.sep))
+            ]
+
+        self._process.channel.send(
+            {
+                "type": "grown",
+                "refusals": refusals,
+                "seen": encoded(self._touches.seen()),
+                "listed": encoded(self._touches.listed()),
+            }
+        )
 
     def _refuse(self, reasons: list[str], config: pytest.Config) -> NoReturn:
         self._say(reasons, config)

@@ -121,14 +121,18 @@ class Touches:
         """What reached outside of the process, or asked for the time or for chance."""
         return [what for _, kind, what in self._touches if kind == "effect"]
 
-    def seen(self) -> list[bytes]:
-        """Every path that was looked at, there or not, with the files of all modules."""
-        paths = {what for _, kind, what in self._touches if kind != "effect"}
+    def seen(self) -> set[str]:
+        """Every path that was asked for, there or not, with the files of all modules."""
+        paths = {what for _, kind, what in self._touches if kind == "path"}
         for module in list(sys.modules.values()):
             path = getattr(module, "__file__", None)
             if isinstance(path, str):
                 paths.add(os.path.abspath(path))
-        return [os.fsencode(path) for path in sorted(paths | self._sources)]
+        return paths | self._sources
+
+    def listed(self) -> set[str]:
+        """Every directory of which somebody has read what is in it, or has looked for modules in it."""
+        return {what for _, kind, what in self._touches if kind in ("listing", "modules")}
 
     # ---------------------------------------------------------------- who
 

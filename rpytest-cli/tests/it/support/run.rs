@@ -26,6 +26,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 pub struct Command<'a> {
     project: &'a Project,
     command: process::Command,
+    output: &'static str,
 }
 
 /// A command that runs, in a process group of its own.
@@ -86,15 +87,56 @@ impl<'a> Command<'a> {
             .env("TMPDIR", project.temporary_files())
             .env("LANG", "C.UTF-8")
             .env("COLUMNS", "100")
+            .env("RPYTEST_NO_DAEMON", "1")
             .current_dir(project.root())
-            .stdin(Stdio::null())
-            .process_group(0);
-        Command { project, command }
+            .stdin(Stdio::null());
+        Command {
+            project,
+            command,
+            output: "output",
+        }
+    }
+
+    /// For a command during which others run.
+    pub fn output(mut self, directory: &'static str) -> Self {
+        self.output = directory;
+        self
+    }
+
+    /// In a directory of the project.
+    pub fn within(mut self, directory: &str) -> Self {
+        self.command
+            .current_dir(self.project.root().join(directory));
+        self
+    }
+
+    /// On a terminal, as its three standard descriptors. It leads a session of its own.
+    pub fn on_terminal(mut self, terminal: &File) -> Running {
+        let standard = || terminal.try_clone().expect("a descriptor");
+        self.command
+            .stdin(standard())
+            .stdout(standard())
+            .stderr(standard());
+        let leads = || {
+            rustix::process::setsid()?;
+            // SAFETY: the descriptor is open here, and it is a terminal.
+            let stdin = unsafe { std::os::fd::BorrowedFd::borrow_raw(0) };
+            Ok(rustix::process::ioctl_tiocsctty(stdin)?)
+        };
+        // SAFETY: two system calls.
+        unsafe { self.command.pre_exec(leads) };
+        self.spawn()
     }
 
     /// Sets a variable of its environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// Takes a variable out of its environment.
+    pub fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
         self
     }
 
@@ -109,12 +151,18 @@ impl<'a> Command<'a> {
     /// Starts it.
     pub fn start(mut self) -> Running {
         // Files, not pipes: a process that outlives the command must not keep anybody waiting.
-        let output = self.project.base().join("output");
+        let output = self.project.base().join(self.output);
         fs::create_dir_all(&output).expect("a directory");
         self.command
             .stdout(File::create(output.join("stdout")).expect("a file"));
         self.command
             .stderr(File::create(output.join("stderr")).expect("a file"));
+        self.command.process_group(0);
+        self.spawn()
+    }
+
+    fn spawn(mut self) -> Running {
+        let output = self.project.base().join(self.output);
         let mut child = self.command.spawn().expect("the command starts");
         let pid = Pid::from_child(&child);
         let (tell, ended) = channel();
@@ -194,7 +242,7 @@ impl Running {
 
     fn text(&self) -> (String, String) {
         let read = |name| {
-            let bytes = fs::read(self.output.join(name)).expect("it was created");
+            let bytes = fs::read(self.output.join(name)).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };
         (read("stdout"), read("stderr"))

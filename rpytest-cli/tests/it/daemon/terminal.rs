@@ -1,0 +1,173 @@
+//! The terminal of a run is the user's, whoever has started its processes.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{tcgetwinsize, tcsetwinsize};
+
+use super::{Daemon, borrower, within};
+use crate::support::normal::normal_text;
+use crate::support::python::main_venv;
+use crate::support::{Command, Project};
+
+/// A terminal, and what has been written to it.
+struct Screen {
+    keyboard: File,
+    terminal: File,
+    shown: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Screen {
+    fn new(columns: u16) -> Self {
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&controller).expect("it is ours");
+        unlockpt(&controller).expect("it is ours");
+        let name = ptsname(&controller, Vec::new()).expect("a name");
+        let name = name.to_str().expect("a path");
+        let terminal = File::options()
+            .read(true)
+            .write(true)
+            .open(name)
+            .expect("it can be opened");
+        let mut size = tcgetwinsize(&terminal).expect("a size");
+        (size.ws_row, size.ws_col) = (30, columns);
+        tcsetwinsize(&terminal, size).expect("a size");
+        let keyboard = File::from(controller);
+        let mut reader = keyboard.try_clone().expect("a descriptor");
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&shown);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = reader.read(&mut buffer) {
+                let mut into = into.lock().unwrap_or_else(PoisonError::into_inner);
+                into.extend_from_slice(&buffer[..read]);
+            }
+        });
+        Screen {
+            keyboard,
+            terminal,
+            shown,
+        }
+    }
+
+    fn text(&self) -> String {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&shown).replace("\r\n", "\n")
+    }
+
+    fn types(&mut self, text: &str) {
+        self.keyboard
+            .write_all(text.as_bytes())
+            .expect("it is open");
+    }
+}
+
+/// On a terminal of its own: runs it, types an answer to each question, and returns what was shown.
+fn on_screen(
+    command: Command<'_>,
+    columns: u16,
+    dialogue: &[(&str, &str)],
+    project: &Project,
+) -> (String, i32) {
+    let mut screen = Screen::new(columns);
+    let running = command.without("COLUMNS").on_terminal(&screen.terminal);
+    for (question, answer) in dialogue {
+        within(question, || screen.text().contains(question));
+        screen.types(answer);
+    }
+    let code = running.wait().code;
+    // What is on its way to the screen is there in no time.
+    let last = loop {
+        let text = screen.text();
+        std::thread::sleep(Duration::from_millis(100));
+        if text == screen.text() {
+            break text;
+        }
+    };
+    (normal_text(&last, project.base()), code)
+}
+
+const SUITE: &str = "
+--- test_a.py
+import os
+import shutil
+import sys
+
+def test_terminal():
+    print('sizes', shutil.get_terminal_size(), [os.isatty(fd) for fd in range(3)])
+    assert os.isatty(2)
+
+def test_fails():
+    assert 0
+";
+
+#[test]
+fn colours_widths_and_sizes_are_the_terminals() {
+    let project = Project::new(SUITE);
+    let daemon = Daemon::start(&project);
+    for columns in [70, 110] {
+        let plain = on_screen(
+            Command::rpytest(main_venv(), &project).args(["-rA"]),
+            columns,
+            &[],
+            &project,
+        );
+        for turn in 0..3 {
+            let with = on_screen(daemon.command().args(["-rA"]), columns, &[], &project);
+            assert_eq!(plain.1, with.1, "{columns} columns, {turn}");
+            let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(lines(&plain.0), lines(&with.0), "{columns} columns, {turn}");
+            daemon.has_settled();
+        }
+    }
+    assert!(
+        daemon
+            .sessions()
+            .iter()
+            .any(|session| session["lent"].as_u64() > Some(0))
+    );
+    daemon.stop();
+}
+
+#[test]
+fn questions_are_asked_and_answered() {
+    let project = Project::new(
+        "
+--- test_a.py
+def test_asks():
+    answer = input('who are you? ')
+    assert answer == 'nobody'
+
+def test_debugs():
+    number = 41
+    assert number == 42
+",
+    );
+    let daemon = Daemon::start(&project);
+    let dialogue = [
+        ("who are you? ", "nobody\n"),
+        ("(Pdb) ", "p number + 1000\n"),
+        ("1041", "c\n"),
+    ];
+    let arguments = ["-s", "--pdb"];
+    let plain = on_screen(
+        Command::rpytest(main_venv(), &project).args(arguments),
+        80,
+        &dialogue,
+        &project,
+    );
+    for _ in 0..3 {
+        let with = on_screen(
+            borrower(main_venv(), &project).args(arguments),
+            80,
+            &dialogue,
+            &project,
+        );
+        assert_eq!(plain, with);
+        daemon.has_settled();
+    }
+    daemon.stop();
+}
