@@ -1,6 +1,7 @@
 //! The daemon: a run that borrows from it is the run that there would be without it.
 
 mod changes;
+mod edits;
 mod effects;
 mod lifecycle;
 mod terminal;

@@ -130,6 +130,29 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
         ),
         ("host", ToPython::Host {}),
         ("fork", ToPython::Fork { child: u32::MAX }),
+        (
+            "start-resident",
+            ToPython::Start {
+                role: Role::Resident,
+                argv: vec![bytes("-q")],
+                worker: None,
+                settled: Vec::new(),
+            },
+        ),
+        (
+            "lend",
+            ToPython::Lend {
+                child: 1 << 31,
+                cwd: bytes("/src/t\u{e4}st"),
+                environment: vec![
+                    (bytes("HOME"), bytes("/home/user")),
+                    (bytes("WORD"), bytes([0xff, b'='])),
+                ],
+                umask: 0o022,
+                tied: true,
+            },
+        ),
+        ("look", ToPython::Look {}),
         ("probe", ToPython::Probe { token: 128 }),
         (
             "configure",
@@ -299,6 +322,22 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 pid: u32::MAX,
                 code: Some(i32::MIN),
                 signal: Some(i32::MAX),
+            },
+        ),
+        (
+            "grown",
+            ToRust::Grown {
+                refusals: Vec::new(),
+                seen: vec![bytes("/src/test_a.py"), bytes([b'/', 0xff])],
+                listed: vec![bytes("/src")],
+            },
+        ),
+        (
+            "grown-to-be-refused",
+            ToRust::Grown {
+                refusals: vec!["a thread was started".to_owned()],
+                seen: Vec::new(),
+                listed: Vec::new(),
             },
         ),
         (

@@ -40,16 +40,16 @@ def move_in(lease: dict[str, Any], standard: list[int]) -> None:
             os.environb[name] = value
 
 
-# Which files the standard descriptors were given to stand for, since this process or one that it was forked
-# from has moved in somewhere; none before.
+# Which files the standard descriptors were given to stand for, since this process or one that it was
+# forked from has moved in somewhere; none before.
 _standard: list[tuple[int, int]] = []
 
 
 def _take_over(standard: list[int]) -> None:
     """Put descriptors in the place of the standard ones, and of every duplicate of those.
 
-    Capture has others in their places, and keeps duplicates of them to write to the terminal by; the fault
-    handler has another one, and user code may.
+    Capture has others in their places, and keeps duplicates of them to write to the terminal by; the
+    fault handler has another one, and user code may.
     """
     if _standard:
         places: dict[tuple[int, int], int] = {}

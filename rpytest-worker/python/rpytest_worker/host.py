@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .entry import Process
 
 PR_SET_PDEATHSIG = 1
-# Of a process of ours: its channel, its crash file, its spool. What comes after them with a message is for
-# its standard input, output and error.
+# Of a process of ours: its channel, its crash file, its spool. What comes after them with a message is
+# for its standard input, output and error.
 OWN_DESCRIPTORS = 3
 
 

@@ -368,11 +368,11 @@ def read_cache_again(session: pytest.Session) -> None:
     config = session.config
     plugin = last_failed(config)
     if plugin is not None:
-        saved = config.cache.get("cache/lastfailed", {})  # type: ignore[union-attr]
+        saved = config.cache.get("cache/lastfailed", {})
         plugin.lastfailed = {nodeid_key(nodeid): value for nodeid, value in saved.items()}
     plugin = config.pluginmanager.getplugin("nfplugin")
     if plugin is not None:
-        nodeids = config.cache.get("cache/nodeids", [])  # type: ignore[union-attr]
+        nodeids = config.cache.get("cache/nodeids", [])
         plugin.cached_nodeids = {
             nodeid_key(nodeid) for nodeid in (*nodeids, *(item.nodeid for item in session.items))
         }

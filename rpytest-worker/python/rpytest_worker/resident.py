@@ -1,12 +1,12 @@
 """A session that has configured and collected, and waits: each run is a fork of it.
 
-It is the user's genuine session, with the user's own arguments, up to the loop over the tests. What it
-writes until then goes where its starter has pointed its standard descriptors, to be shown at the
-beginning of each run. There it says everything that it has looked at, for it may only be used as long as
-all of that is the same, and serves. A fork takes over the descriptors of whoever runs the tests, and goes
-on as if the session had just begun.
+It is the user's genuine session, with the user's own arguments, up to the loop over the tests. What
+it writes until then goes where its starter has pointed its standard descriptors, to be shown at the
+beginning of each run. There it says everything that it has looked at, since it may be used only as
+long as all of that is the same, and serves. A fork takes over the descriptors of whoever runs the
+tests, and goes on as if the session had just begun.
 
-It is not grown where growing it could be noticed (see `refusals`): then each run is a session of its own.
+It is not grown where growing it could be noticed (`refusals`): then each run has a whole session.
 """
 
 from __future__ import annotations
@@ -145,9 +145,7 @@ class Resident:
 def refusals(config: pytest.Config) -> list[str]:
     """Why growing a session from here could be noticed, or why it would not be of use."""
     option = config.option
-    reasons = [
-        f"the option {name} is given" for name in _OPTIONS if getattr(option, name, False)
-    ]
+    reasons = [f"the option {name} is given" for name in _OPTIONS if getattr(option, name, False)]
     if planned_workers(config):
         reasons.append("the tests run in workers")
     reasons += sharing.unread_session_hooks(config)

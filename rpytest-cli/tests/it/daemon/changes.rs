@@ -66,7 +66,12 @@ def test_input(capsys):
 
 /// Runs it with a daemon and without, and compares. Returns the run with the daemon.
 #[track_caller]
-fn compare(daemon: &Daemon<'_>, project: &Project, arguments: &[&str], what: &str) -> Run {
+pub(super) fn compare(
+    daemon: &Daemon<'_>,
+    project: &Project,
+    arguments: &[&str],
+    what: &str,
+) -> Run {
     let clean = |project: &Project| {
         let _ = std::fs::remove_dir_all(project.root().join(".pytest_cache"));
     };
