@@ -132,12 +132,17 @@ fn borrower(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<Bor
     // There is no way to ask for it but to set it.
     let mask = umask(rustix::fs::Mode::empty());
     umask(mask);
+    #[allow(
+        clippy::useless_conversion,
+        reason = "it is a smaller number on some systems"
+    )]
+    let mask = mask.as_raw_mode().into();
     Ok(Borrower {
         interpreter: bytes(interpreter.path().as_os_str().to_owned()),
         arguments: arguments.iter().cloned().map(bytes).collect(),
         cwd: bytes(std::env::current_dir()?.into_os_string()),
         environment,
-        umask: mask.as_raw_mode().into(),
+        umask: mask,
         limits: limits(),
     })
 }

@@ -74,9 +74,9 @@ enum Place {
 impl Stage {
     pub(super) fn new(shape: Shape) -> io::Result<Self> {
         let mut places = [None, None, None];
-        for at in 0..3 {
+        for (at, place) in places.iter_mut().enumerate() {
             if shape.same[at] == at {
-                places[at] = Some(match shape.sizes[at] {
+                *place = Some(match shape.sizes[at] {
                     Some(size) => Place::terminal(size)?,
                     None => Place::File(tempfile::tempfile()?),
                 });
