@@ -54,7 +54,7 @@ impl Key {
     pub(super) fn of(borrower: &Borrower) -> Self {
         let matters = |name: &ByteBuf| {
             let harmless = |other: &&str| other.as_bytes() == name.as_slice();
-            !OF_NO_CONSEQUENCE.iter().any(|other| harmless(other))
+            !OF_NO_CONSEQUENCE.iter().any(harmless)
         };
         let path = borrower
             .environment
