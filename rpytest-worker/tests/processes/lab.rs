@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::env;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -55,6 +56,12 @@ impl Lab {
         let id = self.supervisor.spawn_host(&python()).expect("a process");
         self.started.push(id);
         id
+    }
+
+    pub fn adopt(&mut self, host: bool) -> (ProcessId, Vec<OwnedFd>) {
+        let (id, descriptors) = self.supervisor.adopt(host).expect("a channel");
+        self.started.push(id);
+        (id, descriptors)
     }
 
     pub fn fork(&mut self, parent: ProcessId) -> ProcessId {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::lab::{is_running, lab, lab_with};
-use rpytest_ipc::ToPython;
+use rpytest_ipc::{ToPython, ToRust};
 use rpytest_worker::{
     EventKind, Interpreter, Options, ProcessEnd, PythonFiles, Signal, SpawnError, Supervisor,
 };
@@ -265,5 +265,35 @@ fn a_working_directory_and_an_environment_are_passed_on() {
         }
         other => panic!("{other:?}"),
     }
+    lab.finish();
+}
+
+#[test]
+fn a_process_of_another_supervisors_host_is_ones_own() {
+    let (mut lender, mut borrower) = (lab(""), lab(""));
+    let host = lender.spawn_host();
+    let (adopted, descriptors) = borrower.adopt(true);
+    let fork = ToPython::Fork { child: 1 << 31 };
+    let sent = lender.supervisor.send_with(host, &fork, descriptors);
+    sent.expect("it is not too large");
+    let pid = borrower.ready(adopted);
+    let child = borrower.fork(adopted);
+    borrower.start(child, "exit 5");
+    assert_eq!(borrower.end(child).status, ProcessEnd::Code(5));
+    // The lender hears of it, and does not take it for one of its own.
+    lender.wait(host, |kind| {
+        matches!(kind, EventKind::Message(ToRust::Forked { child, .. }) if *child == 1 << 31)
+    });
+    assert!(is_running(pid));
+    borrower.finish();
+    lender.finish();
+}
+
+#[test]
+fn a_process_that_nobody_makes_is_given_up_at_once() {
+    let mut lab = lab("");
+    let (adopted, descriptors) = lab.adopt(false);
+    drop(descriptors);
+    assert!(matches!(lab.last(adopted), EventKind::ForkFailed(_)));
     lab.finish();
 }
