@@ -7,6 +7,7 @@ import contextlib
 import faulthandler
 import functools
 import gc
+import io
 import os
 import random
 import sys
@@ -29,7 +30,15 @@ def move_in(lease: dict[str, Any], standard: list[int]) -> None:
     """In a fork for somebody else: be where a process would be that they had started."""
     # Signals of a terminal are theirs to pass on.
     os.setsid()
+    is_first = not _standard
     _take_over(standard)
+    if not is_first:
+        # A session that is lent to whom it was grown for: what its own code has set since is to stay.
+        return
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # As the interpreter would have opened it.
+            stream.reconfigure(line_buffering=stream is sys.stderr or stream.isatty())
     os.umask(lease["umask"])
     os.chdir(lease["cwd"])
     environment = dict(lease["environment"])

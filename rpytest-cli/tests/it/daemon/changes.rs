@@ -74,6 +74,17 @@ pub(super) fn compare(
 ) -> Run {
     let clean = |project: &Project| {
         let _ = std::fs::remove_dir_all(project.root().join(".pytest_cache"));
+        // Temporary directories are numbered.
+        let entries = std::fs::read_dir(project.temporary_files()).expect("a directory");
+        for entry in entries.flatten() {
+            if entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with("pytest-of-")
+            {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     };
     clean(project);
     let plain = Command::rpytest(main_venv(), project).args(arguments).run();
@@ -197,6 +208,50 @@ fn no_change_goes_unseen() {
         std::thread::sleep(std::time::Duration::from_millis(400));
         compare(&daemon, &project, &[], &format!("{what}, later"));
     }
+    daemon.stop();
+}
+
+#[test]
+fn what_a_conftest_sets_at_its_import_stays() {
+    let project = Project::new(
+        "
+--- conftest.py
+import locale
+import os
+import signal
+import sys
+import warnings
+
+os.environ['SETTINGS'] = 'of the tests'
+os.environ.pop('SHLVL', None)
+os.umask(0o077)
+sys.path.insert(0, '/nowhere')
+sys.setrecursionlimit(4321)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+--- test_a.py
+import os
+import signal
+import sys
+
+def test_settings(tmp_path):
+    print(os.environ['SETTINGS'], os.environ.get('SHLVL'), sys.path[0], sys.getrecursionlimit())
+    print(signal.getsignal(signal.SIGUSR1), os.environ['PYTEST_VERSION'], sys.argv)
+    (tmp_path / 'x').touch()
+    print(oct((tmp_path / 'x').stat().st_mode))
+    assert 0
+",
+    );
+    let daemon = Daemon::start(&project);
+    for turn in 0..3 {
+        compare(&daemon, &project, &["-rA"], &turn.to_string());
+        daemon.has_settled();
+    }
+    assert!(
+        borrowed_a_session(&daemon.run(&["-rA", "--explain"])) || {
+            daemon.has_settled();
+            borrowed_a_session(&daemon.run(&["-rA", "--explain"]))
+        }
+    );
     daemon.stop();
 }
 

@@ -98,6 +98,7 @@ import sys
 
 def test_terminal():
     print('sizes', shutil.get_terminal_size(), [os.isatty(fd) for fd in range(3)])
+    print('lines', sys.__stdout__.line_buffering, sys.__stderr__.line_buffering)
     assert os.isatty(2)
 
 def test_fails():
