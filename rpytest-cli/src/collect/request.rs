@@ -70,7 +70,10 @@ const INERT_VALUES: [&str; 8] = [
 
 /// Options that the collector models. The first ones have no value.
 const MODELLED_FLAGS: [&str; 3] = ["--strict-markers", "--strict", "--doctest-modules"];
-const MODELLED: [&str; 6] = [
+const MODELLED: [&str; 9] = [
+    "--confcutdir",
+    "--import-mode",
+    "--rootdir",
     "-k",
     "-m",
     "--deselect",
@@ -337,6 +340,8 @@ mod tests {
                 "",
             ),
             ("--co -q --strict-markers", 1, "--strict-markers"),
+            ("--co -q --rootdir=. tests", 1, "--rootdir=."),
+            ("--co -q --import-mode append", 1, "--import-mode append"),
         ] {
             let Reading::Native(request) = reading(line) else {
                 panic!("{line}: {:?}", reading(line));

@@ -111,6 +111,13 @@ fn exact_and_partial_files_stand_in_pytests_order() {
         "-q|--color=yes",
         "-q|--color=yes|-k|nothing_has_this_name",
         "-q|-p|no:cacheprovider",
+        "-q|--rootdir=.",
+        "-q|--rootdir|sub|sub",
+        "-q|--rootdir=..",
+        "-q|--import-mode=append",
+        "-q|--import-mode|importlib",
+        "-q|--confcutdir=sub|sub",
+        "-q|--import-mode=none",
         // Not answered natively.
         "",
         "-v",
