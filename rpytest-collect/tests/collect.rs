@@ -329,6 +329,42 @@ fn plugin_facts_make_coroutines_and_unknown_fixtures_exact() {
 }
 
 #[test]
+fn what_is_installed_of_the_project_is_what_its_tests_import() {
+    let test = "import pytest\nfrom core import NAMES\n\n@pytest.mark.parametrize('n', NAMES)\ndef test(n): ...\n";
+    let dir = project(&[
+        ("src/core/__init__.py", "NAMES = ['source']\n"),
+        ("site/core/__init__.py", "from .names import NAMES\n"),
+        ("site/core/names.py", "NAMES = ['installed', 'too']\n"),
+        ("other/core.py", "NAMES = ['later']\n"),
+        ("tests/test_a.py", test),
+    ]);
+    let at = |name: &str| dir.path().join(name);
+    let collect = |search_path: &[&str], modules: &[&str]| {
+        let mut facts = PluginFacts::none();
+        facts.search_path = search_path.iter().map(|name| at(name)).collect();
+        facts.modules = modules.iter().map(|name| (*name).to_owned()).collect();
+        let collector = Collector::new(dir.path()).paths(["tests"]);
+        render(&collector.plugins(facts).collect().expect("a collection"))
+    };
+    let installed = "tests/test_a.py::test[installed] :4\ntests/test_a.py::test[too] :4\n";
+    assert_eq!(collect(&["site", "other"], &[]), installed);
+    assert_eq!(collect(&["empty", "site", "src"], &[]), installed);
+    let source = "tests/test_a.py::test[source] :4\n";
+    // Nothing is known of the search path.
+    assert_eq!(collect(&[], &[]), source);
+    let missing = collect(&["empty"], &[]);
+    assert!(
+        missing.contains("tests/test_a.py missing-import"),
+        "{missing}"
+    );
+    assert_eq!(collect(&["src", "site"], &[]), source);
+    assert_eq!(collect(&["other"], &[]), source.replace("source", "later"));
+    // One that need not be on the search path.
+    let unknown = collect(&["site"], &["core"]);
+    assert!(unknown.contains("dynamic-parametrize"), "{unknown}");
+}
+
+#[test]
 fn a_missing_path_is_an_error() {
     let dir = project(&[("pytest.ini", "[pytest\n")]);
     let error = Collector::new(dir.path().join("no"))

@@ -148,6 +148,50 @@ fn exact_and_partial_files_stand_in_pytests_order() {
 }
 
 #[test]
+fn what_is_installed_comes_before_the_sources() {
+    let project = |ours: bool, path: &str| {
+        let project = Project::new(
+            "
+--- src/core.py
+NAMES = ['source']
+--- site/core.py
+NAMES = ['installed']
+--- tests/test_a.py
+import pytest
+try:
+    from core import NAMES
+except ImportError:
+    NAMES = ['none']
+
+@pytest.mark.parametrize('name', NAMES)
+def test(name): pass
+--- tests/test_b.py
+import pytest
+from core import NAMES
+
+@pytest.mark.parametrize('name', NAMES)
+def test(name): pass
+",
+        );
+        let path: Vec<String> = path
+            .split_whitespace()
+            .map(|name| project.root().join(name).to_string_lossy().into_owned())
+            .collect();
+        let command = match ours {
+            true => Command::rpytest(main_venv(), &project),
+            false => Command::pytest(main_venv(), &project),
+        };
+        let command = command.env("PYTHONPATH", &path.join(":"));
+        normal(&command.args(["--collect-only", "-q"]).run(), &project)
+    };
+    for path in ["", "site", "src", "site src", "src site"] {
+        let (theirs, ours) = (project(false, path), project(true, path));
+        assert_eq!(theirs.stdout, ours.stdout, "{path}");
+        assert_eq!(theirs.code, ours.code, "{path}");
+    }
+}
+
+#[test]
 fn what_is_out_of_the_ordinary_is_pytests_to_tell() {
     let mut wrong = Vec::new();
     for (what, files) in [

@@ -50,7 +50,9 @@ fn walk<'a>(
                     return Some((line, what));
                 }
             }
-            Found::Outside if world.modules.is_there(module.path, path) == Some(false) => {
+            Found::Outside | Found::Unknown
+                if level == 0 && world.modules.is_there(module.path, path) == Some(false) =>
+            {
                 return Some((line, path.to_owned()));
             }
             Found::Outside | Found::Unknown => {}

@@ -392,18 +392,28 @@ impl<'f> Program<'f> {
             [first, ..] if sure.first() == Some(first) => first,
             _ => return Err(()),
         };
-        let shadowed = |facts: &PluginFacts| {
-            facts.modules.iter().any(|name| name == top)
-                || facts
-                    .search_path
-                    .iter()
-                    .any(|dir| !candidates.contains(dir) && self.holds(dir, top))
-        };
-        // A directory that only may be on the search path gives way to what is installed.
-        if !sure.contains(first) && self.plugins.is_some_and(shadowed) {
-            return Ok(None);
+        let mut dir = first;
+        // A directory that only may be on the search path gives way to what is installed: as often as not the
+        // project itself, of which the installed files are what the tests import.
+        if let Some(facts) = self.plugins.filter(|_| !sure.contains(first)) {
+            if facts.modules.iter().any(|name| name == top) {
+                return Ok(None);
+            }
+            let mut searched = facts.search_path.iter();
+            dir = match searched.find(|dir| self.holds(dir, top)) {
+                Some(dir) => dir,
+                None if facts.search_path.is_empty() || self.is_hooked(facts) => first,
+                // Nobody has put it on the search path.
+                None => return Err(()),
+            };
         }
-        self.below(first, module).map(Some).ok_or(())
+        self.below(dir, module).map(Some).ok_or(())
+    }
+
+    /// Whether something is installed in place, to be found by a hook of its own.
+    fn is_hooked(&self, facts: &PluginFacts) -> bool {
+        let mut dirs = facts.search_path.iter();
+        dirs.any(|dir| self.disk().has_editable(dir))
     }
 
     /// The file of a module in a directory of the search path.
@@ -456,14 +466,14 @@ impl<'a, 'f: 'a> Modules<'a> for Program<'f> {
             return (top == module).then_some(true);
         }
         let (sure, likely) = self.roots(from);
-        let dirs = sure.iter().chain(likely).chain(&facts.search_path);
-        if dirs.clone().any(|dir| has(self.disk(), dir, module)) {
+        let is_in = |dirs: &[PathBuf]| dirs.iter().any(|dir| has(self.disk(), dir, module));
+        if is_in(sure) || is_in(&facts.search_path) {
             return Some(true);
         }
-        // What is installed in place may be found by a hook of its own.
-        let mut dirs = facts.search_path.iter();
-        let hooked = dirs.any(|dir| self.disk().has_editable(dir));
-        (!hooked).then_some(false)
+        match self.is_hooked(facts) {
+            true => is_in(likely).then_some(true),
+            false => Some(false),
+        }
     }
 
     fn has_module(&self, package: &Path, name: &str) -> bool {
