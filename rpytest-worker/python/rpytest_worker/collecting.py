@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, pytest_compat
+from . import afterfork, pytest_compat, surroundings
 from .dialect import Dialect
 from .touches import Touches
 
@@ -109,17 +109,17 @@ class Collecting:
         with self._touches.paused():
             self.answer.update(
                 files=_by_file(session.items),
-                wide=pytest_compat.files_with_wide_parameters(session.items),
+                wide=surroundings.files_with_wide_parameters(session.items),
                 collected=pytest_compat.numcollected(config) or 0,
                 deselected=_count_by_file(pytest_compat.deselected(config)),
                 skipped=self._skipped,
                 cache_dir=_cache_dir(config),
             )
-            surroundings = self.answer["surroundings"]
-            plugins = pytest_compat.Plugins(config, self._early)
-            surroundings["fixtures"] = plugins.fixtures(session)
-            surroundings["hooks"], surroundings["project_hooks"] = plugins.hooks()
-            surroundings["marks"] = sorted(
+            found = self.answer["surroundings"]
+            plugins = surroundings.Plugins(config, self._early)
+            found["fixtures"] = plugins.fixtures(session)
+            found["hooks"], found["project_hooks"] = plugins.hooks()
+            found["marks"] = sorted(
                 {line.split(":")[0].split("(")[0].strip() for line in config.getini("markers")}
             )
 
