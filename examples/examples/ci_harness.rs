@@ -77,6 +77,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                 .collect(),
             worker: None,
             settled: Vec::new(),
+            focus: None,
         };
         supervisor.send(session, &start)?;
         sessions.insert(session, Vec::new());

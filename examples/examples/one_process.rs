@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         argv: vec![b"--version".to_vec().into()],
         worker: None,
         settled: Vec::new(),
+        focus: None,
     };
     supervisor.send(session, &start)?;
 

@@ -103,6 +103,18 @@ impl Ledger {
             .map(|(address, _)| address)
     }
 
+    /// The node id and the outcome of everything that ran; what crashed has failed.
+    pub fn outcomes(&self) -> impl Iterator<Item = (String, Outcome)> {
+        self.items.iter().filter_map(|(address, status)| {
+            let outcome = match status {
+                Status::Ended(outcome, _) => *outcome,
+                Status::Crashed(_) => Outcome::Failed,
+                Status::Planned | Status::Running | Status::NotRun => return None,
+            };
+            Some((address.nodeid.clone(), outcome))
+        })
+    }
+
     /// Everything that ran to its end, with what it cost.
     pub fn durations(&self) -> impl Iterator<Item = (&Address, PhaseSeconds)> {
         self.items

@@ -115,6 +115,15 @@ pub struct Settled {
     pub crash: Option<String>,
 }
 
+/// A part of the tests that the arguments name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Focus {
+    /// Absolute paths of the test files that are collected, in the file system's encoding; `None`: all.
+    pub only: Option<Vec<ByteBuf>>,
+    /// Node ids of the tests that come first, in this order.
+    pub first: Vec<String>,
+}
+
 /// From the supervisor to a Python process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -138,6 +147,9 @@ pub enum ToPython {
         /// For a controller that replaces a crashed one: what it must not run again.
         #[serde(default)]
         settled: Vec<Settled>,
+        /// What of the tests that the arguments name it is about; `None`: all.
+        #[serde(default)]
+        focus: Option<Focus>,
     },
     /// Instead of `start`: collect, in a session with these arguments that shows nothing. Answered by
     /// [`ToRust::Collection`].
@@ -308,6 +320,13 @@ pub enum ToRust {
         seen: Vec<ByteBuf>,
         /// Directories of which it has read what they have, in the same.
         listed: Vec<ByteBuf>,
+    },
+    /// From whoever runs tests of a [`Focus`], at the end of the session: which files of the project
+    /// were read, other than modules that were imported.
+    Opened {
+        /// Absolute paths in the file system's encoding: a source file, on whose behalf or by whose tests,
+        /// and what was read.
+        opened: Vec<(ByteBuf, Vec<ByteBuf>)>,
     },
     /// Answers [`ToPython::Probe`].
     Probed {

@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use rpytest_ipc::{
-    Address, Assignment, Error, Event, FrameReader, FrameWriter, InventoryItem, Message, Outcome,
-    PhaseSeconds, Role, Settled, ToPython, ToRust, WorkerIdentity, decode, encode,
+    Address, Assignment, Error, Event, Focus, FrameReader, FrameWriter, InventoryItem, Message,
+    Outcome, PhaseSeconds, Role, Settled, ToPython, ToRust, WorkerIdentity, decode, encode,
 };
 use serde_bytes::ByteBuf;
 
@@ -55,6 +55,11 @@ fn settled() -> impl Strategy<Value = Settled> {
     })
 }
 
+fn focus() -> impl Strategy<Value = Focus> {
+    (option::of(vec(bytes(), 0..5)), vec(text(), 0..5))
+        .prop_map(|(only, first)| Focus { only, first })
+}
+
 fn role() -> impl Strategy<Value = Role> {
     prop_oneof![
         Just(Role::Controller),
@@ -101,13 +106,15 @@ fn to_python() -> impl Strategy<Value = ToPython> {
             role(),
             vec(bytes(), 0..20),
             option::of(worker()),
-            vec(settled(), 0..5)
+            vec(settled(), 0..5),
+            option::of(focus())
         )
-            .prop_map(|(role, argv, worker, settled)| ToPython::Start {
+            .prop_map(|(role, argv, worker, settled, focus)| ToPython::Start {
                 role,
                 argv,
                 worker,
-                settled
+                settled,
+                focus
             }),
         Just(ToPython::Host {}),
         any::<u32>().prop_map(|child| ToPython::Fork { child }),

@@ -220,6 +220,7 @@ impl Keep {
             argv: whom.borrower.arguments.clone(),
             worker: None,
             settled: Vec::new(),
+            focus: None,
         };
         self.supervisor
             .send(process, &start)

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 
 use rpytest_ipc::{
-    Address, Assignment, Event, InventoryItem, Role, ToPython, ToRust, WorkerIdentity,
+    Address, Assignment, Event, Focus, InventoryItem, Role, ToPython, ToRust, WorkerIdentity,
 };
 use rpytest_sched::{TaskId, WorkerId};
 use rpytest_worker::{End, ProcessId, Signal};
@@ -35,6 +35,7 @@ pub(super) struct Settings {
     pub isolate: Isolate,
     pub testrunuid: String,
     pub argv: Vec<OsString>,
+    pub focus: Option<Focus>,
 }
 
 /// Where a worker stands.
@@ -358,6 +359,7 @@ impl Crew {
             number,
             settings.workers,
             &settings.testrunuid,
+            settings.focus.clone(),
         );
         let (process, stage) = match self.template {
             Some(template) if self.shared => (processes.supervisor.fork(template), Stage::Running),
@@ -663,6 +665,7 @@ pub(super) fn start(
     number: u32,
     count: u32,
     testrunuid: &str,
+    focus: Option<Focus>,
 ) -> ToPython {
     ToPython::Start {
         role,
@@ -673,6 +676,7 @@ pub(super) fn start(
             testrunuid: testrunuid.to_owned(),
         }),
         settled: Vec::new(),
+        focus,
     }
 }
 

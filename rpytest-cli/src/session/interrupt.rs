@@ -9,6 +9,8 @@ use crate::signals::Signals;
 
 pub(super) struct Interrupts {
     signals: Signals,
+    /// 1 if the run is to end by the will of another thread.
+    from_within: usize,
     handled: usize,
     seen_by_host: u32,
 }
@@ -17,14 +19,20 @@ impl Interrupts {
     pub fn new(signals: Signals) -> Self {
         Interrupts {
             signals,
+            from_within: 0,
             handled: 0,
             seen_by_host: 0,
         }
     }
 
+    /// Somebody within this process wants the run to end; to be told again makes no difference.
+    pub fn take_note_of_one(&mut self) {
+        self.from_within = 1;
+    }
+
     /// Interrupts since this was asked last.
     pub fn new_ones(&mut self) -> usize {
-        let now = self.signals.interrupts();
+        let now = self.signals.interrupts() + self.from_within;
         let new = now - self.handled;
         self.handled = now;
         new

@@ -5,6 +5,7 @@
 //! [`Solo`] the items of a controller that runs its tests itself.
 
 mod crew;
+mod focus;
 mod interrupt;
 #[cfg(unix)]
 mod lend;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use rpytest_ipc::{Event, Role, Settled, ToPython, ToRust};
+use rpytest_ipc::{Event, Outcome, Role, Settled, ToPython, ToRust};
 use rpytest_worker::interpreter::ThisProcess;
 use rpytest_worker::{
     End, EventKind, Interpreter, ProcessEnd, ProcessId, PythonFiles, Signal, Supervisor,
@@ -28,6 +29,8 @@ use rpytest_worker::{
 use serde_bytes::ByteBuf;
 
 use self::crew::Crew;
+use self::focus::Opened;
+pub(crate) use self::focus::{Focus, Stop, Told, run_focused};
 use self::interrupt::Interrupts;
 use self::lend::Lender;
 use self::solo::Solo;
@@ -47,11 +50,15 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs a session and returns pytest's exit code.
 pub(crate) fn run(arguments: &RunArguments) -> u8 {
-    match Ready::for_run(arguments) {
-        Ok(ready) => ready.run(arguments),
+    focused(arguments, None, &Stop::default()).code
+}
+
+fn focused(arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told {
+    match Ready::for_run(arguments, focus.is_some()) {
+        Ok(ready) => ready.run_focused(arguments, focus, stop),
         Err(error) => {
             eprintln!("rpytest: error: {error}");
-            exit::USAGE_ERROR
+            Told::failed(exit::USAGE_ERROR)
         }
     }
 }
@@ -76,7 +83,10 @@ impl Ready {
     }
 
     /// Borrows a host of the daemon's for a run, if there is one, or starts one.
-    fn for_run(arguments: &RunArguments) -> Result<Self, Box<dyn std::error::Error>> {
+    fn for_run(
+        arguments: &RunArguments,
+        _focused: bool,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let snapshot = Snapshot::from_environment()?;
         Self::with(|supervisor, interpreter| {
             let lender = match lend::whether(arguments, snapshot) {
@@ -122,9 +132,16 @@ impl Ready {
 
     /// Runs a session in it, to its end.
     pub(crate) fn run(self, arguments: &RunArguments) -> u8 {
+        self.run_focused(arguments, None, &Stop::default()).code
+    }
+
+    fn run_focused(self, arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told {
         let events = self.events;
         let mut session = Session {
             argv: arguments.pytest.clone(),
+            focus: focus.map(Focus::into_message),
+            opened: Opened::default(),
+            stop: stop.clone(),
             explain: arguments.explain,
             ways: Ways::default(),
             controller: self.processes.host,
@@ -145,7 +162,11 @@ impl Ready {
         }
         let code = session.until_over(&events);
         session.finish();
-        code
+        Told {
+            code,
+            results: session.results(),
+            opened: session.opened,
+        }
     }
 }
 
@@ -234,6 +255,9 @@ enum Part {
 struct Session {
     processes: Processes,
     argv: Vec<OsString>,
+    focus: Option<rpytest_ipc::Focus>,
+    opened: Opened,
+    stop: Stop,
     explain: bool,
     controller: ProcessId,
     /// A template that was started before the controller had a plan.
@@ -328,9 +352,19 @@ impl Session {
             argv: encode(&self.argv),
             worker: None,
             settled,
+            focus: self.focus.clone(),
         };
         self.processes.send(process, &message);
         process
+    }
+
+    /// What is known of each item that ended.
+    fn results(&self) -> Vec<(String, Outcome)> {
+        match &self.part {
+            Part::Solo(solo) => solo.ledger().outcomes().collect(),
+            Part::Crew(crew) => crew.ledger().outcomes().collect(),
+            Part::Undecided => Vec::new(),
+        }
     }
 
     fn start_template(&mut self) {
@@ -339,7 +373,7 @@ impl Session {
             Snapshot::Collected => Role::Template,
             Snapshot::Interpreter | Snapshot::Off => Role::Worker,
         };
-        let message = crew::start(role, &self.argv, 0, 1, "");
+        let message = crew::start(role, &self.argv, 0, 1, "", self.focus.clone());
         self.template = Some(process);
         self.processes.send(process, &message);
     }
@@ -354,6 +388,7 @@ impl Session {
                 genuine,
                 reason,
             }) => self.ways.add(short, genuine, reason),
+            EventKind::Message(ToRust::Opened { opened }) => focus::add(&mut self.opened, opened),
             EventKind::Message(message) if process == self.controller => {
                 self.controller_says(message)
             }
@@ -466,6 +501,7 @@ impl Session {
             isolate: crew::Isolate::parse(&isolate),
             testrunuid,
             argv: self.argv.clone(),
+            focus: self.focus.clone(),
         };
         let mut crew = Crew::new(settings);
         if let Some(template) = self.template {
@@ -537,6 +573,9 @@ impl Session {
     // ------------------------------------------------------------------ signals
 
     fn look_at_signals(&mut self) {
+        if self.stop.is_set() {
+            self.interrupts.take_note_of_one();
+        }
         if let Some(signal) = self.interrupts.terminated() {
             self.processes.supervisor.shutdown_all(Duration::ZERO);
             self.exit = Some(128u8.saturating_add(u8::try_from(signal).unwrap_or(0)));

@@ -4,8 +4,8 @@ use rpytest_ipc::collection::{
     Collection, Deselected, FileItems, Fixture, Hook, Surroundings, Touch, TouchKind, Touched,
 };
 use rpytest_ipc::{
-    Address, Assignment, Event, InventoryItem, Outcome, PROTOCOL, PhaseSeconds, Role, Settled,
-    ToPython, ToRust, WorkerIdentity,
+    Address, Assignment, Event, Focus, InventoryItem, Outcome, PROTOCOL, PhaseSeconds, Role,
+    Settled, ToPython, ToRust, WorkerIdentity,
 };
 use serde_bytes::ByteBuf;
 
@@ -80,6 +80,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 argv: vec![bytes("-n"), bytes("4"), bytes(*b"tests/\xff"), bytes("")],
                 worker: None,
                 settled: Vec::new(),
+                focus: None,
             },
         ),
         (
@@ -100,6 +101,20 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                         crash: Some("SIGSEGV\n  File \"test_a.py\", line 3".to_owned()),
                     },
                 ],
+                focus: None,
+            },
+        ),
+        (
+            "start-focused",
+            ToPython::Start {
+                role: Role::Controller,
+                argv: Vec::new(),
+                worker: None,
+                settled: Vec::new(),
+                focus: Some(Focus {
+                    only: Some(vec![bytes(*b"/src/test_\xff.py")]),
+                    first: vec!["test_a.py::test_b".to_owned()],
+                }),
             },
         ),
         (
@@ -113,6 +128,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                     testrunuid: "2f0c9b".to_owned(),
                 }),
                 settled: Vec::new(),
+                focus: None,
             },
         ),
         (
@@ -126,6 +142,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                     testrunuid: "2f0c9b".to_owned(),
                 }),
                 settled: Vec::new(),
+                focus: None,
             },
         ),
         ("host", ToPython::Host {}),
@@ -137,6 +154,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 argv: vec![bytes("-q")],
                 worker: None,
                 settled: Vec::new(),
+                focus: None,
             },
         ),
         (
@@ -338,6 +356,12 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 refusals: vec!["a thread was started".to_owned()],
                 seen: Vec::new(),
                 listed: Vec::new(),
+            },
+        ),
+        (
+            "opened",
+            ToRust::Opened {
+                opened: vec![(bytes("/src/test_a.py"), vec![bytes("/src/a.json")])],
             },
         ),
         (

@@ -19,6 +19,7 @@ import pytest
 from . import afterfork, pytest_compat
 from .dialect import Dialect
 from .distributed import Distributed, EarlyStart
+from .focus import Focus, Opened
 from .in_process import InProcess
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 def run(process: Process, start: dict[str, Any]) -> NoReturn:
     process.channel.read_ahead()
     controller = Controller(process, start["settled"])
+    plugins: list[Any] = [Dialect(), controller]
+    if start["focus"] is not None:
+        plugins.append(controller.focused(start["focus"]))
     try:
-        code = pytest_compat.run_console([Dialect(), controller])
+        code = pytest_compat.run_console(plugins)
     except SystemExit as error:  # a plugin's, or a conftest's
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         process.channel.send({"type": "session_over", "exit": code})
@@ -63,6 +67,14 @@ class Controller:
             # Nothing of the user's ran here but configuration and reporting.
             afterfork.exit_quickly(code)
         sys.exit(code)
+
+    def focused(self, wish: dict[str, Any], opened: Opened | None = None) -> Focus:
+        """The plugin by which this session runs a part of what its arguments name."""
+
+        def recorder() -> Any:
+            return getattr(self._plugin, "recorder", None)
+
+        return Focus(wish, lambda: self.process.channel, recorder, opened)
 
     def adopt(self, process: Process, settled: list[dict[str, Any]]) -> None:
         """In a fork of a session without workers: go on with a process's own channel."""

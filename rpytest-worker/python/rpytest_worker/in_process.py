@@ -38,13 +38,13 @@ class InProcess:
         self._to_replay: list[pytest.Item] = []
         self._keys: dict[int, inventory.Key] = {}
         self._tasks: dict[int, int] = {}
-        self._recorder = Recorder(process.channel, config)
-        self._loop = Loop(self, self._recorder)
+        self.recorder = Recorder(process.channel, config)
+        self._loop = Loop(self, self.recorder)
 
     def adopt(self, process: Process, settled: list[dict[str, Any]]) -> None:
         """In a fork: tell the one that this process belongs to, and take over what it has settled."""
         self._process = process
-        self._recorder.channel = process.channel
+        self.recorder.channel = process.channel
         self._settle(settled)
         self._draw_curtain()
         afterfork.watch_crashes(process.crash_fd)
@@ -61,7 +61,7 @@ class InProcess:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        config.pluginmanager.register(self._recorder, "rpytest-recorder")
+        config.pluginmanager.register(self.recorder, "rpytest-recorder")
         config.pluginmanager.register(self._loop, "rpytest-loop")
         self._draw_curtain()
         afterfork.watch_crashes(self._process.crash_fd)
@@ -84,7 +84,7 @@ class InProcess:
             raise
         finally:
             self._raise_curtain()
-            self._recorder.flush()
+            self.recorder.flush()
             self._process.channel.send(self._loop.tally.message())
         if pytest_compat.others_listen(self._config.hook.pytest_runtestloop):
             self._stop_run("a plugin has its own loop")
@@ -97,7 +97,7 @@ class InProcess:
         if task is None:
             return (yield)
         self._loop.refused()
-        recorder = self._recorder
+        recorder = self.recorder
         recorder.begin(item, task)
         try:
             result = yield
@@ -111,7 +111,7 @@ class InProcess:
     def pytest_warning_recorded(
         self, warning_message: Any, when: Any, nodeid: str, location: Any
     ) -> None:
-        self._recorder.warned(
+        self.recorder.warned(
             {
                 "warning_message": warning_message,
                 "when": when,

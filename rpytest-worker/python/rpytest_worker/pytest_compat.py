@@ -11,11 +11,13 @@ import io
 import os
 import sys
 import tempfile
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import _pytest.cacheprovider
 import _pytest.config
+import _pytest.fixtures
 import _pytest.junitxml
 import _pytest.terminal
 import _pytest.timing
@@ -352,6 +354,22 @@ def adopt_passed_collectors(config: pytest.Config, passed: dict[str, list[str]])
 def failed_collectors(config: pytest.Config) -> set[str]:
     plugin = last_failed(config)
     return set() if plugin is None else {str(key) for key in plugin.lastfailed}
+
+
+def fixtures_of(item: pytest.Item) -> list[Any]:
+    """The definitions of all fixtures that an item uses."""
+    info = getattr(item, "_fixtureinfo", None)
+    if info is None:
+        return []
+    return [fixture for every in info.name2fixturedefs.values() for fixture in every]
+
+
+_EXECUTE = _pytest.fixtures.FixtureDef.execute.__code__
+
+
+def fixture_being_set_up(frame: types.FrameType) -> Any:
+    """The definition of a fixture whose setup this frame is; else `None`."""
+    return frame.f_locals.get("self") if frame.f_code is _EXECUTE else None
 
 
 def cache_dir(config: pytest.Config) -> str | None:

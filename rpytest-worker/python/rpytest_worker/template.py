@@ -27,6 +27,7 @@ from . import (
     sharing,
 )
 from .dialect import Dialect
+from .focus import Focus
 from .recorder import Recorder
 from .runner import Runner
 
@@ -42,8 +43,12 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(identity["count"])
     plugin = Template(process, start)
     code = 0
+    plugins: list[Any] = [Dialect(), plugin]
+    if start["focus"] is not None:
+        wish = start["focus"]
+        plugins.append(Focus(wish, lambda: plugin.channel, lambda: plugin.recorder))
     try:
-        config = pytest_compat.prepare_config(sys.argv[1:], [Dialect(), plugin])
+        config = pytest_compat.prepare_config(sys.argv[1:], plugins)
         try:
             plugin.become_worker(config)
             plugin.mute_warnings()

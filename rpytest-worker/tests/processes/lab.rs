@@ -94,6 +94,7 @@ impl Lab {
             argv,
             worker: None,
             settled: Vec::new(),
+            focus: None,
         };
         self.send(id, &start);
     }
