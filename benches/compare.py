@@ -111,6 +111,7 @@ def main() -> None:
                        PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}")
     # With it pytest compiles and rewrites every file in every run, and looks slower than it is.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["RPYTEST_NO_DAEMON"] = "1"  # each run from the start
     rpytest, pytest = str(options.rpytest.resolve()), str(binaries / "pytest")
 
     for name in options.suite or SUITES:

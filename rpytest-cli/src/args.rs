@@ -4,7 +4,8 @@
 //! user's plugins and `addopts`. Options of ours that a session needs are registered with it.
 
 use std::ffi::{OsStr, OsString};
-use std::time::Duration;
+
+use crate::settings::size;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +23,10 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DaemonCommand {
-    /// Be one, in the foreground, until nobody has borrowed for so long; `None`: for ever.
-    Serve(Option<Duration>),
+    /// Be one, in the foreground. What is not given here the project's settings have.
+    Serve(Limits),
+    /// Be one in the background, for a run that is over and says on standard input what it was.
+    ServeOn,
     /// Show what it keeps.
     Status {
         /// `--json`.
@@ -31,6 +34,15 @@ pub enum DaemonCommand {
     },
     /// End it.
     Stop,
+}
+
+/// What a daemon may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Seconds without being asked for anything; 0 is never.
+    pub idle_timeout: Option<u64>,
+    /// Bytes, with all that it keeps.
+    pub memory: Option<u64>,
 }
 
 /// The arguments of a session.
@@ -231,15 +243,16 @@ impl Command {
     }
 }
 
-/// How long a daemon is there without being asked for anything.
-const IDLE: Duration = Duration::from_secs(3600);
+/// How a run starts a daemon for the next one.
+pub(crate) const SERVE_ON: &str = "--daemon-for-the-next-run";
 
 /// The command of a daemon, if there is one before `--`. It stands alone.
 fn daemon_command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, UsageError> {
     const IDLE_TIMEOUT: &str = "--daemon-idle-timeout";
+    const MEMORY: &str = "--daemon-memory";
     let mut command = None;
     let mut others = Vec::new();
-    let (mut json, mut idle) = (false, None);
+    let (mut json, mut idle, mut memory) = (false, None, None);
     let words = arguments.iter().map(|word| word.to_string_lossy());
     let mut words = words.take_while(|word| word != "--");
     while let Some(word) = words.next() {
@@ -251,10 +264,16 @@ fn daemon_command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, Usage
             "--daemon" => command = Some("--daemon"),
             "--daemon-status" => command = Some("--daemon-status"),
             "--daemon-stop" => command = Some("--daemon-stop"),
+            SERVE_ON => command = Some(SERVE_ON),
             "--json" => json = true,
-            IDLE_TIMEOUT => {
+            IDLE_TIMEOUT | MEMORY => {
                 let value = value.or_else(|| words.next().map(|word| word.into_owned()));
-                idle = Some(value.unwrap_or_default());
+                let place = if name == MEMORY {
+                    &mut memory
+                } else {
+                    &mut idle
+                };
+                *place = Some(value.unwrap_or_default());
             }
             _ => others.push(word.into_owned()),
         }
@@ -267,8 +286,14 @@ fn daemon_command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, Usage
     if json && command != Some("--daemon-status") {
         return Err(alone("--json", "--daemon-status"));
     }
-    if idle.is_some() && command != Some("--daemon") {
-        return Err(alone(IDLE_TIMEOUT, "--daemon"));
+    for (option, value) in [(IDLE_TIMEOUT, &idle), (MEMORY, &memory)] {
+        if value.is_some() && command != Some("--daemon") {
+            return Err(UsageError::Alone {
+                option,
+                needs: "--daemon",
+                remedy: "; for a daemon that a run starts, [tool.rpytest] has it",
+            });
+        }
     }
     let Some(command) = command else {
         return Ok(None);
@@ -277,21 +302,22 @@ fn daemon_command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, Usage
         let arguments = others.join(" ");
         return Err(UsageError::Arguments { command, arguments });
     }
-    let idle = match idle {
-        None => Some(IDLE),
-        Some(text) => match text.parse::<u64>() {
-            Ok(0) => None,
-            Ok(seconds) => Some(Duration::from_secs(seconds)),
-            Err(_) => {
-                return Err(UsageError::Value {
-                    option: IDLE_TIMEOUT,
-                    problem: format!("{text:?} is no number of seconds; 0 is never"),
-                });
-            }
-        },
+    let wrong = |option, problem| UsageError::Value { option, problem };
+    let idle_timeout = idle.map(|text| {
+        let problem = || format!("{text:?} is no number of seconds; 0 is never");
+        text.parse().map_err(|_| wrong(IDLE_TIMEOUT, problem()))
+    });
+    let memory = memory.map(|text| {
+        let problem = || format!("{text:?} is no size; 512M and 2G are");
+        size(&text).ok_or_else(|| wrong(MEMORY, problem()))
+    });
+    let limits = Limits {
+        idle_timeout: idle_timeout.transpose()?,
+        memory: memory.transpose()?,
     };
     Ok(Some(match command {
-        "--daemon" => DaemonCommand::Serve(idle),
+        "--daemon" => DaemonCommand::Serve(limits),
+        SERVE_ON => DaemonCommand::ServeOn,
         "--daemon-status" => DaemonCommand::Status { json },
         _ => DaemonCommand::Stop,
     }))

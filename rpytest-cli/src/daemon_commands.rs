@@ -12,7 +12,8 @@ use crate::exit;
 /// Runs the command, and returns its exit code.
 pub(crate) fn run(command: &DaemonCommand) -> u8 {
     let result = match command {
-        DaemonCommand::Serve(idle) => daemon::serve(*idle).map(|()| true),
+        DaemonCommand::Serve(limits) => daemon::serve(*limits).map(|()| true),
+        DaemonCommand::ServeOn => daemon::serve_on().map(|()| true),
         DaemonCommand::Status { json } => status(*json),
         DaemonCommand::Stop => stop(),
     };

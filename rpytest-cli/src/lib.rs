@@ -10,15 +10,18 @@ mod daemon;
 #[cfg_attr(not(unix), path = "no_daemon.rs")]
 mod daemon_commands;
 mod history;
+#[cfg(unix)]
+mod inherited;
 mod ledger;
 mod native;
 mod session;
+mod settings;
 mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use args::{Command, DaemonCommand, UsageError};
+pub use args::{Command, DaemonCommand, Limits, UsageError};
 pub use history::{HISTORY_FILE, HistoryError};
 
 /// pytest's exit codes, and what each means here.
@@ -35,6 +38,8 @@ pub mod exit {
 
 /// Runs the command with these arguments (without the program's name) and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    #[cfg(unix)]
+    inherited::look();
     log_to_stderr();
     let command = match Command::parse(arguments) {
         Ok(command) => command,

@@ -179,6 +179,9 @@ pub enum ToPython {
         environment: Vec<(ByteBuf, ByteBuf)>,
         /// Its file mode creation mask.
         umask: u32,
+        /// The numbers at which it has other descriptors, which come after those of above.
+        #[serde(default)]
+        inherited: Vec<u32>,
         /// Whether it ends when the process ends that forked it.
         tied: bool,
     },

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use rpytest_collect::Collector;
@@ -14,7 +15,12 @@ use rustix::process::{Resource, getpriority_process, getrlimit, umask};
 use serde_bytes::ByteBuf;
 
 use super::place::Place;
-use super::wire::{Answer, Borrower, Request, Stage, Status, Wish, bytes, program, receive, send};
+use super::stage::Shape;
+use super::wire::{
+    Answer, Borrower, For, Request, Stage, Status, Wish, bytes, program, receive, send,
+};
+use crate::args::SERVE_ON;
+use crate::inherited;
 
 /// How long a daemon may take. It has to start an interpreter at most.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,18 +37,32 @@ pub(crate) struct Loan {
     _connection: UnixStream,
 }
 
-/// Borrows a host for a run with these arguments; else, why there is none.
+/// Why there is no loan.
+pub(crate) struct Denied {
+    pub(crate) reason: String,
+    /// Whether there is no daemon, or soon will be none: one can be started.
+    pub(crate) nobody: bool,
+}
+
+impl Denied {
+    fn by(reason: String) -> Self {
+        let nobody = false;
+        Self { reason, nobody }
+    }
+}
+
+/// Borrows a host for a run with these arguments.
 pub(crate) fn borrow(
     supervisor: &Supervisor,
     interpreter: &Interpreter,
     arguments: &[OsString],
-) -> Result<Loan, String> {
+) -> Result<Loan, Denied> {
     let connection = connect(interpreter.path())?;
-    let text = |error: io::Error| format!("the daemon did not answer: {error}");
+    let text = |error: io::Error| Denied::by(format!("the daemon did not answer: {error}"));
     let wish = Wish::Host(Box::new(borrower(interpreter, arguments).map_err(text)?));
     let (host, own) = supervisor
         .adopt(true)
-        .map_err(|error| format!("the daemon was not asked: {error}"))?;
+        .map_err(|error| Denied::by(format!("the daemon was not asked: {error}")))?;
     let standard = [
         std::io::stdin().as_fd().try_clone_to_owned(),
         std::io::stdout().as_fd().try_clone_to_owned(),
@@ -50,7 +70,11 @@ pub(crate) fn borrow(
     ];
     let standard: io::Result<Vec<OwnedFd>> = standard.into_iter().collect();
     let standard = standard.map_err(text)?;
-    let descriptors: Vec<BorrowedFd<'_>> = own.iter().chain(&standard).map(AsFd::as_fd).collect();
+    let owned = own.iter().chain(&standard).map(AsFd::as_fd);
+    let mut descriptors: Vec<BorrowedFd<'_>> = owned.collect();
+    for fd in inherited::others() {
+        descriptors.push(fd);
+    }
     match ask(&connection, wish, &descriptors).map_err(text)? {
         Answer::Lent {
             stage,
@@ -63,10 +87,40 @@ pub(crate) fn borrow(
             reasons,
             _connection: connection,
         }),
-        Answer::Refused(reason) => Err(reason),
-        Answer::OtherProgram => Err("the daemon was of another version, and ends".to_owned()),
-        answer => Err(format!("the daemon gave another answer: {answer:?}")),
+        Answer::Refused(reason) => Err(Denied::by(reason)),
+        Answer::OtherProgram => Err(Denied {
+            reason: "the daemon was of another version, and ends".to_owned(),
+            nobody: true,
+        }),
+        answer => Err(Denied::by(format!(
+            "the daemon gave another answer: {answer:?}"
+        ))),
     }
+}
+
+/// Starts a daemon for the next run, which shall find what this one would have needed.
+pub(crate) fn start_for(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<()> {
+    let standard = [
+        io::stdin().as_fd(),
+        io::stdout().as_fd(),
+        io::stderr().as_fd(),
+    ]
+    .map(|fd| fd.try_clone_to_owned());
+    let standard: Vec<OwnedFd> = standard.into_iter().collect::<io::Result<_>>()?;
+    let whom = For {
+        borrower: borrower(interpreter, arguments)?,
+        shape: Shape::of(&standard)?,
+    };
+    let (own, its) = UnixStream::pair()?;
+    let mut daemon = std::process::Command::new(std::env::current_exe()?);
+    daemon.arg(SERVE_ON).stdin(OwnedFd::from(its));
+    daemon.stdout(Stdio::null()).stderr(Stdio::null());
+    // It goes on when this process has ended; nobody waits for it.
+    inherited::withheld(|| daemon.spawn())?;
+    let wish = Wish::Prepare(Box::new(whom));
+    let program = program();
+    own.set_write_timeout(Some(PATIENCE))?;
+    send(&own, &Request { program, wish }, &[])
 }
 
 /// What the daemon of this directory keeps. None where there is none.
@@ -92,20 +146,26 @@ pub(crate) fn stop(interpreter: &Interpreter) -> io::Result<bool> {
 }
 
 /// The root directory of the project that this process is in.
-pub(super) fn root() -> io::Result<PathBuf> {
+fn root() -> io::Result<PathBuf> {
     let directory = std::env::current_dir()?;
     let settings = Collector::new(&directory).settings();
     Ok(settings.map_or(directory, |settings| settings.rootdir))
 }
 
-fn connect(interpreter: &Path) -> Result<UnixStream, String> {
-    let none = |_| "no daemon runs".to_owned();
+fn connect(interpreter: &Path) -> Result<UnixStream, Denied> {
+    let none = |_| Denied {
+        reason: "no daemon runs".to_owned(),
+        nobody: true,
+    };
     let place = Place::new(&root().map_err(none)?, interpreter);
     let socket = place.socket();
     let found = std::fs::symlink_metadata(&socket).map_err(none)?;
-    place.check().map_err(|error| error.to_string())?;
+    place
+        .check()
+        .map_err(|error| Denied::by(error.to_string()))?;
     if found.uid() != rustix::process::getuid().as_raw() {
-        return Err("the daemon's socket belongs to somebody else".to_owned());
+        let reason = "the daemon's socket belongs to somebody else".to_owned();
+        return Err(Denied::by(reason));
     }
     let connection = UnixStream::connect(&socket).map_err(none)?;
     let bounded = connection
@@ -143,6 +203,7 @@ fn borrower(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<Bor
         cwd: bytes(std::env::current_dir()?.into_os_string()),
         environment,
         umask: mask,
+        inherited: inherited::numbers().collect(),
         limits: limits(),
     })
 }

@@ -1,6 +1,7 @@
 //! A warm interpreter, and the sessions that were grown from it.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
@@ -12,9 +13,9 @@ use rpytest_ipc::{Role, ToPython};
 use rpytest_worker::{Interpreter, Options, ProcessId, PythonFiles, Supervisor, SupervisorEvent};
 use serde_bytes::ByteBuf;
 
-use super::stage::{Shape, Stage};
+use super::stage::Stage;
 use super::stamps::Stamps;
-use super::wire::{self, Borrower, Snapshot};
+use super::wire::{self, Borrower, For, Snapshot};
 
 /// Sessions that are kept of one interpreter.
 const SESSIONS: usize = 4;
@@ -75,13 +76,6 @@ impl Key {
             cwd: relative.then(|| borrower.cwd.clone()),
         }
     }
-}
-
-/// Whom a session can be lent to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct For {
-    pub(super) borrower: Borrower,
-    pub(super) shape: Shape,
 }
 
 /// A warm interpreter.
@@ -214,6 +208,10 @@ impl Keep {
         let stage = Stage::new(whom.shape.clone())?;
         let (process, mut descriptors) = self.supervisor.adopt(false).map_err(io::Error::other)?;
         descriptors.extend(stage.descriptors()?);
+        // Nothing else is to have the numbers of those that a borrower brings.
+        for _ in &whom.borrower.inherited {
+            descriptors.push(File::open("/dev/null")?.into());
+        }
         self.lend(self.host, process.0, &whom.borrower, descriptors, true)?;
         let start = ToPython::Start {
             role: Role::Resident,
@@ -249,6 +247,7 @@ impl Keep {
             cwd: borrower.cwd.clone(),
             environment: borrower.environment.clone(),
             umask: borrower.umask,
+            inherited: borrower.inherited.clone(),
             tied,
         };
         self.supervisor
@@ -301,13 +300,54 @@ impl Keep {
         }
     }
 
+    /// What its processes take, shared pages put down to each in part.
+    pub(super) fn memory(&self) -> u64 {
+        let of_sessions = self.sessions.iter().filter_map(Session::process);
+        let processes = of_sessions.chain([self.host]);
+        let pids = processes.filter_map(|process| self.supervisor.pid(process));
+        pids.filter_map(proportional_memory).sum()
+    }
+
+    /// When something of it was used, that was not for the longest time.
+    pub(super) fn last_used(&self) -> Instant {
+        let of_sessions = self.sessions.iter().filter(|one| one.process().is_some());
+        let oldest = of_sessions.map(|session| session.used).min();
+        oldest.unwrap_or(self.used)
+    }
+
+    /// Gives up the session that was not used for the longest time, until its files change. False if there
+    /// is none.
+    pub(super) fn drop_oldest(&mut self, reason: &str) -> bool {
+        let kept = self
+            .sessions
+            .iter_mut()
+            .filter(|one| one.process().is_some());
+        let Some(session) = kept.min_by_key(|session| session.used) else {
+            return false;
+        };
+        let reasons = vec![reason.to_owned()];
+        let stamps = None;
+        let before = std::mem::replace(&mut session.state, State::Refused { reasons, stamps });
+        let process = match before {
+            State::Growing { process, .. } => process,
+            State::Grown {
+                process, stamps, ..
+            } => {
+                let reasons = vec![reason.to_owned()];
+                let stamps = Some(stamps);
+                session.state = State::Refused { reasons, stamps };
+                process
+            }
+            State::Refused { .. } => return false,
+        };
+        self.supervisor.kill(process, rpytest_worker::Signal::Kill);
+        true
+    }
+
     /// A process of this interpreter's has ended. True if it was the interpreter itself.
     pub(super) fn ended(&mut self, process: ProcessId) -> bool {
-        let of = |session: &Session| match &session.state {
-            State::Growing { process, .. } | State::Grown { process, .. } => Some(*process),
-            State::Refused { .. } => None,
-        };
-        self.sessions.retain(|session| of(session) != Some(process));
+        self.sessions
+            .retain(|session| session.process() != Some(process));
         process == self.host
     }
 
@@ -380,6 +420,13 @@ impl Keep {
 }
 
 impl Session {
+    fn process(&self) -> Option<ProcessId> {
+        match &self.state {
+            State::Growing { process, .. } | State::Grown { process, .. } => Some(*process),
+            State::Refused { .. } => None,
+        }
+    }
+
     fn stale(&mut self) -> Option<String> {
         let stamps = match &mut self.state {
             State::Growing { .. } => None,
@@ -407,6 +454,16 @@ pub(super) fn memory(pid: u32) -> Option<u64> {
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// The same, with what others have as well put down to each of them in part.
+fn proportional_memory(pid: u32) -> Option<u64> {
+    let Ok(rollup) = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else {
+        return memory(pid);
+    };
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }

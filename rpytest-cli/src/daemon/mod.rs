@@ -18,6 +18,6 @@ mod stage;
 mod stamps;
 mod wire;
 
-pub(crate) use client::{Loan, borrow, status, stop};
-pub(crate) use server::serve;
+pub(crate) use client::{Denied, Loan, borrow, start_for, status, stop};
+pub(crate) use server::{serve, serve_on};
 pub(crate) use wire::{Snapshot, Stage, Status};

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -12,19 +13,26 @@ use rpytest_ipc::ToRust;
 use rpytest_worker::interpreter::ThisProcess;
 use rpytest_worker::{EventKind, Interpreter, PythonFiles, SupervisorEvent};
 
-use super::client::{limits, root};
-use super::keep::{For, Keep, Key, State, memory, tell};
+use super::client::limits;
+use super::keep::{Keep, Key, State, memory, tell};
 use super::place::Place;
 use super::stage::Shape;
 use super::wire::{
-    Answer, Borrower, DESCRIPTORS, Request, Stage, Status, Wish, program, receive, send,
+    Answer, Borrower, DESCRIPTORS, For, Request, Stage, Status, Wish, program, receive, send,
 };
+use crate::args::Limits;
+use crate::inherited;
+use crate::settings::{Settings, idle};
 use crate::signals::Signals;
 
 /// How often it is looked whether files have changed.
 const TICK: Duration = Duration::from_millis(500);
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a daemon is there without being asked for anything, in seconds.
+const IDLE: u64 = 3600;
+/// How often it is looked how much memory is taken.
+const WEIGHED: Duration = Duration::from_secs(5);
 /// Interpreters that are kept.
 const KEEPS: usize = 4;
 /// Numbers of processes that are lent, which are none of a supervisor's own.
@@ -52,6 +60,10 @@ struct Daemon {
     running: usize,
     used: Instant,
     last_dropped: Option<String>,
+    /// The project's. Without it there is nothing to serve.
+    root: PathBuf,
+    idle: Option<Duration>,
+    memory: Option<u64>,
 }
 
 struct Waiting {
@@ -62,15 +74,38 @@ struct Waiting {
     reasons: Vec<String>,
 }
 
-/// Serves until nobody has borrowed for so long (`None`: for ever), or until it is told to end.
-pub(crate) fn serve(idle: Option<Duration>) -> Result<(), Box<dyn std::error::Error>> {
+/// Serves in the foreground until nobody has borrowed for too long, or until it is told to end.
+pub(crate) fn serve(limits: Limits) -> Result<(), Box<dyn std::error::Error>> {
+    serve_first(limits, None)
+}
+
+/// Serves in the background, beginning with what is asked for on standard input.
+pub(crate) fn serve_on() -> Result<(), Box<dyn std::error::Error>> {
+    let first = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    first.set_read_timeout(Some(PATIENCE))?;
+    let (request, _) = receive(&first)?;
+    let nothing = File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    // No terminal is to take it along when it is closed.
+    rustix::process::setsid()?;
+    serve_first(Limits::default(), Some(request))
+}
+
+fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std::error::Error>> {
+    inherited::withhold()?;
     let signals = Signals::install()?;
     let directory = std::env::current_dir()?;
     let interpreter = Interpreter::find(&directory, &ThisProcess)?;
-    let place = Place::new(&root()?, interpreter.path());
+    let (settings, root) = Settings::of_the_project()?;
+    let place = Place::new(&root, interpreter.path());
     place.prepare()?;
     let lock = File::create(place.lock())?;
-    if lock.try_lock().is_err() {
+    let patience = match first {
+        // One of another version may be about to end.
+        Some(_) => PATIENCE,
+        None => Duration::ZERO,
+    };
+    if !locked(&lock, patience) {
         return Err("a daemon for this project and interpreter runs already".into());
     }
     let socket = place.socket();
@@ -96,14 +131,52 @@ pub(crate) fn serve(idle: Option<Duration>) -> Result<(), Box<dyn std::error::Er
         running: 0,
         used: Instant::now(),
         last_dropped: None,
+        root,
+        idle: idle(
+            limits
+                .idle_timeout
+                .or(settings.daemon_idle_timeout)
+                .unwrap_or(IDLE),
+        ),
+        memory: limits.memory.or(settings.daemon_memory).or_else(a_quarter),
     };
-    let last = daemon.run(&receiver, &signals, idle);
+    if let Some(request) = first
+        && request.program == program()
+        && let Wish::Prepare(whom) = request.wish
+    {
+        daemon.prepare(&whom);
+    }
+    let last = daemon.run(&receiver, &signals);
     // Nobody shall find it who is not answered.
     let removed = std::fs::remove_file(&socket);
     daemon.keeps.clear();
     drop(last);
     drop(lock);
     Ok(removed?)
+}
+
+/// Takes the lock, as soon as it is free.
+fn locked(lock: &File, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        if lock.try_lock().is_ok() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A quarter of the machine's memory, where it tells.
+fn a_quarter() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024 / 4)
 }
 
 /// Reads what each client wants, apart from the loop, which nobody shall hold up.
@@ -152,13 +225,9 @@ fn is_own(_: &UnixStream) -> io::Result<bool> {
 
 impl Daemon {
     /// Returns the client that asked for the end, if one did, which is told by the end of its connection.
-    fn run(
-        &mut self,
-        inputs: &Receiver<Input>,
-        signals: &Signals,
-        idle: Option<Duration>,
-    ) -> Option<UnixStream> {
+    fn run(&mut self, inputs: &Receiver<Input>, signals: &Signals) -> Option<UnixStream> {
         let mut looked = Instant::now();
+        let mut weighed = Instant::now();
         loop {
             match inputs.recv_timeout(TICK) {
                 Ok(Input::Client(client, request, descriptors)) => {
@@ -177,14 +246,21 @@ impl Daemon {
             }
             if looked.elapsed() >= TICK {
                 looked = Instant::now();
+                if !self.root.exists() {
+                    return None;
+                }
                 for keep in &mut self.keeps {
                     if let Err(error) = keep.refresh() {
                         tracing::error!(%error, "a session cannot be grown");
                     }
                 }
             }
+            if weighed.elapsed() >= WEIGHED {
+                weighed = Instant::now();
+                self.keep_within_memory();
+            }
             let is_idle = self.running == 0 && self.waiting.is_empty();
-            if is_idle && idle.is_some_and(|idle| self.used.elapsed() >= idle) {
+            if is_idle && self.idle.is_some_and(|idle| self.used.elapsed() >= idle) {
                 return None;
             }
         }
@@ -208,6 +284,7 @@ impl Daemon {
                 return Some(client);
             }
             Wish::Status => say(&Answer::Status(self.status())),
+            Wish::Prepare(_) => say(&Answer::Refused("a run is over already".to_owned())),
             Wish::Host(_) if request.program != program() => {
                 say(&Answer::OtherProgram);
                 return Some(client);
@@ -221,13 +298,46 @@ impl Daemon {
         None
     }
 
+    /// Gets ready for a run like one that is over.
+    fn prepare(&mut self, whom: &For) {
+        let grown = self.keep(&whom.borrower).and_then(|at| {
+            let grown = self.keeps[at].grow(whom);
+            grown.map_err(|error| error.to_string())
+        });
+        if let Err(error) = grown {
+            tracing::error!(%error, "nothing is prepared");
+        }
+    }
+
+    /// Drops what was not used for the longest time until the rest fits.
+    fn keep_within_memory(&mut self) {
+        let Some(limit) = self.memory else { return };
+        loop {
+            let own = memory(std::process::id()).unwrap_or_default();
+            let kept: u64 = self.keeps.iter().map(Keep::memory).sum();
+            if own + kept <= limit {
+                return;
+            }
+            let oldest = self.keeps.iter_mut().min_by_key(|keep| keep.last_used());
+            let Some(oldest) = oldest else { return };
+            let reason = format!("all together took more than {} MiB", limit >> 20);
+            self.last_dropped = Some(reason.clone());
+            if oldest.drop_oldest(&reason) {
+                continue;
+            }
+            let number = oldest.number;
+            self.keeps.retain(|keep| keep.number != number);
+            self.failed(number, None, &reason);
+        }
+    }
+
     fn lend(
         &mut self,
         client: &UnixStream,
         borrower: Borrower,
         descriptors: Vec<OwnedFd>,
     ) -> Result<(), String> {
-        if descriptors.len() != DESCRIPTORS {
+        if descriptors.len() != DESCRIPTORS + borrower.inherited.len() {
             return Err("the client sent no descriptors".to_owned());
         }
         if borrower.limits != limits() {
@@ -235,7 +345,7 @@ impl Daemon {
         }
         let text = |error: io::Error| format!("the daemon failed: {error}");
         let client = client.try_clone().map_err(text)?;
-        let shape = Shape::of(&descriptors[DESCRIPTORS - 3..]).map_err(text)?;
+        let shape = Shape::of(&descriptors[DESCRIPTORS - 3..DESCRIPTORS]).map_err(text)?;
         let at = self.keep(&borrower)?;
         let child = self.next_lent;
         self.next_lent = child.checked_add(1).unwrap_or(FIRST_LENT);

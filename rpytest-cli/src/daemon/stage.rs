@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{OFlags, fstat};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
+use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 /// What no session writes, to know the end of what one has written to a terminal by.
@@ -21,7 +22,7 @@ const MARK: &[u8] = b"\0rpytest: that was all\0";
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a session can tell its standard descriptors apart by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Shape {
     /// For each of the three: the first of them that is the same file.
     same: [usize; 3],
@@ -30,7 +31,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) fn of(standard: &[OwnedFd]) -> io::Result<Self> {
+    pub(super) fn of(standard: &[impl AsFd]) -> io::Result<Self> {
         let mut identities = Vec::new();
         let mut sizes = [None; 3];
         for (at, fd) in standard.iter().take(3).enumerate() {

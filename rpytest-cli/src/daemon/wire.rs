@@ -19,10 +19,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use super::stage::Shape;
+
 /// More than any environment has, and a bound on what a stranger can make us read.
 const LARGEST: u32 = 64 << 20;
-/// The process's own three, and the three standard ones.
+/// The process's own three, and the three standard ones. Those that were inherited come after them.
 pub(super) const DESCRIPTORS: usize = 6;
+/// What travels with one message.
+const MOST_DESCRIPTORS: usize = 64;
 
 /// What a client asks.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,6 +39,8 @@ pub(super) struct Request {
 pub(super) enum Wish {
     /// A host, for a run with these arguments. Its descriptors come with it.
     Host(Box<Borrower>),
+    /// From the run that has started the daemon: to be ready for the next one like it.
+    Prepare(Box<For>),
     Status,
     Stop,
 }
@@ -47,8 +53,17 @@ pub(super) struct Borrower {
     pub(super) cwd: ByteBuf,
     pub(super) environment: Vec<(ByteBuf, ByteBuf)>,
     pub(super) umask: u32,
+    /// The numbers of other descriptors that it has inherited.
+    pub(super) inherited: Vec<u32>,
     /// Resource limits and niceness, which a fork has of the daemon.
     pub(super) limits: Vec<Option<u64>>,
+}
+
+/// Whom a session can be lent to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct For {
+    pub(super) borrower: Borrower,
+    pub(super) shape: Shape,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -130,11 +145,14 @@ pub(super) fn send<M: Serialize>(
     let body = rmp_serde::to_vec_named(message).map_err(io::Error::other)?;
     let length = u32::try_from(body.len()).ok().filter(|n| *n <= LARGEST);
     let length = length.ok_or_else(|| io::Error::other("the message is too large"))?;
+    if descriptors.len() > MOST_DESCRIPTORS {
+        return Err(io::Error::other("there are too many descriptors"));
+    }
     let mut frame = length.to_le_bytes().to_vec();
     frame.extend(body);
     let mut written = 0;
     while written < frame.len() {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if written == 0 && !descriptors.is_empty() {
             control.push(SendAncillaryMessage::ScmRights(descriptors));
@@ -166,7 +184,7 @@ pub(super) fn receive<M: DeserializeOwned>(
     let mut first = [0; 4];
     let mut descriptors = Vec::new();
     let read = {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut into = [IoSliceMut::new(&mut first)];
         let flags = RecvFlags::empty();

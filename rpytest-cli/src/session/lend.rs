@@ -7,7 +7,7 @@ use rpytest_worker::{Interpreter, ProcessId, Supervisor};
 
 use super::Snapshot;
 use crate::args::RunArguments;
-use crate::daemon::{self, Loan, Stage};
+use crate::daemon::{self, Denied, Loan, Stage};
 
 /// Who has lent the host of a run, if somebody has.
 #[derive(Default)]
@@ -15,6 +15,8 @@ pub(super) struct Lender {
     loan: Option<Loan>,
     /// Why nobody has.
     reason: Option<String>,
+    /// Whether there is no daemon where one may be.
+    nobody: bool,
 }
 
 /// Whether a daemon may be asked. Else, why not.
@@ -43,9 +45,12 @@ pub(super) fn borrow(
     match daemon::borrow(supervisor, interpreter, arguments) {
         Ok(loan) => Lender {
             loan: Some(loan),
-            reason: None,
+            ..Lender::default()
         },
-        Err(reason) => Lender::none(reason),
+        Err(Denied { reason, nobody }) => Lender {
+            nobody,
+            ..Lender::none(reason)
+        },
     }
 }
 
@@ -54,6 +59,17 @@ impl Lender {
         Self {
             loan: None,
             reason: Some(reason),
+            ..Self::default()
+        }
+    }
+
+    /// When a run is over: the next one shall find a daemon. None is started for a session that ran no tests.
+    pub(super) fn start_for_the_next(&self, interpreter: &Interpreter, arguments: &[OsString]) {
+        if !self.nobody {
+            return;
+        }
+        if let Err(error) = daemon::start_for(interpreter, arguments) {
+            tracing::error!(%error, "no daemon is started");
         }
     }
 

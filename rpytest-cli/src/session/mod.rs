@@ -37,6 +37,7 @@ use self::solo::Solo;
 use crate::args::RunArguments;
 use crate::exit;
 use crate::history::History;
+use crate::settings::Settings;
 use crate::signals::Signals;
 
 /// How often signals are looked at when nothing else happens.
@@ -88,6 +89,9 @@ impl Ready {
         _focused: bool,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let snapshot = Snapshot::from_environment()?;
+        for warning in Settings::of_the_project()?.0.warnings {
+            eprintln!("rpytest: warning: {warning}");
+        }
         Self::with(|supervisor, interpreter| {
             let lender = match lend::whether(arguments, snapshot) {
                 Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest),
@@ -162,6 +166,11 @@ impl Ready {
         }
         let code = session.until_over(&events);
         session.finish();
+        if session.has_run_to_its_end() {
+            let interpreter = &session.processes.interpreter;
+            self.lender
+                .start_for_the_next(interpreter, &arguments.pytest);
+        }
         Told {
             code,
             results: session.results(),
@@ -356,6 +365,14 @@ impl Session {
         };
         self.processes.send(process, &message);
         process
+    }
+
+    /// Whether tests have run, and nobody has ended it: that it may be typed again.
+    fn has_run_to_its_end(&self) -> bool {
+        !self.results().is_empty()
+            && self.over.is_some()
+            && !self.interrupts.any()
+            && self.interrupts.terminated().is_none()
     }
 
     /// What is known of each item that ended.

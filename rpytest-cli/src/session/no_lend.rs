@@ -28,6 +28,8 @@ impl Lender {
         None
     }
 
+    pub(super) fn start_for_the_next(&self, _: &Interpreter, _: &[OsString]) {}
+
     pub(super) fn show_what_was_written(&self) {}
 
     pub(super) fn notes(&self) -> Vec<String> {

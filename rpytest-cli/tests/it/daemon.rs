@@ -1,5 +1,6 @@
 //! The daemon: a run that borrows from it is the run that there would be without it.
 
+mod beginnings;
 mod changes;
 mod edits;
 mod effects;
@@ -31,6 +32,14 @@ impl<'a> Daemon<'a> {
             project,
             running: Some(running),
         };
+        within("the daemon answers", || daemon.status().is_some());
+        daemon
+    }
+
+    /// The daemon that a run has left.
+    fn that_a_run_started(project: &'a Project) -> Self {
+        let running = None;
+        let daemon = Daemon { project, running };
         within("the daemon answers", || daemon.status().is_some());
         daemon
     }

@@ -167,6 +167,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                     (bytes("WORD"), bytes([0xff, b'='])),
                 ],
                 umask: 0o022,
+                inherited: vec![10, 251],
                 tied: true,
             },
         ),

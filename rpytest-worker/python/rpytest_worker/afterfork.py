@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import faulthandler
+import fcntl
 import functools
 import gc
 import io
@@ -26,12 +27,38 @@ def renew(config: pytest.Config) -> None:
     pytest_compat.renew_capture_files(config)
 
 
-def move_in(lease: dict[str, Any], standard: list[int]) -> None:
+def make_room(fds: list[int], numbers: list[int], closing: set[int]) -> list[int]:
+    """Before a fork: the descriptors for it, none of them at a number that another is to have there.
+
+    What is in `closing` the child closes. Raises `OSError` where something else has such a number.
+    """
+    for number in numbers:
+        if number not in fds and number not in closing and number not in _inherited:
+            try:
+                os.fstat(number)
+            except OSError:
+                continue
+            raise OSError(f"descriptor {number} is in use")
+    moved = []
+    for fd in fds:
+        if fd in numbers:
+            moved.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(numbers) + 1))
+            os.close(fd)
+        else:
+            moved.append(fd)
+    return moved
+
+
+def move_in(lease: dict[str, Any], given: list[int]) -> None:
     """In a fork for somebody else: be where a process would be that they had started."""
     # Signals of a terminal are theirs to pass on.
     os.setsid()
     is_first = not _standard
-    _take_over(standard)
+    _take_over(given[:3])
+    for fd, number in zip(given[3:], lease["inherited"], strict=True):
+        os.dup2(fd, number, inheritable=True)
+        os.close(fd)
+        _inherited.add(number)
     if not is_first:
         # A session that is lent to whom it was grown for: what its own code has set since is to stay.
         return
@@ -52,6 +79,9 @@ def move_in(lease: dict[str, Any], standard: list[int]) -> None:
 # Which files the standard descriptors were given to stand for, since this process or one that it was
 # forked from has moved in somewhere; none before.
 _standard: list[tuple[int, int]] = []
+# The numbers of descriptors besides those that a borrower has inherited. In a session that is grown for
+# one, others stand for them.
+_inherited: set[int] = set()
 
 
 def _take_over(standard: list[int]) -> None:

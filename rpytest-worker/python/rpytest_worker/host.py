@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 # Of a process of ours: its channel, its crash file, its spool. What comes after them with a message is
-# for its standard input, output and error.
+# for its standard input, output and error, and for those that its borrower has inherited besides.
 OWN_DESCRIPTORS = 3
 
 
@@ -68,6 +68,10 @@ class _Signals:
 
     def fileno(self) -> int:
         return self._read
+
+    def descriptors(self) -> set[int]:
+        """What `restore` closes."""
+        return {self._read, self._write}
 
     def drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -140,6 +144,9 @@ def _fork(
     sys.stdout.flush()
     sys.stderr.flush()
     try:
+        if lease is not None:
+            own = {process.channel.fileno(), process.crash_fd, *signals.descriptors()}
+            fds = afterfork.make_room(fds, lease["inherited"], own)
         if threading.active_count() > 1:
             # Of a thread that holds a lock, a fork keeps the lock and loses the thread.
             raise OSError("the interpreter runs threads before anything is imported")

@@ -66,15 +66,18 @@ class Resident:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._watch = sharing.Watch()
+        self._watch.before_effect = self._before_effect
         self._touches = Touches(whole=True)
+        self._config: pytest.Config | None = None
         self.is_lent = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Nothing of the session's own has happened yet: what would, without a run, must not."""
+        self._config = config
         reasons = refusals(config)
         if reasons:
-            self._refuse(reasons, config)
+            self._refuse(reasons)
 
     def before_tests(self, session: pytest.Session) -> None:
         """Returns in each fork, and never in the process that has collected."""
@@ -87,18 +90,18 @@ class Resident:
         if pytest_compat.others_listen(config.hook.pytest_runtestloop):
             reasons.append("a plugin implements pytest_runtestloop")
         if reasons:
-            self._refuse(reasons, config)
+            self._refuse(reasons)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        self._say([], config)
+        self._say([])
         # As for a template: what is there stays, and what is garbage is finalised before.
         gc.collect()
         gc.freeze()
         process = host.serve(self._process)  # returns in each fork
         self._adopt(process, session)
 
-    def _say(self, refusals: list[str], config: pytest.Config) -> None:
-        cache = pytest_compat.cache_dir(config)
+    def _say(self, refusals: list[str]) -> None:
+        cache = None if self._config is None else pytest_compat.cache_dir(self._config)
 
         def encoded(paths: set[str]) -> list[bytes]:
             # What the last runs have left in the cache is read again by each fork.
@@ -117,8 +120,16 @@ class Resident:
             }
         )
 
-    def _refuse(self, reasons: list[str], config: pytest.Config) -> NoReturn:
-        self._say(reasons, config)
+    def _before_effect(self, what: str) -> NoReturn:
+        """What would reach outside of the process must not happen while nobody has asked for a run: it
+        might be in the way of one (a port, a lock)."""
+        self._touches.stop()
+        with self._watch:
+            self._say([what])
+            os._exit(0)
+
+    def _refuse(self, reasons: list[str]) -> NoReturn:
+        self._say(reasons)
         self._process.close()
         # What a module registered at its import for the interpreter's end is owed to it.
         afterfork.exit_quickly(0)

@@ -15,6 +15,7 @@ import stat
 import sys
 import threading
 import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -212,6 +213,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
+        # Called before the first effect, instead of it if it does not return.
+        self.before_effect: Callable[[str], None] = self.note
         self._active = True
         self._own = 0
         self._plain_environ = type(os.environ)
@@ -242,7 +245,7 @@ class Watch:
             return
         what = effect(event, args)
         if what is not None:
-            self.note(what)
+            self.before_effect(what)
 
     def stop(self, config: pytest.Config) -> list[str]:
         """Why this process must not be shared; nothing if it may."""

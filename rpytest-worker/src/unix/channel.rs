@@ -201,7 +201,7 @@ impl Outgoing {
             return Ok(rustix::net::send(&*socket, rest, no_signal())?);
         }
         let fds: Vec<BorrowedFd<'_>> = self.fds.iter().map(AsFd::as_fd).collect();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(6))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -214,6 +214,9 @@ impl Outgoing {
         )?)
     }
 }
+
+/// As many as the Python side expects with one message.
+const MOST_DESCRIPTORS: usize = 64;
 
 /// What an error of reading means for the channel.
 fn judge(error: &Error) -> Reading {

@@ -105,7 +105,8 @@ fn a_daemon_that_was_killed_is_in_nobodys_way() {
         run.stderr.contains("no daemon was used: no daemon runs"),
         "{run}"
     );
-    let next = Daemon::start(&project);
+    // That run has started another.
+    let next = Daemon::that_a_run_started(&project);
     let run = next.run(&["--explain"]);
     assert!(
         run.stderr.contains("the daemon lent an interpreter"),

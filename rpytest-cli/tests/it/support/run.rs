@@ -60,6 +60,14 @@ impl<'a> Command<'a> {
         Command::new(&venv.bin().join("pytest"), venv, project)
     }
 
+    /// A script for the shell, in which `$rpytest` is the command.
+    pub fn shell(venv: &Venv, project: &'a Project, script: &str) -> Command<'a> {
+        let shell = Command::new(Path::new("/bin/sh"), venv, project);
+        shell
+            .env("rpytest", env!("CARGO_BIN_EXE_rpytest"))
+            .args(["-c", script])
+    }
+
     fn new(program: &Path, venv: &Venv, project: &'a Project) -> Command<'a> {
         let mut command = process::Command::new(program);
         let path = env::join_paths([venv.bin(), "/usr/bin".into(), "/bin".into()]);

@@ -1,0 +1,282 @@
+//! What a project says of rpytest itself: `[tool.rpytest]` in `pyproject.toml`, and `RPYTEST_*`.
+//!
+//! pytest's own configuration is pytest's to read. A variable of the environment counts more than the
+//! file, and an option of the command line more than both.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rpytest_collect::Collector;
+use toml::{Table, Value};
+
+/// The settings of a project.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Settings {
+    /// `daemon_idle_timeout`: how long a daemon is there without being asked for anything; 0 is never.
+    pub(crate) daemon_idle_timeout: Option<u64>,
+    /// `daemon_memory`: the bytes that a daemon and what it keeps may take together.
+    pub(crate) daemon_memory: Option<u64>,
+    /// `watch_ignore`: globs, relative to the root directory, of files that are not watched.
+    pub(crate) watch_ignore: Vec<String>,
+    /// What is wrong with them, and does not matter.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("cannot read {}: {source}", .file.display())]
+    Unreadable {
+        file: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{origin}: {key} is {value}; it must be {wanted}")]
+    Value {
+        /// The file and table, or the environment.
+        origin: String,
+        key: String,
+        value: String,
+        wanted: &'static str,
+    },
+    #[error(
+        "{}: [tool.rpytest] {key} is not supported by this version of rpytest; remove it", .file.display()
+    )]
+    NotYet { file: PathBuf, key: String },
+}
+
+const KEYS: [&str; 3] = ["daemon_idle_timeout", "daemon_memory", "watch_ignore"];
+/// Keys that are promised. A setting without an effect would let a run mean something else.
+const NOT_YET: [&str; 8] = [
+    "default_markers",
+    "default_shard_strategy",
+    "enable_fixture_reuse",
+    "fixture_max_age",
+    "isolate",
+    "parallel",
+    "reruns",
+    "timeout",
+];
+/// Names that are less alike than this are no slip of the pen.
+const ALIKE: f64 = 0.7;
+const SECONDS: &str = "a number of seconds, 0 for never";
+const SIZE: &str = "a size, such as 512M or 2G";
+const GLOBS: &str = "a list of glob patterns";
+
+impl Settings {
+    /// Those that hold for a command in the current directory, with its environment. Also returns the
+    /// project's root directory.
+    pub(crate) fn of_the_project() -> Result<(Self, PathBuf), Box<dyn std::error::Error>> {
+        let directory = std::env::current_dir()?;
+        let pytests = Collector::new(&directory).settings();
+        let root = pytests.map_or(directory, |settings| settings.rootdir);
+        let settings = Self::load(&root, |name| std::env::var(name).ok())?;
+        Ok((settings, root))
+    }
+
+    /// The settings of the project with this root directory.
+    pub(crate) fn load(
+        root: &Path,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SettingsError> {
+        let mut settings = Self::default();
+        let file = root.join("pyproject.toml");
+        if let Some(table) = table(&file)? {
+            settings.read(&file, &table)?;
+        }
+        let given = |key: &str| {
+            let name = format!("RPYTEST_{}", key.to_uppercase());
+            let value = variable(&name).filter(|value| !value.is_empty());
+            value.map(|value| (name, value))
+        };
+        let wrong = |(name, value): (String, String), wanted| SettingsError::Value {
+            origin: "the environment".to_owned(),
+            key: name,
+            value: format!("{value:?}"),
+            wanted,
+        };
+        if let Some(pair) = given("daemon_idle_timeout") {
+            let seconds = pair.1.parse().map_err(|_| wrong(pair, SECONDS))?;
+            settings.daemon_idle_timeout = Some(seconds);
+        }
+        if let Some(pair) = given("daemon_memory") {
+            let bytes = size(&pair.1).ok_or_else(|| wrong(pair, SIZE))?;
+            settings.daemon_memory = Some(bytes);
+        }
+        if let Some((_, value)) = given("watch_ignore") {
+            settings.watch_ignore = value.split_whitespace().map(str::to_owned).collect();
+        }
+        Ok(settings)
+    }
+
+    fn read(&mut self, file: &Path, table: &Table) -> Result<(), SettingsError> {
+        for (key, value) in table {
+            let wrong = |wanted| SettingsError::Value {
+                origin: format!("{}: [tool.rpytest]", file.display()),
+                key: key.clone(),
+                value: serde_json::to_string(value).unwrap_or_default(),
+                wanted,
+            };
+            match key.as_str() {
+                "daemon_idle_timeout" => {
+                    let seconds = value.as_integer().and_then(|n| u64::try_from(n).ok());
+                    self.daemon_idle_timeout = Some(seconds.ok_or_else(|| wrong(SECONDS))?);
+                }
+                "daemon_memory" => {
+                    let bytes = value.as_str().and_then(size);
+                    self.daemon_memory = Some(bytes.ok_or_else(|| wrong(SIZE))?);
+                }
+                "watch_ignore" => {
+                    let text = |value: &Value| value.as_str().map(str::to_owned);
+                    let globs = value.as_array().map(|list| list.iter().map(text).collect());
+                    let globs: Option<Vec<String>> = globs.flatten();
+                    self.watch_ignore = globs.ok_or_else(|| wrong(GLOBS))?;
+                }
+                key if NOT_YET.contains(&key) => {
+                    return Err(SettingsError::NotYet {
+                        file: file.to_owned(),
+                        key: key.to_owned(),
+                    });
+                }
+                key => self.warnings.push(unknown(file, key)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The table of rpytest's own in a file, if there is one.
+fn table(file: &Path) -> Result<Option<Table>, SettingsError> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            let file = file.to_owned();
+            return Err(SettingsError::Unreadable { file, source });
+        }
+    };
+    // Most have none, and then need not be understood.
+    if !text.contains("rpytest") {
+        return Ok(None);
+    }
+    // What is wrong with the file is pytest's to say.
+    let Ok(mut whole) = text.parse::<Table>() else {
+        return Ok(None);
+    };
+    let Some(Value::Table(mut tools)) = whole.remove("tool") else {
+        return Ok(None);
+    };
+    match tools.remove("rpytest") {
+        Some(Value::Table(table)) => Ok(Some(table)),
+        _ => Ok(None),
+    }
+}
+
+/// A number of bytes, or of `K`, `M` or `G` of them (powers of 1024).
+pub(crate) fn size(text: &str) -> Option<u64> {
+    let (number, unit) = match text.char_indices().last()? {
+        (at, 'K' | 'k') => (&text[..at], 1 << 10),
+        (at, 'M' | 'm') => (&text[..at], 1 << 20),
+        (at, 'G' | 'g') => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// The daemon's time as the command line, the environment and the file have it; none: for ever.
+pub(crate) fn idle(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+fn unknown(file: &Path, key: &str) -> String {
+    let alike = |known: &&str| strsim::jaro_winkler(key, known);
+    let nearest = KEYS
+        .iter()
+        .chain(&NOT_YET)
+        .max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    let meant = nearest.filter(|known| alike(known) >= ALIKE);
+    let meant = meant.map_or_else(String::new, |known| format!("; did you mean {known}?"));
+    format!(
+        "{}: [tool.rpytest] has an unknown key {key}{meant}",
+        file.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+        let root = tempfile::tempdir().expect("a directory");
+        std::fs::write(root.path().join("pyproject.toml"), toml).expect("written");
+        let variable = |name: &str| {
+            let found = environment.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Settings::load(root.path(), variable).map_err(|error| {
+            let root = format!("{}/", root.path().display());
+            error.to_string().replace(&root, "")
+        })
+    }
+
+    #[test]
+    fn the_environment_counts_more_than_the_file() {
+        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\n";
+        let settings = load(file, &[("RPYTEST_DAEMON_MEMORY", "512M")]).expect("settings");
+        let expected = Settings {
+            daemon_idle_timeout: Some(60),
+            daemon_memory: Some(512 << 20),
+            watch_ignore: vec!["*.log".to_owned()],
+            warnings: Vec::new(),
+        };
+        assert_eq!(settings, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (toml, message) in [
+            (
+                "daemon_idle_timeout = 'x'",
+                "pyproject.toml: [tool.rpytest]: daemon_idle_timeout is \"x\"; it must be a number of seconds, 0 for never",
+            ),
+            (
+                "daemon_memory = 1",
+                "pyproject.toml: [tool.rpytest]: daemon_memory is 1; it must be a size, such as 512M or 2G",
+            ),
+            (
+                "watch_ignore = [1]",
+                "pyproject.toml: [tool.rpytest]: watch_ignore is [1]; it must be a list of glob patterns",
+            ),
+            (
+                "reruns = 2",
+                "pyproject.toml: [tool.rpytest] reruns is not supported by this version of rpytest; remove it",
+            ),
+        ] {
+            let file = format!("[tool.rpytest]\n{toml}\n");
+            assert_eq!(load(&file, &[]).expect_err(toml), message);
+        }
+        let error = load("", &[("RPYTEST_DAEMON_IDLE_TIMEOUT", "soon")]).expect_err("no number");
+        assert_eq!(
+            error,
+            "the environment: RPYTEST_DAEMON_IDLE_TIMEOUT is \"soon\"; it must be a number of seconds, 0 for never"
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_warning_that_names_the_nearest() {
+        let settings = load("[tool.rpytest]\nwatch_ignored = []\nzzz = 1\n", &[]);
+        let warnings = settings.expect("settings").warnings;
+        assert!(warnings[0].ends_with("unknown key watch_ignored; did you mean watch_ignore?"));
+        assert!(warnings[1].ends_with("unknown key zzz"));
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let known = [("7", 7), ("2k", 2048), ("512M", 512 << 20), ("2G", 2 << 30)];
+        for (text, bytes) in known {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for text in ["", "G", "1.5G", "-1", "2T", "99999999999999G"] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How a daemon comes to be, what it has of whoever started it, and when it gives up something.
+
+use std::fs;
+
+use super::{Daemon, borrowed_a_session, borrower, within};
+use crate::support::python::main_venv;
+use crate::support::run::{eventually, processes_of};
+use crate::support::{Command, Project};
+
+const SUITE: &str = "
+--- test_a.py
+def test_a():
+    pass
+--- pytest.ini
+[pytest]
+";
+
+#[test]
+fn the_first_run_starts_it_and_the_second_collects_nothing() {
+    let project = Project::new(SUITE);
+    let first = borrower(main_venv(), &project).args(["--explain"]).run();
+    first.expect(0, "1 passed");
+    assert!(first.stderr.contains("no daemon runs"), "{first}");
+    let daemon = Daemon::that_a_run_started(&project);
+    daemon.has_settled();
+    let second = daemon.run(&["--explain"]);
+    second.expect(0, "1 passed");
+    assert!(borrowed_a_session(&second), "{second}");
+    daemon.stop();
+    eventually("nothing is left", || processes_of(&project).is_empty());
+}
+
+#[test]
+fn none_is_started_where_none_is_wanted() {
+    let project = Project::new(SUITE);
+    let started = || !processes_of(&project).is_empty();
+    let ci = borrower(main_venv(), &project).env("CI", "true").run();
+    ci.expect(0, "1 passed");
+    assert!(!started(), "under CI");
+    for arguments in [
+        ["--no-daemon"],
+        ["--version"],
+        ["--fixtures"],
+        ["nothing_there"],
+    ] {
+        borrower(main_venv(), &project).args(arguments).run();
+        assert!(!started(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn it_ends_with_its_project() {
+    let project = Project::new(SUITE);
+    let inner = project.root().join("inner");
+    fs::create_dir(&inner).expect("a directory");
+    for name in ["test_a.py", "pytest.ini"] {
+        fs::copy(project.root().join(name), inner.join(name)).expect("copied");
+    }
+    let run = borrower(main_venv(), &project).within("inner").run();
+    run.expect(0, "1 passed");
+    assert!(!processes_of(&project).is_empty());
+    fs::remove_dir_all(inner).expect("removed");
+    eventually("nothing is left", || processes_of(&project).is_empty());
+}
+
+#[test]
+fn settings_of_the_project_hold_for_it() {
+    let project = Project::new(SUITE);
+    let settings = "[tool.rpytest]\ndaemon_idle_timeout = 1\nwatch_ignored = []\n";
+    fs::write(project.root().join("pyproject.toml"), settings).expect("written");
+    let run = borrower(main_venv(), &project).run();
+    run.expect(0, "1 passed");
+    assert!(
+        run.stderr
+            .contains("unknown key watch_ignored; did you mean watch_ignore?"),
+        "{run}"
+    );
+    eventually("it was idle", || processes_of(&project).is_empty());
+    let wrong = "[tool.rpytest]\ndaemon_idle_timeout = 'long'\n";
+    fs::write(project.root().join("pyproject.toml"), wrong).expect("written");
+    let run = borrower(main_venv(), &project).run();
+    assert_eq!(run.code, 4, "{run}");
+    assert!(
+        run.stderr.contains("pyproject.toml: [tool.rpytest]"),
+        "{run}"
+    );
+}
+
+#[test]
+fn what_takes_too_much_is_given_up() {
+    let project = Project::new(SUITE);
+    let running = borrower(main_venv(), &project)
+        .output("daemon")
+        .args(["--daemon", "--daemon-idle-timeout=60", "--daemon-memory=1M"])
+        .start();
+    let daemon = Daemon {
+        project: &project,
+        running: Some(running),
+    };
+    within("the daemon answers", || daemon.status().is_some());
+    daemon.run(&[]).expect(0, "1 passed");
+    within("it is given up", || {
+        let status = daemon.status().expect("it runs");
+        let reason = status["last_dropped"].as_str().unwrap_or_default();
+        reason == "all together took more than 1 MiB"
+            && status["snapshots"] == serde_json::json!([])
+    });
+    daemon.run(&[]).expect(0, "1 passed");
+    daemon.stop();
+}
+
+#[test]
+fn other_descriptors_are_the_borrowers_too_and_nobody_elses() {
+    let project = Project::new(
+        "
+--- test_a.py
+import os
+
+def test_reads():
+    assert os.read(9, 100) == b'of the caller'
+    assert os.fstat(8).st_ino == os.stat('lock').st_ino
+--- data.txt
+of the caller
+--- lock
+--- pytest.ini
+[pytest]
+",
+    );
+    fs::write(project.root().join("data.txt"), "of the caller").expect("written");
+    let script = "exec 9<data.txt 8<lock; exec $rpytest --explain";
+    let run = || {
+        let run = Command::shell(main_venv(), &project, script)
+            .without("RPYTEST_NO_DAEMON")
+            .run();
+        run.expect(0, "1 passed");
+        run
+    };
+    run();
+    let daemon = Daemon::that_a_run_started(&project);
+    daemon.has_settled();
+    for _ in 0..3 {
+        let run = run();
+        assert!(borrowed_a_session(&run), "{run}");
+    }
+    for (pid, command) in processes_of(&project) {
+        for fd in fs::read_dir(format!("/proc/{pid}/fd"))
+            .expect("it runs")
+            .flatten()
+        {
+            let file = fs::read_link(fd.path()).unwrap_or_default();
+            assert!(
+                !file.starts_with(project.root()),
+                "{command} has {}",
+                file.display()
+            );
+        }
+    }
+    daemon.stop();
+}
