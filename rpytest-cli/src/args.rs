@@ -13,6 +13,8 @@ use crate::settings::size;
 pub enum Command {
     /// Run a session: everything that pytest does, too.
     Run(RunArguments),
+    /// `--watch`: run, and again what each change concerns.
+    Watch(RunArguments),
     /// `--native-collect-only`: list what can be collected without Python.
     NativeCollect(Vec<OsString>),
     /// `--daemon`, `--daemon-status` and `--daemon-stop`.
@@ -90,6 +92,16 @@ pub enum UsageError {
         /// What else there is.
         arguments: String,
     },
+    /// Two options that exclude each other.
+    #[error("{option} does not work with {other}{remedy}")]
+    Together {
+        /// One of them.
+        option: &'static str,
+        /// The other one, as it was given.
+        other: String,
+        /// What to do instead.
+        remedy: &'static str,
+    },
     /// An option that has no meaning without another.
     #[error("{option} works with {needs} only{remedy}")]
     Alone {
@@ -105,7 +117,7 @@ pub enum UsageError {
 /// Options that are promised and not there yet, with what does their work today. They are refused
 /// by name: an option that is accepted and ignored would let a run mean something else.
 const NOT_YET: &[(&str, &str)] = &[
-    ("-f", ""),
+    ("-f", "; --watch runs the tests that a change concerns"),
     ("--cache-results", ""),
     ("--cache-store", ""),
     ("--cleanup", ""),
@@ -114,7 +126,10 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--flaky-report", ""),
     ("--github", ""),
     ("--inventory-status", ""),
-    ("--looponfail", ""),
+    (
+        "--looponfail",
+        "; --watch runs the tests that a change concerns",
+    ),
     ("--message-format", ""),
     ("--only-rerun-flaky", ""),
     ("--queue", ""),
@@ -128,11 +143,13 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--timing", "; --durations=0 lists what each test took"),
     ("--total-shards", ""),
     ("--verify-dropin", ""),
-    ("--watch", ""),
 ];
 
 /// The names of one option.
 pub(crate) const COLLECTS_ONLY: [&str; 3] = ["--collect-only", "--co", "--collectonly"];
+
+/// Options with which there is nothing to watch: what they print depends on no test.
+const SHOWS_ONLY: [&str; 4] = ["--help", "-h", "--version", "-V"];
 
 /// Options with which a session has no workers, whatever else is asked for.
 const WITHOUT_WORKERS: &[&str] = &[
@@ -183,6 +200,7 @@ impl Command {
         let mut native_collection = true;
         let mut benchmark = false;
         let mut daemon = true;
+        let mut watch = false;
         let mut rest = arguments.into_iter();
         for argument in rest.by_ref() {
             let text = argument.to_string_lossy();
@@ -200,6 +218,10 @@ impl Command {
                 }
                 "--no-daemon" => {
                     daemon = false;
+                    continue;
+                }
+                "--watch" => {
+                    watch = true;
                     continue;
                 }
                 "--native-collect-only" => {
@@ -220,11 +242,23 @@ impl Command {
             pytest.push(argument);
         }
         pytest.extend(rest);
+        let mut options = pytest.iter().take_while(|word| *word != "--");
+        let collects = options.find(|word| COLLECTS_ONLY.iter().any(|option| word == option));
+        let other = match native {
+            true => Some("--native-collect-only".to_owned()),
+            false => collects.map(|option| option.to_string_lossy().into_owned()),
+        };
+        if let Some(other) = other.filter(|_| watch) {
+            return Err(UsageError::Together {
+                option: "--watch",
+                other,
+                remedy: "; leave out one of them",
+            });
+        }
         if native {
             return Ok(Command::NativeCollect(pytest));
         }
-        let collects = |word: &OsString| COLLECTS_ONLY.iter().any(|option| word == option);
-        if benchmark && !pytest.iter().take_while(|word| *word != "--").any(collects) {
+        if benchmark && collects.is_none() {
             return Err(UsageError::Alone {
                 option: "--benchmark",
                 needs: "--collect-only",
@@ -232,14 +266,24 @@ impl Command {
             });
         }
         let certain_workers = certain_workers(&pytest);
-        Ok(Command::Run(RunArguments {
+        let shows_only = |word: &OsString| SHOWS_ONLY.iter().any(|option| word == option);
+        let watch = watch
+            && !pytest
+                .iter()
+                .take_while(|word| *word != "--")
+                .any(shows_only);
+        let run = RunArguments {
             pytest,
             certain_workers,
             explain,
             native_collection,
             benchmark,
             daemon,
-        }))
+        };
+        Ok(match watch {
+            true => Command::Watch(run),
+            false => Command::Run(run),
+        })
     }
 }
 
@@ -394,16 +438,30 @@ mod tests {
 
     #[test]
     fn options_of_later_versions_are_refused_by_name() {
-        let error = parse("--watch tests").expect_err("refused");
+        let error = parse("--shard 1 tests").expect_err("refused");
         assert_eq!(
             error.to_string(),
-            "--watch is not supported by this version of rpytest"
+            "--shard is not supported by this version of rpytest"
         );
         assert!(parse("--shard=1").is_err());
         assert!(
-            parse("-- --watch").is_ok(),
+            parse("-- --shard").is_ok(),
             "behind -- there are only paths"
         );
+    }
+
+    #[test]
+    fn what_is_watched_runs() {
+        assert!(
+            matches!(parse("--watch -q tests"), Ok(Command::Watch(run)) if run.pytest == ["-q", "tests"])
+        );
+        assert!(matches!(parse("--watch --version"), Ok(Command::Run(_))));
+        assert!(matches!(parse("-- --watch"), Ok(Command::Run(_))));
+        for other in ["--co", "--native-collect-only"] {
+            let error = parse(&format!("--watch {other}")).expect_err("refused");
+            let expected = format!("--watch does not work with {other}; leave out one of them");
+            assert_eq!(error.to_string(), expected);
+        }
     }
 
     #[test]

@@ -103,6 +103,16 @@ impl Ledger {
             .map(|(address, _)| address)
     }
 
+    /// The node ids of what has not ended, stopped or not.
+    pub fn left(&self) -> impl Iterator<Item = &str> {
+        let has_ended = |status: &Status| matches!(status, Status::Ended(..) | Status::Crashed(_));
+        let left = self
+            .items
+            .iter()
+            .filter(move |(_, status)| !has_ended(status));
+        left.map(|(address, _)| address.nodeid.as_str())
+    }
+
     /// The node id and the outcome of everything that ran; what crashed has failed.
     pub fn outcomes(&self) -> impl Iterator<Item = (String, Outcome)> {
         self.items.iter().filter_map(|(address, status)| {

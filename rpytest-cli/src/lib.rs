@@ -17,6 +17,11 @@ mod native;
 mod session;
 mod settings;
 mod signals;
+#[cfg(unix)]
+mod watch;
+#[cfg(not(unix))]
+#[path = "no_watch.rs"]
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -50,6 +55,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     match command {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
+        Command::Watch(run) => ExitCode::from(watch::run(&run)),
         Command::Daemon(command) => ExitCode::from(daemon_commands::run(&command)),
         Command::NativeCollect(arguments) => ExitCode::from(native::collect(&arguments)),
     }

@@ -122,6 +122,8 @@ pub struct Focus {
     pub only: Option<Vec<ByteBuf>>,
     /// Node ids of the tests that come first, in this order.
     pub first: Vec<String>,
+    /// Node ids of the tests that are run; the others are deselected. `None`: all.
+    pub tests: Option<Vec<String>>,
 }
 
 /// From the supervisor to a Python process.

@@ -56,8 +56,9 @@ fn settled() -> impl Strategy<Value = Settled> {
 }
 
 fn focus() -> impl Strategy<Value = Focus> {
-    (option::of(vec(bytes(), 0..5)), vec(text(), 0..5))
-        .prop_map(|(only, first)| Focus { only, first })
+    let texts = || vec(text(), 0..5);
+    (option::of(vec(bytes(), 0..5)), texts(), option::of(texts()))
+        .prop_map(|(only, first, tests)| Focus { only, first, tests })
 }
 
 fn role() -> impl Strategy<Value = Role> {

@@ -102,7 +102,7 @@ pub(super) struct Keys {
 }
 
 /// Our directory below pytest's cache directory, as `Cache.mkdir` of pytest makes it.
-pub(super) fn below_pytests_cache(settings: &Settings) -> Option<PathBuf> {
+pub(crate) fn below_pytests_cache(settings: &Settings) -> Option<PathBuf> {
     let cache = settings.cache_dir.as_deref().unwrap_or(".pytest_cache");
     // Variables and homes are pytest's to expand.
     let plain = !cache.contains(['$', '~']);

@@ -21,6 +21,7 @@ mod terminal;
 use std::time::Instant;
 
 use self::attempt::Attempt;
+pub(crate) use self::before::below_pytests_cache;
 use self::report::Report;
 use self::request::Reading;
 use crate::args::RunArguments;

@@ -51,15 +51,19 @@ impl Denied {
     }
 }
 
-/// Borrows a host for a run with these arguments.
+/// Borrows a host for a run with these arguments. One that is focused on a part of what they name collects
+/// that itself.
 pub(crate) fn borrow(
     supervisor: &Supervisor,
     interpreter: &Interpreter,
     arguments: &[OsString],
+    focused: bool,
 ) -> Result<Loan, Denied> {
     let connection = connect(interpreter.path())?;
     let text = |error: io::Error| Denied::by(format!("the daemon did not answer: {error}"));
-    let wish = Wish::Host(Box::new(borrower(interpreter, arguments).map_err(text)?));
+    let wish = Wish::Host(Box::new(
+        borrower(interpreter, arguments, focused).map_err(text)?,
+    ));
     let (host, own) = supervisor
         .adopt(true)
         .map_err(|error| Denied::by(format!("the daemon was not asked: {error}")))?;
@@ -99,7 +103,11 @@ pub(crate) fn borrow(
 }
 
 /// Starts a daemon for the next run, which shall find what this one would have needed.
-pub(crate) fn start_for(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<()> {
+pub(crate) fn start_for(
+    interpreter: &Interpreter,
+    arguments: &[OsString],
+    focused: bool,
+) -> io::Result<()> {
     let standard = [
         io::stdin().as_fd(),
         io::stdout().as_fd(),
@@ -108,7 +116,7 @@ pub(crate) fn start_for(interpreter: &Interpreter, arguments: &[OsString]) -> io
     .map(|fd| fd.try_clone_to_owned());
     let standard: Vec<OwnedFd> = standard.into_iter().collect::<io::Result<_>>()?;
     let whom = For {
-        borrower: borrower(interpreter, arguments)?,
+        borrower: borrower(interpreter, arguments, focused)?,
         shape: Shape::of(&standard)?,
     };
     let (own, its) = UnixStream::pair()?;
@@ -184,7 +192,11 @@ fn ask(connection: &UnixStream, wish: Wish, descriptors: &[BorrowedFd<'_>]) -> i
     Ok(receive(connection)?.0)
 }
 
-fn borrower(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<Borrower> {
+fn borrower(
+    interpreter: &Interpreter,
+    arguments: &[OsString],
+    focused: bool,
+) -> io::Result<Borrower> {
     let mut environment: Vec<(ByteBuf, ByteBuf)> = std::env::vars_os()
         .map(|(name, value)| (bytes(name), bytes(value)))
         .collect();
@@ -204,6 +216,7 @@ fn borrower(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<Bor
         environment,
         umask: mask,
         inherited: inherited::numbers().collect(),
+        focused,
         limits: limits(),
     })
 }

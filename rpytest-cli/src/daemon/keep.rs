@@ -195,7 +195,8 @@ impl Keep {
 
     /// Begins to grow a session for a borrower, if there is none and none was refused.
     pub(super) fn grow(&mut self, whom: &For) -> io::Result<()> {
-        if self.session(whom).is_some() {
+        // What one collects that runs a part is of no use to the next.
+        if whom.borrower.focused || self.session(whom).is_some() {
             return Ok(());
         }
         while self.sessions.len() >= SESSIONS {

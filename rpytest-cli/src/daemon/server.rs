@@ -374,6 +374,7 @@ impl Daemon {
                 }
                 State::Refused { reasons, .. } => waiting.reasons = reasons.clone(),
             },
+            None if whom.borrower.focused => {}
             None => waiting.reasons = vec!["no session has been kept for it".to_owned()],
         }
         if from == keep.host {

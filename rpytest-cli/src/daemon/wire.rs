@@ -55,6 +55,8 @@ pub(super) struct Borrower {
     pub(super) umask: u32,
     /// The numbers of other descriptors that it has inherited.
     pub(super) inherited: Vec<u32>,
+    /// Whether it runs a part of what the arguments name, and collects that itself.
+    pub(super) focused: bool,
     /// Resource limits and niceness, which a fork has of the daemon.
     pub(super) limits: Vec<Option<u64>>,
 }

@@ -18,6 +18,8 @@ pub(crate) struct Focus {
     pub(crate) only: Option<Vec<PathBuf>>,
     /// Node ids of the tests that run first. With workers the plan decides.
     pub(crate) first: Vec<String>,
+    /// Node ids of the tests that are run at all; none: all.
+    pub(crate) tests: Option<Vec<String>>,
 }
 
 /// Files that were read, and the source files on whose behalf, or by whose tests.
@@ -30,15 +32,18 @@ pub(crate) struct Told {
     pub(crate) code: u8,
     /// The node id and outcome of each test that ended.
     pub(crate) results: Vec<(String, Outcome)>,
+    /// Node ids of the tests that were to run and have not ended. None where it came to no plan.
+    pub(crate) left: Option<Vec<String>>,
     pub(crate) opened: Opened,
 }
 
 impl Told {
     /// Of a run that could not begin.
-    pub(super) fn failed(code: u8) -> Self {
+    pub(crate) fn failed(code: u8) -> Self {
         Self {
             code,
             results: Vec::new(),
+            left: None,
             opened: Opened::new(),
         }
     }
@@ -72,6 +77,7 @@ impl Focus {
         rpytest_ipc::Focus {
             only: self.only.map(encoded),
             first: self.first,
+            tests: self.tests,
         }
     }
 }

@@ -41,8 +41,9 @@ pub(super) fn borrow(
     supervisor: &Supervisor,
     interpreter: &Interpreter,
     arguments: &[OsString],
+    focused: bool,
 ) -> Lender {
-    match daemon::borrow(supervisor, interpreter, arguments) {
+    match daemon::borrow(supervisor, interpreter, arguments, focused) {
         Ok(loan) => Lender {
             loan: Some(loan),
             ..Lender::default()
@@ -64,11 +65,16 @@ impl Lender {
     }
 
     /// When a run is over: the next one shall find a daemon. None is started for a session that ran no tests.
-    pub(super) fn start_for_the_next(&self, interpreter: &Interpreter, arguments: &[OsString]) {
+    pub(super) fn start_for_the_next(
+        &self,
+        interpreter: &Interpreter,
+        arguments: &[OsString],
+        focused: bool,
+    ) {
         if !self.nobody {
             return;
         }
-        if let Err(error) = daemon::start_for(interpreter, arguments) {
+        if let Err(error) = daemon::start_for(interpreter, arguments, focused) {
             tracing::error!(%error, "no daemon is started");
         }
     }

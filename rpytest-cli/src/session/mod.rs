@@ -29,14 +29,14 @@ use rpytest_worker::{
 use serde_bytes::ByteBuf;
 
 use self::crew::Crew;
-use self::focus::Opened;
-pub(crate) use self::focus::{Focus, Stop, Told, run_focused};
+pub(crate) use self::focus::{Focus, Opened, Stop, Told, run_focused};
 use self::interrupt::Interrupts;
 use self::lend::Lender;
 use self::solo::Solo;
 use crate::args::RunArguments;
 use crate::exit;
 use crate::history::History;
+use crate::ledger::Ledger;
 use crate::settings::Settings;
 use crate::signals::Signals;
 
@@ -86,7 +86,7 @@ impl Ready {
     /// Borrows a host of the daemon's for a run, if there is one, or starts one.
     fn for_run(
         arguments: &RunArguments,
-        _focused: bool,
+        focused: bool,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let snapshot = Snapshot::from_environment()?;
         for warning in Settings::of_the_project()?.0.warnings {
@@ -94,7 +94,7 @@ impl Ready {
         }
         Self::with(|supervisor, interpreter| {
             let lender = match lend::whether(arguments, snapshot) {
-                Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest),
+                Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest, focused),
                 Err(reason) => Lender::none(reason),
             };
             let host = match lender.host() {
@@ -141,6 +141,7 @@ impl Ready {
 
     fn run_focused(self, arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told {
         let events = self.events;
+        let focused = focus.is_some();
         let mut session = Session {
             argv: arguments.pytest.clone(),
             focus: focus.map(Focus::into_message),
@@ -169,11 +170,12 @@ impl Ready {
         if session.has_run_to_its_end() {
             let interpreter = &session.processes.interpreter;
             self.lender
-                .start_for_the_next(interpreter, &arguments.pytest);
+                .start_for_the_next(interpreter, &arguments.pytest, focused);
         }
         Told {
             code,
             results: session.results(),
+            left: session.left(),
             opened: session.opened,
         }
     }
@@ -375,13 +377,24 @@ impl Session {
             && self.interrupts.terminated().is_none()
     }
 
+    fn ledger(&self) -> Option<&Ledger> {
+        match &self.part {
+            Part::Solo(solo) => Some(solo.ledger()),
+            Part::Crew(crew) => Some(crew.ledger()),
+            Part::Undecided => None,
+        }
+    }
+
+    /// The tests that have not ended, if it is known which there are.
+    fn left(&self) -> Option<Vec<String>> {
+        let ledger = self.ledger().filter(|ledger| ledger.len() > 0)?;
+        Some(ledger.left().map(str::to_owned).collect())
+    }
+
     /// What is known of each item that ended.
     fn results(&self) -> Vec<(String, Outcome)> {
-        match &self.part {
-            Part::Solo(solo) => solo.ledger().outcomes().collect(),
-            Part::Crew(crew) => crew.ledger().outcomes().collect(),
-            Part::Undecided => Vec::new(),
-        }
+        let outcomes = self.ledger().map(|ledger| ledger.outcomes().collect());
+        outcomes.unwrap_or_default()
     }
 
     fn start_template(&mut self) {

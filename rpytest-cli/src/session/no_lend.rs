@@ -15,7 +15,7 @@ pub(super) fn whether(_: &RunArguments, _: Snapshot) -> Result<(), String> {
     Err("there is none on this platform".to_owned())
 }
 
-pub(super) fn borrow(_: &Supervisor, _: &Interpreter, _: &[OsString]) -> Lender {
+pub(super) fn borrow(_: &Supervisor, _: &Interpreter, _: &[OsString], _: bool) -> Lender {
     Lender
 }
 
@@ -28,7 +28,7 @@ impl Lender {
         None
     }
 
-    pub(super) fn start_for_the_next(&self, _: &Interpreter, _: &[OsString]) {}
+    pub(super) fn start_for_the_next(&self, _: &Interpreter, _: &[OsString], _: bool) {}
 
     pub(super) fn show_what_was_written(&self) {}
 

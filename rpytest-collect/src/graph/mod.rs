@@ -112,12 +112,19 @@ impl ImportGraph {
     /// What one file imports itself, sorted. None where it is not in the graph.
     #[must_use]
     pub fn imports(&self, file: &str) -> Option<Vec<&str>> {
+        self.neighbours(file, Direction::Outgoing)
+    }
+
+    /// The files that import one file themselves, sorted. None where it is not in the graph.
+    #[must_use]
+    pub fn importers(&self, file: &str) -> Option<Vec<&str>> {
+        self.neighbours(file, Direction::Incoming)
+    }
+
+    fn neighbours(&self, file: &str, direction: Direction) -> Option<Vec<&str>> {
         let node = *self.nodes.get(file)?;
-        let mut files: Vec<&str> = self
-            .graph
-            .neighbors_directed(node, Direction::Outgoing)
-            .map(|node| self.path(node))
-            .collect();
+        let neighbours = self.graph.neighbors_directed(node, direction);
+        let mut files: Vec<&str> = neighbours.map(|node| self.path(node)).collect();
         files.sort_unstable();
         Some(files)
     }

@@ -114,6 +114,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 focus: Some(Focus {
                     only: Some(vec![bytes(*b"/src/test_\xff.py")]),
                     first: vec!["test_a.py::test_b".to_owned()],
+                    tests: Some(vec!["test_a.py::test_b".to_owned()]),
                 }),
             },
         ),

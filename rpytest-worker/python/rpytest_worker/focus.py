@@ -119,6 +119,8 @@ class Focus:
         only = wish["only"]
         self._only = None if only is None else {os.fsdecode(path) for path in only}
         self._first = {nodeid: position for position, nodeid in enumerate(wish["first"])}
+        tests = wish["tests"]
+        self._tests = None if tests is None else frozenset(tests)
         self._channel = channel
         self._opened = opened if opened is not None else Opened()
         self._opened.recorder = recorder
@@ -165,9 +167,16 @@ class Focus:
         return None if any(file.startswith(below) for file in self._only) else True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Any:
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Any:
         # After everybody else: files that belong together stay so, in the order of their first tests.
         result = yield
+        if self._tests is not None:
+            others = [item for item in items if item.nodeid not in self._tests]
+            if others:
+                items[:] = [item for item in items if item.nodeid in self._tests]
+                config.hook.pytest_deselected(items=others)
         if self._first:
             last = len(self._first)
             items.sort(key=lambda item: self._first.get(item.nodeid, last))
