@@ -196,6 +196,14 @@ impl Suite {
         self.with_tests(files)
     }
 
+    /// Whether a test may depend on a file, as far as anybody knows.
+    pub(super) fn knows(&self, file: &PathBuf) -> bool {
+        file.extension().is_some_and(|suffix| suffix == "py")
+            || self.configuration.contains(file)
+            || self.opened.contains_key(file)
+            || self.with_tests.contains(file)
+    }
+
     /// Those of them that are test files.
     fn with_tests(&self, files: BTreeSet<PathBuf>) -> Target {
         let of_graph = self.graph.iter().flat_map(ImportGraph::test_files);

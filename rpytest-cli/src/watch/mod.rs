@@ -163,7 +163,8 @@ impl Watch {
         if target.is_empty() {
             return Ok(None);
         }
-        self.changed.extend(files);
+        let concerns = files.into_iter().filter(|file| self.suite.knows(file));
+        self.changed.extend(concerns);
         if let Some(running) = &mut self.running {
             if running.wanted.target.meets(&target) {
                 running.is_stopped = true;

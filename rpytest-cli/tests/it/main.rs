@@ -15,3 +15,4 @@ mod native_merge;
 mod parity;
 mod support;
 mod versions;
+mod watch;

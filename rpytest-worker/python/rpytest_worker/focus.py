@@ -35,6 +35,8 @@ class Opened:
         # By a source file, by a fixture that others share, by a test.
         self._by_source: set[tuple[str, str]] = set()
         self._by_fixture: set[tuple[Any, str]] = set()
+        # What the tests write themselves they do not depend on.
+        self._written: set[str] = set()
         # Set once there are tests.
         self.recorder: Callable[[], Recorder | None] = lambda: None
         sys.addaudithook(self._audit)
@@ -43,9 +45,12 @@ class Opened:
         if event != "open" or not self._active:
             return
         path, _, flags = args
-        if isinstance(path, int) or not isinstance(flags, int) or flags & sharing.WRITE_FLAGS:
+        if isinstance(path, int) or not isinstance(flags, int):
             return
         path = os.path.abspath(os.fsdecode(path))
+        if flags & sharing.WRITE_FLAGS:
+            self._written.add(path)
+            return
         if path.startswith((*self._foreign, "/proc/", "/dev/", "/sys/")) or "__pycache__" in path:
             return
         recorder = self.recorder()
@@ -82,14 +87,15 @@ class Opened:
                 if fixture in pytest_compat.fixtures_of(item):
                     found.setdefault(str(item.path), set()).add(path)
         # Modules that were imported are not data: who imports them is known otherwise.
-        modules = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+        others = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+        others |= self._written
         channel.send(
             {
                 "type": "opened",
                 "opened": [
-                    [os.fsencode(source), [os.fsencode(path) for path in sorted(paths - modules)]]
+                    [os.fsencode(source), [os.fsencode(path) for path in sorted(paths - others)]]
                     for source, paths in sorted(found.items())
-                    if paths - modules
+                    if paths - others
                 ],
             }
         )

@@ -4,6 +4,7 @@ pub mod normal;
 pub mod project;
 pub mod python;
 pub mod run;
+pub mod screen;
 
 pub use project::Project;
 pub use run::{Command, Run};
