@@ -70,7 +70,8 @@ fn show(status: &Status) {
 fn line(snapshot: &Snapshot) -> String {
     let what = match snapshot.stage {
         Stage::Interpreter => "interpreter".to_owned(),
-        Stage::Collected => format!("  session `pytest {}`", snapshot.arguments.join(" ")),
+        Stage::Configured => format!("  session `pytest {}`", snapshot.arguments.join(" ")),
+        Stage::Collected => "    collected".to_owned(),
     };
     let pid = match snapshot.pid {
         Some(pid) => format!(", pid {pid}"),

@@ -61,9 +61,8 @@ pub(crate) fn borrow(
 ) -> Result<Loan, Denied> {
     let connection = connect(interpreter.path())?;
     let text = |error: io::Error| Denied::by(format!("the daemon did not answer: {error}"));
-    let wish = Wish::Host(Box::new(
-        borrower(interpreter, arguments, focused).map_err(text)?,
-    ));
+    let borrower = Box::new(borrower(interpreter, arguments).map_err(text)?);
+    let wish = Wish::Host { borrower, focused };
     let (host, own) = supervisor
         .adopt(true)
         .map_err(|error| Denied::by(format!("the daemon was not asked: {error}")))?;
@@ -116,7 +115,7 @@ pub(crate) fn start_for(
     .map(|fd| fd.try_clone_to_owned());
     let standard: Vec<OwnedFd> = standard.into_iter().collect::<io::Result<_>>()?;
     let whom = For {
-        borrower: borrower(interpreter, arguments, focused)?,
+        borrower: borrower(interpreter, arguments)?,
         shape: Shape::of(&standard)?,
     };
     let (own, its) = UnixStream::pair()?;
@@ -125,7 +124,10 @@ pub(crate) fn start_for(
     daemon.stdout(Stdio::null()).stderr(Stdio::null());
     // It goes on when this process has ended; nobody waits for it.
     inherited::withheld(|| daemon.spawn())?;
-    let wish = Wish::Prepare(Box::new(whom));
+    let wish = Wish::Prepare {
+        whom: Box::new(whom),
+        focused,
+    };
     let program = program();
     own.set_write_timeout(Some(PATIENCE))?;
     send(&own, &Request { program, wish }, &[])
@@ -192,11 +194,7 @@ fn ask(connection: &UnixStream, wish: Wish, descriptors: &[BorrowedFd<'_>]) -> i
     Ok(receive(connection)?.0)
 }
 
-fn borrower(
-    interpreter: &Interpreter,
-    arguments: &[OsString],
-    focused: bool,
-) -> io::Result<Borrower> {
+fn borrower(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<Borrower> {
     let mut environment: Vec<(ByteBuf, ByteBuf)> = std::env::vars_os()
         .map(|(name, value)| (bytes(name), bytes(value)))
         .collect();
@@ -216,7 +214,6 @@ fn borrower(
         environment,
         umask: mask,
         inherited: inherited::numbers().collect(),
-        focused,
         limits: limits(),
     })
 }

@@ -10,9 +10,12 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
 use rpytest_ipc::{Role, ToPython};
-use rpytest_worker::{Interpreter, Options, ProcessId, PythonFiles, Supervisor, SupervisorEvent};
+use rpytest_worker::{
+    Interpreter, Options, ProcessId, PythonFiles, Signal, Supervisor, SupervisorEvent,
+};
 use serde_bytes::ByteBuf;
 
+use super::session::{Best, Growth, Session};
 use super::stage::Stage;
 use super::stamps::Stamps;
 use super::wire::{self, Borrower, For, Snapshot};
@@ -88,35 +91,7 @@ pub(super) struct Keep {
     started: SystemTime,
     stamps: Option<Stamps>,
     pub(super) lent: u64,
-    pub(super) sessions: Vec<Session>,
-}
-
-/// A session, or why there is none.
-pub(super) struct Session {
-    pub(super) whom: For,
-    pub(super) state: State,
-    started: SystemTime,
-    used: Instant,
-    pub(super) lent: u64,
-}
-
-pub(super) enum State {
-    Growing {
-        process: ProcessId,
-        stage: Stage,
-    },
-    Grown {
-        process: ProcessId,
-        /// Its descriptors stay as they are.
-        _stage: Stage,
-        written: [ByteBuf; 2],
-        stamps: Stamps,
-    },
-    /// It cannot be, as long as nothing changes.
-    Refused {
-        reasons: Vec<String>,
-        stamps: Option<Stamps>,
-    },
+    sessions: Vec<Session>,
 }
 
 impl Keep {
@@ -174,38 +149,84 @@ impl Keep {
         Some(format!("`{}` has changed", path.display()))
     }
 
-    /// The session for a borrower, if it is as it was.
-    pub(super) fn session(&mut self, whom: &For) -> Option<&mut Session> {
+    /// Where the session for a borrower is, if it is as it was.
+    fn session(&mut self, whom: &For) -> Option<usize> {
         let at = self.sessions.iter().position(|one| one.whom == *whom)?;
-        self.sessions[at].used = Instant::now();
-        if let Some(reason) = self.sessions[at].stale() {
+        let session = &mut self.sessions[at];
+        session.used = Instant::now();
+        if let Some(reason) = session.configured.stale() {
             tracing::debug!(reason, "a session is dropped");
             self.drop_session(at);
             return None;
         }
-        self.sessions.get_mut(at)
+        session.drop_stale_collection(&self.supervisor);
+        Some(at)
     }
 
     fn drop_session(&mut self, at: usize) {
         let session = self.sessions.swap_remove(at);
-        if let State::Growing { process, .. } | State::Grown { process, .. } = session.state {
-            self.supervisor.kill(process, rpytest_worker::Signal::Kill);
+        for process in session.processes() {
+            self.supervisor.kill(process, Signal::Kill);
         }
     }
 
-    /// Begins to grow a session for a borrower, if there is none and none was refused.
-    pub(super) fn grow(&mut self, whom: &For) -> io::Result<()> {
-        // What one collects that runs a part is of no use to the next.
-        if whom.borrower.focused || self.session(whom).is_some() {
+    /// From which process a borrower's is forked. `deep`: from one that has collected, if there is one.
+    pub(super) fn best(&mut self, whom: &For, deep: bool) -> Best {
+        let mut best = Best {
+            from: self.host,
+            stage: wire::Stage::Interpreter,
+            written: Default::default(),
+            reasons: Vec::new(),
+        };
+        let found = self.session(whom);
+        match found.map(|at| &mut self.sessions[at]) {
+            Some(session) => session.improve(&mut best, deep),
+            None => best.reasons = vec!["no session has been kept for it".to_owned()],
+        }
+        if best.stage == wire::Stage::Interpreter {
+            self.lent += 1;
+        }
+        best
+    }
+
+    /// Begins to grow a session for a borrower, if there is none and none was refused. `deep`: until it has
+    /// collected.
+    pub(super) fn grow(&mut self, whom: &For, deep: bool) -> io::Result<()> {
+        let at = match self.session(whom) {
+            Some(at) => at,
+            None => {
+                while self.sessions.len() >= SESSIONS {
+                    let oldest = self.sessions.iter().enumerate();
+                    let Some((at, _)) = oldest.min_by_key(|(_, session)| session.used) else {
+                        break;
+                    };
+                    self.drop_session(at);
+                }
+                let configured = self.begin(self.host, whom)?;
+                self.sessions.push(Session::new(whom.clone(), configured));
+                self.sessions.len() - 1
+            }
+        };
+        self.sessions[at].deep |= deep;
+        self.deepen(at)
+    }
+
+    /// Has a session that is configured collect, if that is wanted.
+    fn deepen(&mut self, at: usize) -> io::Result<()> {
+        let session = &self.sessions[at];
+        if !session.deep || session.collected.is_some() {
             return Ok(());
         }
-        while self.sessions.len() >= SESSIONS {
-            let oldest = self.sessions.iter().enumerate();
-            let Some((at, _)) = oldest.min_by_key(|(_, session)| session.used) else {
-                break;
-            };
-            self.drop_session(at);
-        }
+        let Some(from) = session.configured.grown() else {
+            return Ok(());
+        };
+        let collected = self.begin(from, &session.whom)?;
+        self.sessions[at].collected = Some(collected);
+        Ok(())
+    }
+
+    /// Has a fork grow to the next stage.
+    fn begin(&self, from: ProcessId, whom: &For) -> io::Result<Growth> {
         let stage = Stage::new(whom.shape.clone())?;
         let (process, mut descriptors) = self.supervisor.adopt(false).map_err(io::Error::other)?;
         descriptors.extend(stage.descriptors()?);
@@ -213,7 +234,7 @@ impl Keep {
         for _ in &whom.borrower.inherited {
             descriptors.push(File::open("/dev/null")?.into());
         }
-        self.lend(self.host, process.0, &whom.borrower, descriptors, true)?;
+        self.lend(from, process.0, &whom.borrower, descriptors, true)?;
         let start = ToPython::Start {
             role: Role::Resident,
             argv: whom.borrower.arguments.clone(),
@@ -224,14 +245,7 @@ impl Keep {
         self.supervisor
             .send(process, &start)
             .map_err(io::Error::other)?;
-        self.sessions.push(Session {
-            whom: whom.clone(),
-            state: State::Growing { process, stage },
-            started: SystemTime::now(),
-            used: Instant::now(),
-            lent: 0,
-        });
-        Ok(())
+        Ok(Growth::begun(process, stage))
     }
 
     /// Has a process forked for somebody, who has the other end of the first descriptor.
@@ -256,54 +270,26 @@ impl Keep {
             .map_err(io::Error::other)
     }
 
-    /// A session says that it has collected, or why it must not be lent.
+    /// A session says that it has reached its next stage, or why it must not be lent.
     pub(super) fn grown(
         &mut self,
         process: ProcessId,
         refusals: Vec<String>,
         [seen, listed]: [&[ByteBuf]; 2],
-    ) {
-        let Some(session) = self.growing(process) else {
-            return;
-        };
-        let stamps = Stamps::since(session.started, paths(seen), paths(listed));
-        let before = std::mem::replace(
-            &mut session.state,
-            State::Refused {
-                reasons: refusals,
-                stamps: None,
-            },
-        );
-        let State::Growing { process, stage } = before else {
-            return;
-        };
-        match &mut session.state {
-            State::Refused {
-                reasons,
-                stamps: why,
-            } if !reasons.is_empty() => *why = Some(stamps),
-            state => match stage.written() {
-                Ok(written) => {
-                    *state = State::Grown {
-                        process,
-                        _stage: stage,
-                        written,
-                        stamps,
-                    }
-                }
-                Err(error) => {
-                    *state = State::Refused {
-                        reasons: vec![format!("what it has written cannot be read: {error}")],
-                        stamps: Some(stamps),
-                    }
-                }
-            },
-        }
+    ) -> io::Result<()> {
+        let found = self
+            .sessions
+            .iter()
+            .position(|one| one.processes().contains(&process));
+        let Some(at) = found else { return Ok(()) };
+        let told = (refusals, paths(seen), paths(listed));
+        self.sessions[at].grown(process, told);
+        self.deepen(at)
     }
 
     /// What its processes take, shared pages put down to each in part.
     pub(super) fn memory(&self) -> u64 {
-        let of_sessions = self.sessions.iter().filter_map(Session::process);
+        let of_sessions = self.sessions.iter().flat_map(Session::processes);
         let processes = of_sessions.chain([self.host]);
         let pids = processes.filter_map(|process| self.supervisor.pid(process));
         pids.filter_map(proportional_memory).sum()
@@ -311,51 +297,39 @@ impl Keep {
 
     /// When something of it was used, that was not for the longest time.
     pub(super) fn last_used(&self) -> Instant {
-        let of_sessions = self.sessions.iter().filter(|one| one.process().is_some());
-        let oldest = of_sessions.map(|session| session.used).min();
+        let kept = self
+            .sessions
+            .iter()
+            .filter(|one| !one.processes().is_empty());
+        let oldest = kept.map(|session| session.used).min();
         oldest.unwrap_or(self.used)
     }
 
-    /// Gives up the session that was not used for the longest time, until its files change. False if there
-    /// is none.
+    /// Gives up the last stage of the session that was not used for the longest time, until its files change.
+    /// False if there is none.
     pub(super) fn drop_oldest(&mut self, reason: &str) -> bool {
-        let kept = self
-            .sessions
-            .iter_mut()
-            .filter(|one| one.process().is_some());
+        let sessions = self.sessions.iter_mut();
+        let kept = sessions.filter(|one| !one.processes().is_empty());
         let Some(session) = kept.min_by_key(|session| session.used) else {
             return false;
         };
-        let reasons = vec![reason.to_owned()];
-        let stamps = None;
-        let before = std::mem::replace(&mut session.state, State::Refused { reasons, stamps });
-        let process = match before {
-            State::Growing { process, .. } => process,
-            State::Grown {
-                process, stamps, ..
-            } => {
-                let reasons = vec![reason.to_owned()];
-                let stamps = Some(stamps);
-                session.state = State::Refused { reasons, stamps };
-                process
-            }
-            State::Refused { .. } => return false,
-        };
-        self.supervisor.kill(process, rpytest_worker::Signal::Kill);
+        if let Some(process) = session.give_up(reason) {
+            self.supervisor.kill(process, Signal::Kill);
+        }
         true
     }
 
     /// A process of this interpreter's has ended. True if it was the interpreter itself.
     pub(super) fn ended(&mut self, process: ProcessId) -> bool {
         self.sessions
-            .retain(|session| session.process() != Some(process));
+            .retain(|session| session.configured.process() != Some(process));
+        for session in &mut self.sessions {
+            let collected = session.collected.as_ref().and_then(Growth::process);
+            if collected == Some(process) {
+                session.collected = None;
+            }
+        }
         process == self.host
-    }
-
-    fn growing(&mut self, wanted: ProcessId) -> Option<&mut Session> {
-        self.sessions.iter_mut().find(
-            |session| matches!(session.state, State::Growing { process, .. } if process == wanted),
-        )
     }
 
     /// Sees to it that what was asked for lately is there again when it is asked for the next time.
@@ -364,12 +338,12 @@ impl Keep {
         let Some(last) = last.filter(|session| session.used.elapsed() < RECENT) else {
             return Ok(());
         };
-        if last.stale().is_none() {
+        if !last.is_stale() {
             return Ok(());
         }
-        let (whom, used) = (last.whom.clone(), last.used);
-        self.grow(&whom)?;
-        if let Some(session) = self.sessions.last_mut() {
+        let (whom, used, deep) = (last.whom.clone(), last.used, last.deep);
+        self.grow(&whom, deep)?;
+        if let Some(session) = self.sessions.iter_mut().find(|one| one.whom == whom) {
             session.used = used;
         }
         Ok(())
@@ -388,54 +362,9 @@ impl Keep {
             refusals: Vec::new(),
         };
         let supervisor = &self.supervisor;
-        let of_sessions = self.sessions.iter_mut().map(|session| {
-            let is_grown = matches!(session.state, State::Grown { .. });
-            let usable = is_grown && session.stale().is_none();
-            let (pid, files, refusals) = match &session.state {
-                State::Growing { process, .. } => (supervisor.pid(*process), 0, Vec::new()),
-                State::Grown {
-                    process, stamps, ..
-                } => (supervisor.pid(*process), stamps.len(), Vec::new()),
-                State::Refused { reasons, stamps } => {
-                    let files = stamps.as_ref().map_or(0, Stamps::len);
-                    (None, files, reasons.clone())
-                }
-            };
-            let arguments = session.whom.borrower.arguments.iter();
-            Snapshot {
-                usable,
-                stage: wire::Stage::Collected,
-                pid,
-                age_seconds: age(session.started),
-                files,
-                lent: session.lent,
-                memory_bytes: pid.and_then(memory),
-                arguments: arguments
-                    .map(|argument| String::from_utf8_lossy(argument).into_owned())
-                    .collect(),
-                refusals,
-            }
-        });
+        let sessions = self.sessions.iter_mut();
+        let of_sessions = sessions.flat_map(|session| session.snapshots(supervisor));
         [of_host].into_iter().chain(of_sessions).collect()
-    }
-}
-
-impl Session {
-    fn process(&self) -> Option<ProcessId> {
-        match &self.state {
-            State::Growing { process, .. } | State::Grown { process, .. } => Some(*process),
-            State::Refused { .. } => None,
-        }
-    }
-
-    fn stale(&mut self) -> Option<String> {
-        let stamps = match &mut self.state {
-            State::Growing { .. } => None,
-            State::Grown { stamps, .. } => Some(stamps),
-            State::Refused { stamps, .. } => stamps.as_mut(),
-        };
-        let path = stamps?.changed()?;
-        Some(format!("`{}` has changed", path.display()))
     }
 }
 
@@ -445,7 +374,7 @@ fn paths(seen: &[ByteBuf]) -> Vec<PathBuf> {
         .collect()
 }
 
-fn age(since: SystemTime) -> f64 {
+pub(super) fn age(since: SystemTime) -> f64 {
     since.elapsed().unwrap_or_default().as_secs_f64()
 }
 

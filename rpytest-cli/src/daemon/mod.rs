@@ -1,4 +1,4 @@
-//! The daemon: it keeps interpreters, and sessions that have collected, for runs to come.
+//! The daemon: it keeps interpreters, and sessions that are configured or have collected, for runs to come.
 //!
 //! A run is still the business of the command that the user started: the ledger, the queue and the report
 //! are there, as without a daemon. What the daemon lends is a *host*, a process that has reached a stage and
@@ -7,13 +7,14 @@
 //! daemon's end nor a change of its mind can touch it.
 //!
 //! [`place`] says where a daemon is found, [`wire`] how one speaks to it, [`client`] borrows, [`server`] is the
-//! daemon's loop, [`keep`] what it keeps, [`stamps`] by what it knows that something has changed, and
+//! daemon's loop, [`keep`] what it keeps, [`session`] the stages of one session, [`stamps`] by what it knows that something has changed, and
 //! [`stage`] what a session writes before anybody looks.
 
 pub(crate) mod client;
 mod keep;
 mod place;
 mod server;
+mod session;
 mod stage;
 mod stamps;
 mod wire;

@@ -14,8 +14,9 @@ use rpytest_worker::interpreter::ThisProcess;
 use rpytest_worker::{EventKind, Interpreter, PythonFiles, SupervisorEvent};
 
 use super::client::limits;
-use super::keep::{Keep, Key, State, memory, tell};
+use super::keep::{Keep, Key, memory, tell};
 use super::place::Place;
+use super::session::Best;
 use super::stage::Shape;
 use super::wire::{
     Answer, Borrower, DESCRIPTORS, For, Request, Stage, Status, Wish, program, receive, send,
@@ -42,7 +43,8 @@ const FIRST_LENT: u32 = 1 << 31;
 enum Input {
     Client(UnixStream, Request, Vec<OwnedFd>),
     /// A run is over that had borrowed.
-    Returned(Key, For),
+    /// Whether it was focused comes last.
+    Returned(Key, For, bool),
     /// Of a keep's process.
     Event(usize, SupervisorEvent),
 }
@@ -69,6 +71,7 @@ struct Daemon {
 struct Waiting {
     client: UnixStream,
     whom: For,
+    focused: bool,
     stage: Stage,
     written: [serde_bytes::ByteBuf; 2],
     reasons: Vec<String>,
@@ -142,9 +145,9 @@ fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std
     };
     if let Some(request) = first
         && request.program == program()
-        && let Wish::Prepare(whom) = request.wish
+        && let Wish::Prepare { whom, focused } = request.wish
     {
-        daemon.prepare(&whom);
+        daemon.prepare(&whom, focused);
     }
     let last = daemon.run(&receiver, &signals);
     // Nobody shall find it who is not answered.
@@ -236,7 +239,7 @@ impl Daemon {
                         return Some(last);
                     }
                 }
-                Ok(Input::Returned(key, whom)) => self.returned(&key, &whom),
+                Ok(Input::Returned(key, whom, focused)) => self.returned(&key, &whom, focused),
                 Ok(Input::Event(keep, event)) => self.event(keep, event),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -284,13 +287,13 @@ impl Daemon {
                 return Some(client);
             }
             Wish::Status => say(&Answer::Status(self.status())),
-            Wish::Prepare(_) => say(&Answer::Refused("a run is over already".to_owned())),
-            Wish::Host(_) if request.program != program() => {
+            Wish::Prepare { .. } => say(&Answer::Refused("a run is over already".to_owned())),
+            Wish::Host { .. } if request.program != program() => {
                 say(&Answer::OtherProgram);
                 return Some(client);
             }
-            Wish::Host(borrower) => {
-                if let Err(reason) = self.lend(&client, *borrower, descriptors) {
+            Wish::Host { borrower, focused } => {
+                if let Err(reason) = self.lend(&client, *borrower, focused, descriptors) {
                     say(&Answer::Refused(reason));
                 }
             }
@@ -299,9 +302,9 @@ impl Daemon {
     }
 
     /// Gets ready for a run like one that is over.
-    fn prepare(&mut self, whom: &For) {
+    fn prepare(&mut self, whom: &For, focused: bool) {
         let grown = self.keep(&whom.borrower).and_then(|at| {
-            let grown = self.keeps[at].grow(whom);
+            let grown = self.keeps[at].grow(whom, !focused);
             grown.map_err(|error| error.to_string())
         });
         if let Err(error) = grown {
@@ -335,6 +338,7 @@ impl Daemon {
         &mut self,
         client: &UnixStream,
         borrower: Borrower,
+        focused: bool,
         descriptors: Vec<OwnedFd>,
     ) -> Result<(), String> {
         if descriptors.len() != DESCRIPTORS + borrower.inherited.len() {
@@ -351,37 +355,22 @@ impl Daemon {
         self.next_lent = child.checked_add(1).unwrap_or(FIRST_LENT);
         let keep = &mut self.keeps[at];
         let whom = For { borrower, shape };
-        let mut waiting = Waiting {
-            client,
-            whom: whom.clone(),
-            stage: Stage::Interpreter,
-            written: Default::default(),
-            reasons: Vec::new(),
-        };
-        let mut from = keep.host;
-        match keep.session(&whom) {
-            Some(session) => match &session.state {
-                State::Grown {
-                    process, written, ..
-                } => {
-                    from = *process;
-                    waiting.stage = Stage::Collected;
-                    waiting.written = written.clone();
-                    session.lent += 1;
-                }
-                State::Growing { .. } => {
-                    waiting.reasons = vec!["its session is being collected".to_owned()];
-                }
-                State::Refused { reasons, .. } => waiting.reasons = reasons.clone(),
-            },
-            None if whom.borrower.focused => {}
-            None => waiting.reasons = vec!["no session has been kept for it".to_owned()],
-        }
-        if from == keep.host {
-            keep.lent += 1;
-        }
+        let Best {
+            from,
+            stage,
+            written,
+            reasons,
+        } = keep.best(&whom, !focused);
         keep.lend(from, child, &whom.borrower, descriptors, false)
             .map_err(text)?;
+        let waiting = Waiting {
+            client,
+            whom,
+            focused,
+            stage,
+            written,
+            reasons,
+        };
         self.waiting.insert((keep.number, child), waiting);
         Ok(())
     }
@@ -435,9 +424,10 @@ impl Daemon {
                 listed,
             }) => {
                 let keep = &mut self.keeps[at];
-                match process == keep.host {
-                    true => keep.is_ready(&seen, &listed),
-                    false => keep.grown(process, refusals, [&seen, &listed]),
+                if process == keep.host {
+                    keep.is_ready(&seen, &listed);
+                } else if let Err(error) = keep.grown(process, refusals, [&seen, &listed]) {
+                    tracing::error!(%error, "a session cannot be grown");
                 }
             }
             kind if kind.is_last() && self.keeps[at].ended(process) => {
@@ -456,6 +446,7 @@ impl Daemon {
         let Waiting {
             client,
             whom,
+            focused,
             stage,
             written,
             reasons,
@@ -474,7 +465,7 @@ impl Daemon {
         let waits = move || {
             let _ = client.set_read_timeout(None);
             let _ = io::copy(&mut &client, &mut io::sink());
-            tell(&inputs, Input::Returned(key, whom));
+            tell(&inputs, Input::Returned(key, whom, focused));
         };
         let thread = std::thread::Builder::new().stack_size(64 * 1024);
         if let Err(error) = thread.spawn(waits) {
@@ -495,13 +486,13 @@ impl Daemon {
     }
 
     /// A run is over: the next of its kind shall find more.
-    fn returned(&mut self, key: &Key, whom: &For) {
+    fn returned(&mut self, key: &Key, whom: &For, focused: bool) {
         self.running = self.running.saturating_sub(1);
         self.used = Instant::now();
         let Some(keep) = self.keeps.iter_mut().find(|keep| keep.key == *key) else {
             return;
         };
-        if let Err(error) = keep.grow(whom) {
+        if let Err(error) = keep.grow(whom, !focused) {
             tracing::error!(%error, "a session cannot be grown");
         }
     }

@@ -38,9 +38,17 @@ pub(super) struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Wish {
     /// A host, for a run with these arguments. Its descriptors come with it.
-    Host(Box<Borrower>),
+    Host {
+        borrower: Box<Borrower>,
+        /// Whether it runs a part of what the arguments name: it collects that itself.
+        focused: bool,
+    },
     /// From the run that has started the daemon: to be ready for the next one like it.
-    Prepare(Box<For>),
+    Prepare {
+        whom: Box<For>,
+        /// As above.
+        focused: bool,
+    },
     Status,
     Stop,
 }
@@ -55,8 +63,6 @@ pub(super) struct Borrower {
     pub(super) umask: u32,
     /// The numbers of other descriptors that it has inherited.
     pub(super) inherited: Vec<u32>,
-    /// Whether it runs a part of what the arguments name, and collects that itself.
-    pub(super) focused: bool,
     /// Resource limits and niceness, which a fork has of the daemon.
     pub(super) limits: Vec<Option<u64>>,
 }
@@ -90,7 +96,9 @@ pub(super) enum Answer {
 pub(crate) enum Stage {
     /// It has imported pytest, and nothing of the user's.
     Interpreter,
-    /// It has configured and collected.
+    /// It has configured a session, which has not begun to collect.
+    Configured,
+    /// It has collected as well.
     Collected,
 }
 
@@ -118,7 +126,7 @@ pub(crate) struct Snapshot {
     /// How often it was lent.
     pub(crate) lent: u64,
     pub(crate) memory_bytes: Option<u64>,
-    /// The arguments of the session, for one that has collected.
+    /// The arguments of the session, for a stage of one.
     pub(crate) arguments: Vec<String>,
     /// Why there is none, if there could be one.
     pub(crate) refusals: Vec<String>,

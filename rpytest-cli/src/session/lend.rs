@@ -99,6 +99,7 @@ impl Lender {
             (Some(loan), _) => {
                 let what = match loan.stage {
                     Stage::Interpreter => "an interpreter",
+                    Stage::Configured => "a session that was configured",
                     Stage::Collected => "a session that had collected",
                 };
                 let mut note = format!("the daemon lent {what}");

@@ -62,24 +62,27 @@ impl<'a> Daemon<'a> {
         (run.code == 0).then(|| serde_json::from_str(&run.stdout).expect("JSON"))
     }
 
+    /// The stages of its sessions.
     fn sessions(&self) -> Vec<Value> {
         let status = self.status().expect("it runs");
         let snapshots = status["snapshots"].as_array().expect("a list").clone();
-        let collected = |snapshot: &Value| snapshot["stage"] == "collected";
-        snapshots.into_iter().filter(collected).collect()
+        let of_session = |snapshot: &Value| snapshot["stage"] != "interpreter";
+        snapshots.into_iter().filter(of_session).collect()
     }
 
     /// Waits until it keeps a session, or knows that it must not.
     fn has_settled(&self) {
         within("a session is kept, or is refused", || {
+            let refused = |session: &Value| {
+                let why = session["refusals"].as_array();
+                why.is_some_and(|why| !why.is_empty())
+            };
             let sessions = self.sessions();
-            !sessions.is_empty()
-                && sessions.iter().all(|session| {
-                    let refused = session["refusals"]
-                        .as_array()
-                        .is_some_and(|why| !why.is_empty());
-                    session["usable"] == true || refused
-                })
+            let is_last = |session: &Value| session["stage"] == "collected" || refused(session);
+            sessions.iter().any(is_last)
+                && sessions
+                    .iter()
+                    .all(|session| session["usable"] == true || refused(session))
         });
     }
 

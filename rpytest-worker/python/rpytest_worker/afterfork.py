@@ -145,6 +145,9 @@ class Generators:
 
     def stop(self) -> None:
         random.Random.seed, random.seed = self._methods  # type: ignore[method-assign]
+
+    def save(self) -> None:
+        """Called before the forks."""
         if self._has_seed:
             self._state = random.getstate()
 

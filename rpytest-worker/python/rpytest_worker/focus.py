@@ -76,6 +76,10 @@ class Opened:
             frame = frame.f_back
         return None
 
+    def forget(self) -> None:
+        """Nobody wants to know."""
+        self._active = False
+
     def tell(self, channel: Channel, session: pytest.Session) -> None:
         """Say everything, when the tests have run."""
         self._active = False
@@ -173,9 +177,7 @@ class Focus:
         return None if any(file.startswith(below) for file in self._only) else True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(
-        self, config: pytest.Config, items: list[pytest.Item]
-    ) -> Any:
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> Any:
         # After everybody else: files that belong together stay so, in the order of their first tests.
         result = yield
         if self._tests is not None:

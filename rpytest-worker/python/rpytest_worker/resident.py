@@ -1,10 +1,11 @@
-"""A session that has configured and collected, and waits: each run is a fork of it.
+"""A session that has configured, or has collected as well, and waits: each run is a fork of it.
 
-It is the user's genuine session, with the user's own arguments, up to the loop over the tests. What
-it writes until then goes where its starter has pointed its standard descriptors, to be shown at the
-beginning of each run. There it says everything that it has looked at, since it may be used only as
-long as all of that is the same, and serves. A fork takes over the descriptors of whoever runs the
-tests, and goes on as if the session had just begun.
+It is the user's genuine session, with the user's own arguments, up to the collection; in a fork that is
+told to grow on, also up to the loop over the tests. What it writes until then goes where its starter
+has pointed its standard descriptors, to be shown at the beginning of each run. At each stage it says
+everything that it has looked at since the one before, since it may be used only as long as all of that
+is the same, and serves. A fork takes over the descriptors of whoever runs the tests, and goes on as if
+the session had just begun.
 
 It is not grown where growing it could be noticed (`refusals`): then each run has a whole session.
 """
@@ -21,6 +22,7 @@ import pytest
 from . import afterfork, host, pytest_compat, sharing
 from .controller import Controller, planned_workers
 from .dialect import Dialect
+from .focus import Opened
 from .touches import Touches
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Resident:
         self._watch = sharing.Watch()
         self._watch.before_effect = self._before_effect
         self._touches = Touches(whole=True)
+        self._opened = Opened()
         self._config: pytest.Config | None = None
         self.is_lent = False
 
@@ -79,16 +82,28 @@ class Resident:
         if reasons:
             self._refuse(reasons)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """The first stage: configured. Returns in each fork, and never in this process."""
+        self._touches.pause()
+        reasons = self._watch.pause(session.config)
+        reasons += self._touches.effects()
+        self._wait(session, reasons)
+
     def before_tests(self, session: pytest.Session) -> None:
-        """Returns in each fork, and never in the process that has collected."""
-        config = session.config
+        """The second stage: collected. Returns in each fork, and at once in a run."""
+        if self.is_lent:
+            return
         self._touches.stop()
-        reasons = self._watch.stop(config)
+        reasons = self._watch.stop(session.config)
         reasons += self._touches.effects()
         if session.testsfailed:
             reasons.append("the collection failed")
-        if pytest_compat.others_listen(config.hook.pytest_runtestloop):
+        if pytest_compat.others_listen(session.config.hook.pytest_runtestloop):
             reasons.append("a plugin implements pytest_runtestloop")
+        self._wait(session, reasons)
+
+    def _wait(self, session: pytest.Session, reasons: list[str]) -> None:
         if reasons:
             self._refuse(reasons)
         for stream in (sys.stdout, sys.stderr):
@@ -136,7 +151,6 @@ class Resident:
 
     def _adopt(self, process: Process, session: pytest.Session) -> None:
         config = session.config
-        self.is_lent = True
         process.greet()
         start = process.channel.recv()
         while start is not None and start["type"] == "host":
@@ -145,12 +159,28 @@ class Resident:
             start = process.channel.recv()
         if start is None:
             os._exit(0)
-        process.channel.read_ahead()
         afterfork.renew(config)
         self._watch.generators.renew()
+        if start["role"] == "resident":
+            # It grows into the next stage, and tells what it looks at from here on.
+            self._process = process
+            self._opened.forget()
+            self._watch.restart()
+            self._touches.restart()
+            return
+        self.is_lent = True
+        process.channel.read_ahead()
+        self._watch.let_go()
+        self._touches.let_go()
         pytest_compat.restart_clocks(config)
         pytest_compat.read_cache_again(session)
         self.controller.adopt(process, start["settled"])
+        if start["focus"] is None:
+            self._opened.forget()
+        else:
+            focus = self.controller.focused(start["focus"], self._opened)
+            config.pluginmanager.register(focus, "rpytest-focus")
+            focus.narrow(session)
 
 
 def refusals(config: pytest.Config) -> list[str]:

@@ -249,10 +249,26 @@ class Watch:
 
     def stop(self, config: pytest.Config) -> list[str]:
         """Why this process must not be shared; nothing if it may."""
+        reasons = self.pause(config)
+        self.let_go()
+        return reasons
+
+    def let_go(self) -> None:
+        """Leave the interpreter as it was."""
         self._active = False
         self.generators.stop()
         _Environ.watch = None
         self._environ.__class__ = self._plain_environ
+
+    def restart(self) -> None:
+        """In a fork of a process that may be shared: look on, with what is there now."""
+        self._descriptors = _descriptors()
+        self._active = True
+
+    def pause(self, config: pytest.Config) -> list[str]:
+        """The same as `stop`, where it is not over yet."""
+        self._active = False
+        self.generators.save()
         reasons = list(self.reasons)
         if threading.active_count() > 1 or _kernel_threads() > 1:
             reasons.append("a thread was started")

@@ -84,6 +84,8 @@ class Touches:
         self._known: dict[str, str | None] = {}
         self._touches: dict[tuple[str, str, str], None] = {}
         self._sources: set[str] = set()
+        # Modules of which the files were told before.
+        self._told: set[int] = set()
         self._stop_monitoring: Callable[[], None] = lambda: None
         self._monitor()
         self._stat = os.stat
@@ -99,14 +101,36 @@ class Touches:
         finally:
             self._active = before
 
+    def pause(self) -> None:
+        """What happens from here on is ours, until `restart`."""
+        self._active = False
+        self._sources.update(filter(self._of_project, self._modules()))
+        self._look_for_moments()
+
+    def restart(self) -> None:
+        """Begin anew, where everything so far has been told."""
+        self._told = set(map(id, sys.modules.values()))
+        self._touches.clear()
+        self._sources.clear()
+        self._active = True
+
     def stop(self) -> None:
+        self.pause()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Leave the interpreter as it was."""
         self._active = False
         os.stat = self._stat
+        self._stop_monitoring()
+        self._stop_monitoring = lambda: None
+
+    def _modules(self) -> Iterator[str]:
+        """The files of the modules that were loaded since the beginning."""
         for module in list(sys.modules.values()):
             path = getattr(module, "__file__", None)
-            if isinstance(path, str) and self._of_project(path):
-                self._sources.add(os.path.abspath(path))
-        self._stop_monitoring()
+            if isinstance(path, str) and id(module) not in self._told:
+                yield os.path.abspath(path)
 
     def message(self) -> dict[str, Any]:
         return {
@@ -124,11 +148,7 @@ class Touches:
     def seen(self) -> set[str]:
         """Every path that was asked for, there or not, with the files of all modules."""
         paths = {what for _, kind, what in self._touches if kind == "path"}
-        for module in list(sys.modules.values()):
-            path = getattr(module, "__file__", None)
-            if isinstance(path, str):
-                paths.add(os.path.abspath(path))
-        return paths | self._sources
+        return paths | self._sources | set(self._modules())
 
     def listed(self) -> set[str]:
         """Every directory of which somebody has read what is in it, or has looked for modules in it."""
@@ -226,7 +246,9 @@ class Touches:
         os.stat = stat
 
     def _look_for_moments(self) -> None:
-        """The same for Pythons before 3.12: a source that has such a call anywhere may have made it."""
+        """For Pythons before 3.12: a source that has such a call anywhere may have made it."""
+        if hasattr(sys, "monitoring"):
+            return
         call = re.compile(rf"\b({'|'.join(sorted(_MOMENTARY))})\s*\(")
         for path in self._sources:
             try:
@@ -241,7 +263,6 @@ class Touches:
         """Notes calls that ask for the time or for chance, where the interpreter can say so cheaply."""
         monitoring = getattr(sys, "monitoring", None)
         if monitoring is None:
-            self._stop_monitoring = self._look_for_moments
             return
         event = monitoring.events.CALL
         try:
