@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 
+SUMMARY = b" passed in "
 END = b"waiting for changes"
 
 
@@ -50,7 +51,7 @@ def project(directory: pathlib.Path, files: int) -> None:
 
 
 class Watch:
-    """The command, and when its results were printed."""
+    """The command, and when pytest's summary was printed, and when it was ready for the next change."""
 
     def __init__(
         self, command: list[str], directory: pathlib.Path, environment: dict[str, str]
@@ -64,25 +65,29 @@ class Watch:
             stderr=subprocess.STDOUT,
         )
         self.ended = threading.Semaphore(0)
-        self.when = 0.0
+        self.when = (0.0, 0.0)
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self) -> None:
         assert self.process.stdout is not None
+        summary = 0.0
         for line in self.process.stdout:
             if END in line:
-                self.when = time.perf_counter()
+                self.when = (summary, time.perf_counter())
                 self.ended.release()
+            elif SUMMARY in line:
+                summary = time.perf_counter()
 
-    def result(self) -> float:
+    def result(self) -> tuple[float, float]:
         if not self.ended.acquire(timeout=60):
             raise SystemExit("no result within a minute")
         return self.when
 
-    def edit(self, file: pathlib.Path, text: str) -> float:
+    def edit(self, file: pathlib.Path, text: str) -> tuple[float, float]:
         begin = time.perf_counter()
         file.write_text(text)
-        return self.result() - begin
+        summary, ready = self.result()
+        return summary - begin, ready - begin
 
 
 def main() -> None:
@@ -117,19 +122,20 @@ def main() -> None:
     )
     begin = time.perf_counter()
     watch = Watch([rpytest, "--watch", "-q"], directory, environment)
-    print(f"{options.files} files; the first run of all tests: {watch.result() - begin:.3f} s")
+    print(f"{options.files} files; the first run of all tests: {watch.result()[1] - begin:.3f} s")
     time.sleep(1)
     number = 10 * (options.files // 40) + 9
     test = directory / "tests" / f"part{number // 50}" / f"test_{number}.py"
     module = directory / "src" / "app" / f"part{number // 50}" / f"module{number}.py"
     kinds = {"a test file": test, "a source module": module}
-    walls: dict[str, list[float]] = {name: [] for name in [*kinds, "pytest"]}
+    walls: dict[str, list[float]] = {}
     for turn in range(options.runs + 1):
         for name, file in kinds.items():
             # Of another length than before: bytecode is told from its source by seconds and by length.
             seconds = watch.edit(file, file.read_text() + f"# {turn}\n")
             if turn:  # the daemon is there only then
-                walls[name].append(seconds)
+                for what, value in zip(("result", "ready again"), seconds, strict=True):
+                    walls.setdefault(f"edit of {name}, {what}", []).append(value)
             time.sleep(0.7)
         begin = time.perf_counter()
         subprocess.run(
@@ -141,15 +147,14 @@ def main() -> None:
             check=True,
         )
         if turn:
-            walls["pytest"].append(time.perf_counter() - begin)
+            walls.setdefault("pytest of that test file", []).append(time.perf_counter() - begin)
     watch.process.terminate()
     watch.process.wait()
-    for name, values in walls.items():
-        label = "pytest of that test file" if name == "pytest" else f"edit of {name}"
-        pairs = zip(walls["pytest"], values, strict=True)
-        ratio = statistics.median(theirs / ours for theirs, ours in pairs)
+    theirs = walls["pytest of that test file"]
+    for label, values in walls.items():
+        ratio = statistics.median(their / our for their, our in zip(theirs, values, strict=True))
         print(
-            f"  {label:26} {statistics.median(values):8.4f} s   pytest takes {ratio:6.1f} times as long"
+            f"  {label:36} {statistics.median(values):8.4f} s   pytest takes {ratio:6.1f} times as long"
         )
     subprocess.run([rpytest, "--daemon-stop"], cwd=directory, env=environment, check=False)
 

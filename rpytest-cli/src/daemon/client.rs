@@ -127,6 +127,7 @@ pub(crate) fn start_for(
     let wish = Wish::Prepare {
         whom: Box::new(whom),
         focused,
+        root: bytes(root()?.into_os_string()),
     };
     let program = program();
     own.set_write_timeout(Some(PATIENCE))?;

@@ -19,7 +19,7 @@ use super::place::Place;
 use super::session::Best;
 use super::stage::Shape;
 use super::wire::{
-    Answer, Borrower, DESCRIPTORS, For, Request, Stage, Status, Wish, program, receive, send,
+    Answer, Borrower, DESCRIPTORS, For, Request, Stage, Status, Wish, bytes, program, receive, send,
 };
 use crate::args::Limits;
 use crate::inherited;
@@ -100,6 +100,11 @@ fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std
     let directory = std::env::current_dir()?;
     let interpreter = Interpreter::find(&directory, &ThisProcess)?;
     let (settings, root) = Settings::of_the_project()?;
+    if let Some(Wish::Prepare { root: wanted, .. }) = first.as_ref().map(|first| &first.wish)
+        && *wanted != bytes(root.clone().into_os_string())
+    {
+        return Err("the project is not there any more".into());
+    }
     let place = Place::new(&root, interpreter.path());
     place.prepare()?;
     let lock = File::create(place.lock())?;
@@ -145,7 +150,7 @@ fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std
     };
     if let Some(request) = first
         && request.program == program()
-        && let Wish::Prepare { whom, focused } = request.wish
+        && let Wish::Prepare { whom, focused, .. } = request.wish
     {
         daemon.prepare(&whom, focused);
     }

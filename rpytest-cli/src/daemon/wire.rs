@@ -48,6 +48,8 @@ pub(super) enum Wish {
         whom: Box<For>,
         /// As above.
         focused: bool,
+        /// Its project's, which may be about to vanish.
+        root: ByteBuf,
     },
     Status,
     Stop,

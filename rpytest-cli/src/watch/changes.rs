@@ -15,7 +15,7 @@ use notify::{Config, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watche
 use super::tree::{Rewatch, Tree};
 
 /// No more is to come if nothing comes for so long.
-const QUIET: Duration = Duration::from_millis(10);
+const QUIET: Duration = Duration::from_millis(5);
 /// What comes without an end is looked at after so long.
 const MOST: Duration = Duration::from_millis(100);
 

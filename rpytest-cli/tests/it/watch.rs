@@ -415,7 +415,7 @@ def test_b(): pass
 }
 
 #[test]
-fn the_daemon_lends_what_can_run_a_part() {
+fn the_daemon_lends_what_has_not_collected() {
     let project = Project::new(SUITE);
     let command = Command::rpytest(main_venv(), &project).without("RPYTEST_NO_DAEMON");
     let mut watching = Watching::command(command, &project, &["--explain"]);
@@ -425,7 +425,7 @@ fn the_daemon_lends_what_can_run_a_part() {
     let lent = || {
         fs::read_to_string(&errors)
             .unwrap_or_default()
-            .matches("the daemon lent an interpreter")
+            .matches("the daemon lent a session that was configured")
             .count()
     };
     for turn in 0..20 {

@@ -132,9 +132,9 @@ class Focus:
         tests = wish["tests"]
         self._tests = None if tests is None else frozenset(tests)
         self._channel = channel
+        self._session: pytest.Session | None = None
         self._opened = opened if opened is not None else Opened()
         self._opened.recorder = recorder
-        self._walks = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -146,7 +146,6 @@ class Focus:
         if only is None:
             return
         if config.option.pyargs or len(only) > _ARGUMENTS:
-            self._walks = True
             return
         # In the order of the walk, which compares the names of files and directories.
         files = sorted(only, key=lambda file: file.split(os.sep))
@@ -164,11 +163,12 @@ class Focus:
         if not narrowed:
             # Nothing of it is named by the arguments; an empty list would mean the current directory.
             config.args[:] = [str(config.invocation_params.dir)]
-            self._walks, self._only = True, set()
+            self._only = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Any) -> bool | None:
-        if not self._walks or self._only is None:
+        """Also where the arguments are files: pytest looks at all that lie beside them."""
+        if self._only is None:
             return None
         path = str(collection_path)
         if path in self._only:
@@ -192,4 +192,9 @@ class Focus:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        self._opened.tell(self._channel(), session)
+        self._session = session
+
+    def pytest_unconfigure(self) -> None:
+        # When the user has the summary.
+        if self._session is not None:
+            self._opened.tell(self._channel(), self._session)

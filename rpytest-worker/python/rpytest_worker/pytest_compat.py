@@ -379,6 +379,19 @@ def cache_dir(config: pytest.Config) -> str | None:
     return str(_pytest.cacheprovider.Cache.cache_dir_from_config(config, _ispytest=True))
 
 
+def cached(config: pytest.Config) -> list[bytes | None]:
+    """What the last runs have left for the plugins that know them."""
+    directory = cache_dir(config)
+    found: list[bytes | None] = []
+    for name in ("lastfailed", "nodeids"):
+        content = None
+        if directory is not None:
+            with contextlib.suppress(OSError), open(f"{directory}/v/cache/{name}", "rb") as file:
+                content = file.read()
+        found.append(content)
+    return found
+
+
 def read_cache_again(session: pytest.Session) -> None:
     """What the plugins that know the last runs have read when they were configured."""
     config = session.config

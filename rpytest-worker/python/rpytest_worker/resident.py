@@ -72,12 +72,15 @@ class Resident:
         self._touches = Touches(whole=True)
         self._opened = Opened()
         self._config: pytest.Config | None = None
+        # Of pytest's cache, before anybody has read that.
+        self._cached: list[bytes | None] = []
         self.is_lent = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Nothing of the session's own has happened yet: what would, without a run, must not."""
         self._config = config
+        self._cached = pytest_compat.cached(config)
         reasons = refusals(config)
         if reasons:
             self._refuse(reasons)
@@ -173,7 +176,8 @@ class Resident:
         self._watch.let_go()
         self._touches.let_go()
         pytest_compat.restart_clocks(config)
-        pytest_compat.read_cache_again(session)
+        if pytest_compat.cached(config) != self._cached:
+            pytest_compat.read_cache_again(session)
         self.controller.adopt(process, start["settled"])
         if start["focus"] is None:
             self._opened.forget()

@@ -58,7 +58,7 @@ fn it_ends_with_its_project() {
     }
     let run = borrower(main_venv(), &project).within("inner").run();
     run.expect(0, "1 passed");
-    assert!(!processes_of(&project).is_empty());
+    eventually("it starts", || !processes_of(&project).is_empty());
     fs::remove_dir_all(inner).expect("removed");
     eventually("nothing is left", || processes_of(&project).is_empty());
 }

@@ -57,13 +57,15 @@ fn it_tells_what_it_keeps_and_leaves_nothing() {
     assert!(status["uptime_seconds"].as_f64() > Some(0.0), "{status}");
     assert!(status["memory_bytes"].as_u64() < Some(30 << 20), "{status}");
     let snapshots = status["snapshots"].as_array().expect("a list");
-    assert_eq!(snapshots.len(), 2, "{status}");
+    let stages: Vec<_> = snapshots.iter().map(|one| one["stage"].as_str()).collect();
+    assert_eq!(stages, ["interpreter", "configured", "collected"].map(Some));
     assert_eq!(snapshots[0]["lent"], 1);
     assert_eq!(snapshots[1]["arguments"], serde_json::json!(["-q"]));
+    assert_eq!(snapshots[2]["arguments"], serde_json::json!(["-q"]));
     let text = borrower(main_venv(), &project)
         .args(["--daemon-status"])
         .run();
-    text.shows(&["interpreter, pid", "session `pytest -q`"]);
+    text.shows(&["interpreter, pid", "session `pytest -q`", "collected, pid"]);
     let second = Command::rpytest(main_venv(), &project)
         .args(["--daemon"])
         .run();
@@ -266,6 +268,7 @@ fn many_runs_leave_no_trace_in_it() {
     };
     let count = || (descriptors(daemon.pid()), processes_of(&project).len());
     daemon.run(&["-q"]).expect(0, "1 passed");
+    daemon.has_settled();
     let before = count();
     for _ in 0..100 {
         daemon.run(&["-q"]).expect(0, "1 passed");
