@@ -4,6 +4,7 @@ mod beginnings;
 mod changes;
 mod edits;
 mod effects;
+mod endings;
 mod lifecycle;
 mod terminal;
 

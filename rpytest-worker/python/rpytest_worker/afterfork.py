@@ -180,10 +180,19 @@ def rare_garbage_collection() -> Iterator[None]:
 
 def exit_quickly(code: int) -> NoReturn:
     """Run what must run at an interpreter's end, but do not take its heap apart."""
-    # What `Py_Finalize` does first; there is no public name for it.
+    run_exit_functions()
+    os._exit(code)
+
+
+def run_exit_functions() -> None:
+    # What `Py_Finalize` does first; there is no public name for it. To do so twice makes no difference.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(code)
+    ctypes = sys.modules.get("ctypes")
+    if ctypes is not None:
+        # What has been written by C's own means; the end of a process by `exit` would do it.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).fflush(None)

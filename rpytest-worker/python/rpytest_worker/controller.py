@@ -23,6 +23,7 @@ from .focus import Focus, Opened
 from .in_process import InProcess
 
 if TYPE_CHECKING:
+    from .ending import Ending
     from .entry import Process
 
 
@@ -55,6 +56,8 @@ class Controller:
         self.settled = settled
         self.workers = 0
         self._before_tests = before_tests
+        # In a fork: what of its end would be noticed.
+        self.ending: Ending | None = None
         self._plan: dict[str, Any] = {}
         self._plugin: Any = None
 
@@ -63,6 +66,10 @@ class Controller:
         self.process.channel.send({"type": "session_over", "exit": code})
         # Left to the interpreter's end, it would be a ResourceWarning where those are on.
         self.process.close()
+        if self.ending is not None:
+            afterfork.run_exit_functions()
+            if self.ending.noticed() is None:
+                os._exit(code)
         if self.workers:
             # Nothing of the user's ran here but configuration and reporting.
             afterfork.exit_quickly(code)

@@ -22,6 +22,7 @@ import pytest
 from . import afterfork, host, pytest_compat, sharing
 from .controller import Controller, planned_workers
 from .dialect import Dialect
+from .ending import Ending
 from .focus import Opened
 from .touches import Touches
 
@@ -114,6 +115,10 @@ class Resident:
         self._say([])
         # As for a template: what is there stays, and what is garbage is finalised before.
         gc.collect()
+        if self.controller.ending is None:
+            self.controller.ending = Ending()
+        else:
+            self.controller.ending.look()
         gc.freeze()
         process = host.serve(self._process)  # returns in each fork
         self._adopt(process, session)

@@ -1,0 +1,146 @@
+//! What happens when an interpreter ends happens in a run that borrows, too.
+
+use super::Daemon;
+use crate::support::python::main_venv;
+use crate::support::{Command, Project, Run};
+
+/// Each keeps something until the end of the interpreter, by which it writes to the file `ended`, or to the
+/// terminal.
+const KEPT: &[(&str, &str)] = &[
+    ("nothing", "\npass\n"),
+    (
+        "a finaliser",
+        "
+class Kept:
+    def __del__(self, path=Path('../out/ended').absolute(), open=open):
+        with open(path, 'a') as file:
+            file.write('finaliser')
+",
+    ),
+    (
+        "a file",
+        "
+def Kept():
+    file = open('../out/ended', 'a')
+    file.write('not flushed')
+    return file
+",
+    ),
+    (
+        "a generator",
+        "
+def generator(path=Path('../out/ended').absolute(), open=open):
+    try:
+        yield
+    finally:
+        with open(path, 'a') as file:
+            file.write('generator')
+def Kept():
+    kept = generator()
+    next(kept)
+    return kept
+",
+    ),
+    (
+        "a function",
+        "
+import atexit
+def Kept():
+    atexit.register(lambda path=Path('../out/ended').absolute(): path.write_text('function'))
+",
+    ),
+    (
+        "a temporary directory",
+        "
+import tempfile
+def Kept():
+    kept = tempfile.TemporaryDirectory(prefix='kept', dir=Path('../out').absolute())
+    Path('../out/name').write_text('made')
+    return kept
+",
+    ),
+    (
+        "a resource warning",
+        "
+import warnings
+def Kept():
+    warnings.simplefilter('always', ResourceWarning)
+    return open(__file__)
+",
+    ),
+    (
+        "C's own buffer",
+        "
+import ctypes
+def Kept():
+    ctypes.CDLL(None).puts(b'by C')
+",
+    ),
+];
+
+fn suite(kept: &str) -> String {
+    format!(
+        "
+--- pytest.ini
+[pytest]
+addopts = -p no:warnings -p no:cacheprovider -s
+--- test_a.py
+from pathlib import Path
+KEPT = []
+def test_keeps():
+    Kept = lambda: None
+{}
+    KEPT.append(Kept())
+",
+        kept.replace('\n', "\n    ")
+    )
+}
+
+/// What a run leaves: its output, and what is written at the end of its interpreter.
+fn left(run: &Run, project: &Project) -> (i32, String, String, Vec<String>) {
+    let ended = project.base().join("out/ended");
+    let text = std::fs::read_to_string(&ended).unwrap_or_default();
+    let _ = std::fs::remove_file(ended);
+    let entries = std::fs::read_dir(project.base().join("out")).expect("a directory");
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    let lines = run
+        .stdout
+        .lines()
+        .filter(|line| !line.contains(" passed in "));
+    let stdout = lines.collect::<Vec<_>>().join("\n");
+    (run.code, format!("{stdout}\n{}", run.stderr), text, names)
+}
+
+#[test]
+fn what_ends_with_the_interpreter_ends() {
+    for (name, kept) in KEPT {
+        let project = Project::new(&suite(kept));
+        std::fs::create_dir(project.base().join("out")).expect("a directory");
+        let pytest = Command::pytest(main_venv(), &project).args(["-q"]).run();
+        let expected = left(&pytest, &project);
+        let (code, shown, ended, names) = &expected;
+        assert_eq!(*code, 0, "{pytest}");
+        let is_noticed = ["warning", "C's"].iter().any(|word| name.contains(word));
+        assert_eq!(shown.trim().len() > 3, is_noticed, "{name}: {shown}");
+        let has_written = !ended.is_empty() || !names.is_empty();
+        assert_eq!(has_written, *name != "nothing" && !is_noticed, "{name}");
+        let daemon = Daemon::start(&project);
+        for turn in 0..3 {
+            let run = daemon.run(&["-q"]);
+            assert_eq!(left(&run, &project), expected, "{name}, run {turn}");
+            daemon.has_settled();
+        }
+        assert!(
+            daemon
+                .sessions()
+                .iter()
+                .any(|session| session["lent"].as_u64() > Some(0)),
+            "{name}: no session was lent"
+        );
+        daemon.stop();
+    }
+}
