@@ -1,11 +1,17 @@
 //! What the user's signals ask for. A thread counts them; the session looks when it is convenient.
 
 use std::io;
+#[cfg(unix)]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM};
+#[cfg(unix)]
+use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGINT, SIGTERM};
+#[cfg(unix)]
+use signal_hook::iterator::Handle;
 
 /// Signals received since a run began.
 #[derive(Clone, Default)]
@@ -14,8 +20,14 @@ pub(crate) struct Signals {
     /// Interrupts of the runs before.
     before: usize,
     terminated: Arc<AtomicI32>,
+    suspensions: Arc<AtomicUsize>,
+    resizes: Arc<AtomicUsize>,
     listener: Arc<Mutex<Option<Listener>>>,
 }
+
+/// Of the thread that waits for signals.
+#[cfg(unix)]
+static HANDLE: OnceLock<Handle> = OnceLock::new();
 
 /// Is told of each signal when it comes.
 type Listener = Box<dyn Fn(i32) + Send>;
@@ -30,7 +42,7 @@ impl std::fmt::Debug for Signals {
 }
 
 impl Signals {
-    /// Takes SIGINT and SIGTERM over, and takes note of SIGCONT, from here to the end of the process.
+    /// Takes SIGINT and SIGTERM over from here to the end of the process.
     pub fn install() -> io::Result<Self> {
         static INSTALLED: Mutex<Option<Signals>> = Mutex::new(None);
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,15 +55,21 @@ impl Signals {
         }
         let signals = Signals::default();
         let counted = signals.clone();
-        let mut arriving = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGCONT])?;
+        let mut arriving = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+        #[cfg(unix)]
+        let _ = HANDLE.set(arriving.handle());
         thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
                 for signal in &mut arriving {
-                    if signal == SIGINT {
-                        counted.interrupts.fetch_add(1, Ordering::SeqCst);
-                    } else if signal == SIGTERM {
-                        counted.terminated.store(signal, Ordering::SeqCst);
+                    match signal {
+                        SIGINT => _ = counted.interrupts.fetch_add(1, Ordering::SeqCst),
+                        SIGTERM => counted.terminated.store(signal, Ordering::SeqCst),
+                        #[cfg(unix)]
+                        SIGTSTP => _ = counted.suspensions.fetch_add(1, Ordering::SeqCst),
+                        #[cfg(unix)]
+                        SIGWINCH => _ = counted.resizes.fetch_add(1, Ordering::SeqCst),
+                        _ => {}
                     }
                     let listener = counted.listener.lock();
                     if let Some(tell) = &*listener.unwrap_or_else(PoisonError::into_inner) {
@@ -61,6 +79,37 @@ impl Signals {
             })?;
         *installed = Some(signals.clone());
         Ok(signals)
+    }
+
+    /// Takes over what else a terminal says: that the run is to be suspended, that it goes on, and that the
+    /// window has another size. Whoever asks for it has to see to the first.
+    #[cfg(unix)]
+    pub fn of_the_terminal(&self) -> io::Result<()> {
+        let handle = HANDLE.get();
+        let mut signals = [SIGTSTP, SIGCONT, SIGWINCH].into_iter();
+        handle.map_or(Ok(()), |handle| {
+            signals.try_for_each(|signal| handle.add_signal(signal))
+        })
+    }
+
+    /// Whether the terminal has asked for a suspension since this was called last.
+    #[cfg(unix)]
+    pub fn suspended(&self) -> bool {
+        self.suspensions.swap(0, Ordering::SeqCst) > 0
+    }
+
+    /// Whether the window has another size than when this was called last.
+    #[cfg(unix)]
+    pub fn resized(&self) -> bool {
+        self.resizes.swap(0, Ordering::SeqCst) > 0
+    }
+
+    /// Stands still until the user wants this process to go on.
+    #[cfg(unix)]
+    pub fn stand_still() {
+        if let Err(error) = signal_hook::low_level::emulate_default_handler(SIGTSTP) {
+            tracing::warn!(%error, "the process is not suspended");
+        }
     }
 
     /// Whom to tell of each signal from now on.

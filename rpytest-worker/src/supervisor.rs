@@ -228,6 +228,11 @@ impl Supervisor {
         self.pids.get(process)
     }
 
+    /// The pids of all processes that are known to run.
+    pub fn pids(&self) -> Vec<u32> {
+        self.pids.all()
+    }
+
     /// Ends all processes and waits until they are gone.
     ///
     /// Hosts are asked to go once their children have; what still runs after `grace` is killed. Workers
@@ -320,6 +325,10 @@ pub(crate) struct Pids(Arc<Mutex<HashMap<ProcessId, u32>>>);
 impl Pids {
     pub(crate) fn get(&self, process: ProcessId) -> Option<u32> {
         self.lock().get(&process).copied()
+    }
+
+    fn all(&self) -> Vec<u32> {
+        self.lock().values().copied().collect()
     }
 
     pub(crate) fn set(&self, process: ProcessId, pid: Option<u32>) {

@@ -46,6 +46,12 @@ impl Interrupts {
         self.handled > 0
     }
 
+    /// What the terminal says.
+    #[cfg(unix)]
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
     pub fn terminated(&self) -> Option<i32> {
         self.signals.terminated()
     }

@@ -122,6 +122,7 @@ impl Ready {
             supervisor,
             interpreter,
             host,
+            is_lent: lender.host().is_some(),
             host_forks: snapshot != Snapshot::Off,
             snapshot,
             outbox: RefCell::default(),
@@ -140,6 +141,10 @@ impl Ready {
     }
 
     fn run_focused(self, arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told {
+        #[cfg(unix)]
+        if let Err(error) = self.signals.of_the_terminal() {
+            tracing::warn!(%error, "the terminal's signals");
+        }
         let events = self.events;
         let focused = focus.is_some();
         let mut session = Session {
@@ -211,6 +216,8 @@ pub(crate) struct Processes {
     pub(crate) supervisor: Supervisor,
     interpreter: Interpreter,
     host: ProcessId,
+    /// Whether the host is the daemon's, and in no group that the terminal knows.
+    is_lent: bool,
     /// Whether the host may be asked to fork; if not, interpreters are started one by one.
     host_forks: bool,
     snapshot: Snapshot,
@@ -602,10 +609,34 @@ impl Session {
 
     // ------------------------------------------------------------------ signals
 
+    /// A terminal tells its foreground processes, of which those in a group of their own are none.
+    #[cfg(unix)]
+    fn look_at_the_terminal(&self) {
+        use rustix::process::{Pid, Signal, kill_process};
+        let pass_on = |signal| {
+            for pid in self.processes.supervisor.pids() {
+                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+                // It may have ended.
+                let _ = pid.map(|pid| kill_process(pid, signal));
+            }
+        };
+        let signals = self.interrupts.signals();
+        if signals.resized() && self.processes.is_lent {
+            pass_on(Signal::WINCH);
+        }
+        if signals.suspended() {
+            pass_on(Signal::STOP);
+            Signals::stand_still();
+            pass_on(Signal::CONT);
+        }
+    }
+
     fn look_at_signals(&mut self) {
         if self.stop.is_set() {
             self.interrupts.take_note_of_one();
         }
+        #[cfg(unix)]
+        self.look_at_the_terminal();
         if let Some(signal) = self.interrupts.terminated() {
             self.processes.supervisor.shutdown_all(Duration::ZERO);
             self.exit = Some(128u8.saturating_add(u8::try_from(signal).unwrap_or(0)));

@@ -16,7 +16,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Instant;
 
 use rpytest_ipc::Outcome;
-use signal_hook::consts::{SIGCONT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGTERM, SIGTSTP, SIGWINCH};
 
 use self::affected::{Suite, Target};
 use self::keys::{Filter, Key, Keyboard};
@@ -145,7 +145,12 @@ impl Watch {
                     None
                 }
                 // A run answers signals itself, and is over soon.
+                Input::Signal(SIGWINCH) => None,
                 Input::Signal(_) if self.running.is_some() => None,
+                Input::Signal(SIGTSTP) => {
+                    self.stand_still()?;
+                    None
+                }
                 Input::Signal(SIGTERM) => Some(128 + u8::try_from(SIGTERM)?),
                 Input::Signal(_) => Some(self.code),
                 Input::Over(told) => self.over(&told)?,
@@ -154,6 +159,18 @@ impl Watch {
                 return Ok(code);
             }
         }
+    }
+
+    /// The terminal has asked for it, while nothing runs.
+    fn stand_still(&mut self) -> std::io::Result<()> {
+        if let Some(keyboard) = &mut self.keyboard {
+            keyboard.leave();
+        }
+        // A run would take it for one of its own.
+        if self.signals.suspended() {
+            Signals::stand_still();
+        }
+        self.listen()
     }
 
     fn changed(&mut self, files: BTreeSet<PathBuf>) -> std::io::Result<Option<u8>> {

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+use rustix::termios::{tcgetwinsize, tcsetwinsize};
+
 use super::{Daemon, borrower, within};
 use crate::support::normal::normal_text;
 use crate::support::python::main_venv;
+use crate::support::run::stands_still;
 use crate::support::screen::Screen;
 use crate::support::{Command, Project};
 
@@ -111,6 +115,65 @@ def test_debugs():
             &project,
         );
         assert_eq!(plain, with);
+        daemon.has_settled();
+    }
+    daemon.stop();
+}
+
+#[test]
+fn the_terminal_suspends_a_run_and_tells_it_its_size() {
+    let project = Project::new(
+        "
+--- test_a.py
+import os, signal, shutil, time
+from pathlib import Path
+
+def until(name):
+    while not Path(name).exists():
+        time.sleep(0.01)
+
+def test_suspended():
+    Path('pid.new').write_text(str(os.getpid()))
+    Path('pid.new').rename('pid')
+    until('go')
+
+def test_resized(monkeypatch):
+    monkeypatch.delenv('COLUMNS', raising=False)
+    signal.signal(signal.SIGWINCH, lambda *_: Path('resized').write_text(str(os.get_terminal_size(0).columns)))
+    Path('ready').touch()
+    until('resized')
+",
+    );
+    let daemon = Daemon::start(&project);
+    for turn in 0..2 {
+        let mut screen = Screen::new(80);
+        let mut running = borrower(main_venv(), &project)
+            .without("COLUMNS")
+            .args(["-s"])
+            .on_terminal(&screen.terminal);
+        let path = |name: &str| project.root().join(name);
+        running.until("the test runs", || path("pid").exists());
+        let pid = std::fs::read_to_string(path("pid")).expect("written");
+        screen.types("\x1a");
+        let pid = pid.parse().expect("a number");
+        running.until("it stands still", || stands_still(pid));
+        let command = running.pid();
+        running.until("the command does", || stands_still(command));
+        std::fs::write(path("go"), "").expect("written");
+        running.signal(Signal::CONT);
+        running.until("it goes on", || path("ready").exists());
+        let mut size = tcgetwinsize(&screen.terminal).expect("a size");
+        size.ws_col = 93;
+        tcsetwinsize(&screen.terminal, size).expect("a size");
+        let end = running.wait();
+        assert_eq!(end.code, 0, "{turn}: {}", screen.text());
+        assert_eq!(
+            std::fs::read_to_string(path("resized")).expect("written"),
+            "93"
+        );
+        for name in ["pid", "go", "ready", "resized"] {
+            std::fs::remove_file(path(name)).expect("removed");
+        }
         daemon.has_settled();
     }
     daemon.stop();

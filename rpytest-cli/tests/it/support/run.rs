@@ -193,6 +193,11 @@ impl<'a> Command<'a> {
 }
 
 impl Running {
+    /// The pid of the command.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
     /// Sends a signal to it alone.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("it runs");
@@ -308,6 +313,14 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "{what}: never");
         thread::sleep(GLANCE);
     }
+}
+
+/// Whether a process is suspended.
+pub fn stands_still(pid: i32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may have anything in it.
+    let rest = text.rsplit(')').next().unwrap_or_default();
+    rest.trim_start().starts_with('T')
 }
 
 /// The processes that belong to a project: those that have its directory in their environment.

@@ -1,10 +1,11 @@
 //! The keys, on a terminal.
 
+use rustix::process::Signal;
 use rustix::termios::{LocalModes, tcgetattr};
 
 use super::END;
 use crate::support::python::main_venv;
-use crate::support::run::Running;
+use crate::support::run::{Running, stands_still};
 use crate::support::screen::Screen;
 use crate::support::{Command, Project};
 
@@ -156,6 +157,18 @@ def test_asks():
     let mut watch = OnScreen::start(&project);
     let failed = watch.until(END);
     assert!(failed.contains("1 failed in"), "{failed}");
+    watch.listens();
+    // While it is suspended the terminal is as it was.
+    watch.screen.types("\x1a");
+    let pid = watch.running.pid();
+    watch.running.until("it stands still", || stands_still(pid));
+    let modes = tcgetattr(&watch.screen.terminal).expect("a terminal");
+    assert!(
+        modes
+            .local_modes
+            .contains(LocalModes::ICANON | LocalModes::ECHO)
+    );
+    watch.running.signal(Signal::CONT);
     watch.listens();
     // With no capture it can be asked.
     std::fs::write(
