@@ -18,8 +18,35 @@ pub(crate) struct Settings {
     pub(crate) daemon_memory: Option<u64>,
     /// `watch_ignore`: globs, relative to the root directory, of files that are not watched.
     pub(crate) watch_ignore: Vec<String>,
+    /// `snapshot`: how far a process may have come that others are forked from.
+    pub(crate) snapshot: Option<Snapshot>,
     /// What is wrong with them, and does not matter.
     pub(crate) warnings: Vec<String>,
+}
+
+/// How far a process may have come that others are forked from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Snapshot {
+    /// No process is forked.
+    Off,
+    /// Every session, and every worker, configures and collects for itself.
+    Interpreter,
+    /// Each collects for itself.
+    Configured,
+    /// Workers, and runs that are alike, go on from one collection, where that is the same.
+    Collected,
+}
+
+impl Snapshot {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "off" => Self::Off,
+            "interpreter" => Self::Interpreter,
+            "configured" => Self::Configured,
+            "collected" => Self::Collected,
+            _ => return None,
+        })
+    }
 }
 
 /// Why settings cannot be used.
@@ -44,7 +71,12 @@ pub(crate) enum SettingsError {
     NotYet { file: PathBuf, key: String },
 }
 
-const KEYS: [&str; 3] = ["daemon_idle_timeout", "daemon_memory", "watch_ignore"];
+const KEYS: [&str; 4] = [
+    "daemon_idle_timeout",
+    "daemon_memory",
+    "snapshot",
+    "watch_ignore",
+];
 /// Keys that are promised. A setting without an effect would let a run mean something else.
 const NOT_YET: [&str; 8] = [
     "default_markers",
@@ -60,6 +92,7 @@ const NOT_YET: [&str; 8] = [
 const ALIKE: f64 = 0.7;
 const SECONDS: &str = "a number of seconds, 0 for never";
 const SIZE: &str = "a size, such as 512M or 2G";
+const SNAPSHOT: &str = "collected, configured, interpreter or off";
 const GLOBS: &str = "a list of glob patterns";
 
 impl Settings {
@@ -102,6 +135,10 @@ impl Settings {
             let bytes = size(&pair.1).ok_or_else(|| wrong(pair, SIZE))?;
             settings.daemon_memory = Some(bytes);
         }
+        if let Some(pair) = given("snapshot") {
+            let snapshot = Snapshot::parse(&pair.1).ok_or_else(|| wrong(pair, SNAPSHOT))?;
+            settings.snapshot = Some(snapshot);
+        }
         if let Some((_, value)) = given("watch_ignore") {
             settings.watch_ignore = value.split_whitespace().map(str::to_owned).collect();
         }
@@ -124,6 +161,10 @@ impl Settings {
                 "daemon_memory" => {
                     let bytes = value.as_str().and_then(size);
                     self.daemon_memory = Some(bytes.ok_or_else(|| wrong(SIZE))?);
+                }
+                "snapshot" => {
+                    let snapshot = value.as_str().and_then(Snapshot::parse);
+                    self.snapshot = Some(snapshot.ok_or_else(|| wrong(SNAPSHOT))?);
                 }
                 "watch_ignore" => {
                     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -220,12 +261,13 @@ mod tests {
 
     #[test]
     fn the_environment_counts_more_than_the_file() {
-        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\n";
+        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\n";
         let settings = load(file, &[("RPYTEST_DAEMON_MEMORY", "512M")]).expect("settings");
         let expected = Settings {
             daemon_idle_timeout: Some(60),
             daemon_memory: Some(512 << 20),
             watch_ignore: vec!["*.log".to_owned()],
+            snapshot: Some(Snapshot::Configured),
             warnings: Vec::new(),
         };
         assert_eq!(settings, expected);
@@ -245,6 +287,10 @@ mod tests {
             (
                 "watch_ignore = [1]",
                 "pyproject.toml: [tool.rpytest]: watch_ignore is [1]; it must be a list of glob patterns",
+            ),
+            (
+                "snapshot = 'deep'",
+                "pyproject.toml: [tool.rpytest]: snapshot is \"deep\"; it must be collected, configured, interpreter or off",
             ),
             (
                 "reruns = 2",

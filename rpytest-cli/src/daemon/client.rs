@@ -51,18 +51,17 @@ impl Denied {
     }
 }
 
-/// Borrows a host for a run with these arguments. One that is focused on a part of what they name collects
-/// that itself.
+/// Borrows a host for a run with these arguments, which is forked from this stage at most.
 pub(crate) fn borrow(
     supervisor: &Supervisor,
     interpreter: &Interpreter,
     arguments: &[OsString],
-    focused: bool,
+    deepest: Stage,
 ) -> Result<Loan, Denied> {
     let connection = connect(interpreter.path())?;
     let text = |error: io::Error| Denied::by(format!("the daemon did not answer: {error}"));
     let borrower = Box::new(borrower(interpreter, arguments).map_err(text)?);
-    let wish = Wish::Host { borrower, focused };
+    let wish = Wish::Host { borrower, deepest };
     let (host, own) = supervisor
         .adopt(true)
         .map_err(|error| Denied::by(format!("the daemon was not asked: {error}")))?;
@@ -105,7 +104,7 @@ pub(crate) fn borrow(
 pub(crate) fn start_for(
     interpreter: &Interpreter,
     arguments: &[OsString],
-    focused: bool,
+    deepest: Stage,
 ) -> io::Result<()> {
     let standard = [
         io::stdin().as_fd(),
@@ -126,7 +125,7 @@ pub(crate) fn start_for(
     inherited::withheld(|| daemon.spawn())?;
     let wish = Wish::Prepare {
         whom: Box::new(whom),
-        focused,
+        deepest,
         root: bytes(root()?.into_os_string()),
     };
     let program = program();

@@ -170,17 +170,19 @@ impl Keep {
         }
     }
 
-    /// From which process a borrower's is forked. `deep`: from one that has collected, if there is one.
-    pub(super) fn best(&mut self, whom: &For, deep: bool) -> Best {
+    /// From which process a borrower's is forked, of this stage at most.
+    pub(super) fn best(&mut self, whom: &For, deepest: wire::Stage) -> Best {
         let mut best = Best {
             from: self.host,
             stage: wire::Stage::Interpreter,
             written: Default::default(),
             reasons: Vec::new(),
         };
-        let found = self.session(whom);
+        let is_wanted = deepest > wire::Stage::Interpreter;
+        let found = is_wanted.then(|| self.session(whom)).flatten();
         match found.map(|at| &mut self.sessions[at]) {
-            Some(session) => session.improve(&mut best, deep),
+            Some(session) => session.improve(&mut best, deepest),
+            None if !is_wanted => {}
             None => best.reasons = vec!["no session has been kept for it".to_owned()],
         }
         if best.stage == wire::Stage::Interpreter {
@@ -189,9 +191,11 @@ impl Keep {
         best
     }
 
-    /// Begins to grow a session for a borrower, if there is none and none was refused. `deep`: until it has
-    /// collected.
-    pub(super) fn grow(&mut self, whom: &For, deep: bool) -> io::Result<()> {
+    /// Begins to grow a session for a borrower to this stage, if there is none and none was refused.
+    pub(super) fn grow(&mut self, whom: &For, deepest: wire::Stage) -> io::Result<()> {
+        if deepest == wire::Stage::Interpreter {
+            return Ok(());
+        }
         let at = match self.session(whom) {
             Some(at) => at,
             None => {
@@ -207,14 +211,14 @@ impl Keep {
                 self.sessions.len() - 1
             }
         };
-        self.sessions[at].deep |= deep;
+        self.sessions[at].wants(deepest);
         self.deepen(at)
     }
 
     /// Has a session that is configured collect, if that is wanted.
     fn deepen(&mut self, at: usize) -> io::Result<()> {
         let session = &self.sessions[at];
-        if !session.deep || session.collected.is_some() {
+        if !session.collects() || session.collected.is_some() {
             return Ok(());
         }
         let Some(from) = session.configured.grown() else {
@@ -341,8 +345,8 @@ impl Keep {
         if !last.is_stale() {
             return Ok(());
         }
-        let (whom, used, deep) = (last.whom.clone(), last.used, last.deep);
-        self.grow(&whom, deep)?;
+        let (whom, used, deepest) = (last.whom.clone(), last.used, last.deepest);
+        self.grow(&whom, deepest)?;
         if let Some(session) = self.sessions.iter_mut().find(|one| one.whom == whom) {
             session.used = used;
         }

@@ -43,8 +43,8 @@ const FIRST_LENT: u32 = 1 << 31;
 enum Input {
     Client(UnixStream, Request, Vec<OwnedFd>),
     /// A run is over that had borrowed.
-    /// Whether it was focused comes last.
-    Returned(Key, For, bool),
+    /// The last is the deepest stage that is wanted for the next one.
+    Returned(Key, For, Stage),
     /// Of a keep's process.
     Event(usize, SupervisorEvent),
 }
@@ -71,7 +71,7 @@ struct Daemon {
 struct Waiting {
     client: UnixStream,
     whom: For,
-    focused: bool,
+    deepest: Stage,
     stage: Stage,
     written: [serde_bytes::ByteBuf; 2],
     reasons: Vec<String>,
@@ -150,9 +150,9 @@ fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std
     };
     if let Some(request) = first
         && request.program == program()
-        && let Wish::Prepare { whom, focused, .. } = request.wish
+        && let Wish::Prepare { whom, deepest, .. } = request.wish
     {
-        daemon.prepare(&whom, focused);
+        daemon.prepare(&whom, deepest);
     }
     let last = daemon.run(&receiver, &signals);
     // Nobody shall find it who is not answered.
@@ -244,7 +244,7 @@ impl Daemon {
                         return Some(last);
                     }
                 }
-                Ok(Input::Returned(key, whom, focused)) => self.returned(&key, &whom, focused),
+                Ok(Input::Returned(key, whom, deepest)) => self.returned(&key, &whom, deepest),
                 Ok(Input::Event(keep, event)) => self.event(keep, event),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -297,8 +297,8 @@ impl Daemon {
                 say(&Answer::OtherProgram);
                 return Some(client);
             }
-            Wish::Host { borrower, focused } => {
-                if let Err(reason) = self.lend(&client, *borrower, focused, descriptors) {
+            Wish::Host { borrower, deepest } => {
+                if let Err(reason) = self.lend(&client, *borrower, deepest, descriptors) {
                     say(&Answer::Refused(reason));
                 }
             }
@@ -307,9 +307,9 @@ impl Daemon {
     }
 
     /// Gets ready for a run like one that is over.
-    fn prepare(&mut self, whom: &For, focused: bool) {
+    fn prepare(&mut self, whom: &For, deepest: Stage) {
         let grown = self.keep(&whom.borrower).and_then(|at| {
-            let grown = self.keeps[at].grow(whom, !focused);
+            let grown = self.keeps[at].grow(whom, deepest);
             grown.map_err(|error| error.to_string())
         });
         if let Err(error) = grown {
@@ -343,7 +343,7 @@ impl Daemon {
         &mut self,
         client: &UnixStream,
         borrower: Borrower,
-        focused: bool,
+        deepest: Stage,
         descriptors: Vec<OwnedFd>,
     ) -> Result<(), String> {
         if descriptors.len() != DESCRIPTORS + borrower.inherited.len() {
@@ -365,13 +365,13 @@ impl Daemon {
             stage,
             written,
             reasons,
-        } = keep.best(&whom, !focused);
+        } = keep.best(&whom, deepest);
         keep.lend(from, child, &whom.borrower, descriptors, false)
             .map_err(text)?;
         let waiting = Waiting {
             client,
             whom,
-            focused,
+            deepest,
             stage,
             written,
             reasons,
@@ -451,7 +451,7 @@ impl Daemon {
         let Waiting {
             client,
             whom,
-            focused,
+            deepest,
             stage,
             written,
             reasons,
@@ -470,7 +470,7 @@ impl Daemon {
         let waits = move || {
             let _ = client.set_read_timeout(None);
             let _ = io::copy(&mut &client, &mut io::sink());
-            tell(&inputs, Input::Returned(key, whom, focused));
+            tell(&inputs, Input::Returned(key, whom, deepest));
         };
         let thread = std::thread::Builder::new().stack_size(64 * 1024);
         if let Err(error) = thread.spawn(waits) {
@@ -491,13 +491,13 @@ impl Daemon {
     }
 
     /// A run is over: the next of its kind shall find more.
-    fn returned(&mut self, key: &Key, whom: &For, focused: bool) {
+    fn returned(&mut self, key: &Key, whom: &For, deepest: Stage) {
         self.running = self.running.saturating_sub(1);
         self.used = Instant::now();
         let Some(keep) = self.keeps.iter_mut().find(|keep| keep.key == *key) else {
             return;
         };
-        if let Err(error) = keep.grow(whom, !focused) {
+        if let Err(error) = keep.grow(whom, deepest) {
             tracing::error!(%error, "a session cannot be grown");
         }
     }

@@ -29,8 +29,8 @@ pub(super) struct Session {
     pub(super) whom: For,
     pub(super) configured: Growth,
     pub(super) collected: Option<Growth>,
-    /// Whether anybody wants it to collect.
-    pub(super) deep: bool,
+    /// The deepest stage that anybody has wanted.
+    pub(super) deepest: wire::Stage,
     pub(super) used: Instant,
 }
 
@@ -186,9 +186,17 @@ impl Session {
             whom,
             configured,
             collected: None,
-            deep: false,
+            deepest: wire::Stage::Configured,
             used: Instant::now(),
         }
+    }
+
+    pub(super) fn wants(&mut self, stage: wire::Stage) {
+        self.deepest = self.deepest.max(stage);
+    }
+
+    pub(super) fn collects(&self) -> bool {
+        self.deepest == wire::Stage::Collected
     }
 
     /// Those that are there or grow, the deeper one last.
@@ -219,7 +227,8 @@ impl Session {
     }
 
     /// Lends the deepest stage that there is, in the place of a lesser one.
-    pub(super) fn improve(&mut self, best: &mut Best, deep: bool) {
+    pub(super) fn improve(&mut self, best: &mut Best, deepest: wire::Stage) {
+        let deep = deepest == wire::Stage::Collected;
         match &self.configured.state {
             State::Growing { .. } => {
                 best.reasons = vec!["its session is being configured".to_owned()];

@@ -40,14 +40,14 @@ pub(super) enum Wish {
     /// A host, for a run with these arguments. Its descriptors come with it.
     Host {
         borrower: Box<Borrower>,
-        /// Whether it runs a part of what the arguments name: it collects that itself.
-        focused: bool,
+        /// The last stage that it may be forked from.
+        deepest: Stage,
     },
     /// From the run that has started the daemon: to be ready for the next one like it.
     Prepare {
         whom: Box<For>,
         /// As above.
-        focused: bool,
+        deepest: Stage,
         /// Its project's, which may be about to vanish.
         root: ByteBuf,
     },
@@ -93,7 +93,7 @@ pub(super) enum Answer {
 }
 
 /// How far a process has come that others are forked from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Stage {
     /// It has imported pytest, and nothing of the user's.

@@ -5,9 +5,9 @@ use std::io::Write;
 
 use rpytest_worker::{Interpreter, ProcessId, Supervisor};
 
-use super::Snapshot;
 use crate::args::RunArguments;
 use crate::daemon::{self, Denied, Loan, Stage};
+use crate::settings::Snapshot;
 
 /// Who has lent the host of a run, if somebody has.
 #[derive(Default)]
@@ -15,8 +15,8 @@ pub(super) struct Lender {
     loan: Option<Loan>,
     /// Why nobody has.
     reason: Option<String>,
-    /// Whether there is no daemon where one may be.
-    nobody: bool,
+    /// What the next run would want of a daemon, if there is none where one may be.
+    wanted: Option<Stage>,
 }
 
 /// Whether a daemon may be asked. Else, why not.
@@ -32,8 +32,8 @@ pub(super) fn whether(arguments: &RunArguments, snapshot: Snapshot) -> Result<()
         return Err(format!("the environment variable {name} is set"));
     }
     match snapshot {
-        Snapshot::Off => Err("RPYTEST_SNAPSHOT is off".to_owned()),
-        Snapshot::Collected | Snapshot::Interpreter => Ok(()),
+        Snapshot::Off => Err("snapshot is off".to_owned()),
+        Snapshot::Collected | Snapshot::Configured | Snapshot::Interpreter => Ok(()),
     }
 }
 
@@ -41,15 +41,20 @@ pub(super) fn borrow(
     supervisor: &Supervisor,
     interpreter: &Interpreter,
     arguments: &[OsString],
-    focused: bool,
+    snapshot: Snapshot,
 ) -> Lender {
-    match daemon::borrow(supervisor, interpreter, arguments, focused) {
+    let deepest = match snapshot {
+        Snapshot::Off | Snapshot::Interpreter => Stage::Interpreter,
+        Snapshot::Configured => Stage::Configured,
+        Snapshot::Collected => Stage::Collected,
+    };
+    match daemon::borrow(supervisor, interpreter, arguments, deepest) {
         Ok(loan) => Lender {
             loan: Some(loan),
             ..Lender::default()
         },
         Err(Denied { reason, nobody }) => Lender {
-            nobody,
+            wanted: nobody.then_some(deepest),
             ..Lender::none(reason)
         },
     }
@@ -65,16 +70,9 @@ impl Lender {
     }
 
     /// When a run is over: the next one shall find a daemon. None is started for a session that ran no tests.
-    pub(super) fn start_for_the_next(
-        &self,
-        interpreter: &Interpreter,
-        arguments: &[OsString],
-        focused: bool,
-    ) {
-        if !self.nobody {
-            return;
-        }
-        if let Err(error) = daemon::start_for(interpreter, arguments, focused) {
+    pub(super) fn start_for_the_next(&self, interpreter: &Interpreter, arguments: &[OsString]) {
+        let Some(deepest) = self.wanted else { return };
+        if let Err(error) = daemon::start_for(interpreter, arguments, deepest) {
             tracing::error!(%error, "no daemon is started");
         }
     }

@@ -37,7 +37,7 @@ use crate::args::RunArguments;
 use crate::exit;
 use crate::history::History;
 use crate::ledger::Ledger;
-use crate::settings::Settings;
+use crate::settings::{Settings, Snapshot};
 use crate::signals::Signals;
 
 /// How often signals are looked at when nothing else happens.
@@ -77,10 +77,14 @@ pub(crate) struct Ready {
 impl Ready {
     /// Starts the host.
     pub(crate) fn new() -> Result<Self, Box<dyn std::error::Error>> {
-        Self::with(|supervisor, interpreter| {
-            let host = supervisor.spawn_host(interpreter)?;
-            Ok((host, Lender::default()))
-        })
+        let snapshot = Settings::of_the_project()?.0.snapshot;
+        Self::with(
+            snapshot.unwrap_or(Snapshot::Collected),
+            |supervisor, interpreter| {
+                let host = supervisor.spawn_host(interpreter)?;
+                Ok((host, Lender::default()))
+            },
+        )
     }
 
     /// Borrows a host of the daemon's for a run, if there is one, or starts one.
@@ -88,13 +92,18 @@ impl Ready {
         arguments: &RunArguments,
         focused: bool,
     ) -> Result<Self, Box<dyn std::error::Error>> {
-        let snapshot = Snapshot::from_environment()?;
-        for warning in Settings::of_the_project()?.0.warnings {
+        let settings = Settings::of_the_project()?.0;
+        for warning in settings.warnings {
             eprintln!("rpytest: warning: {warning}");
         }
-        Self::with(|supervisor, interpreter| {
+        let snapshot = settings.snapshot.unwrap_or(Snapshot::Collected);
+        let deepest = match focused {
+            true => snapshot.min(Snapshot::Configured),
+            false => snapshot,
+        };
+        Self::with(snapshot, |supervisor, interpreter| {
             let lender = match lend::whether(arguments, snapshot) {
-                Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest, focused),
+                Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest, deepest),
                 Err(reason) => Lender::none(reason),
             };
             let host = match lender.host() {
@@ -106,6 +115,7 @@ impl Ready {
     }
 
     fn with(
+        snapshot: Snapshot,
         host: impl FnOnce(
             &Supervisor,
             &Interpreter,
@@ -116,7 +126,6 @@ impl Ready {
         let interpreter = Interpreter::find(&directory, &ThisProcess)?;
         let files = PythonFiles::unpack(&ThisProcess)?;
         let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(files))?;
-        let snapshot = Snapshot::from_environment()?;
         let (host, lender) = host(&supervisor, &interpreter)?;
         let processes = Processes {
             supervisor,
@@ -146,7 +155,6 @@ impl Ready {
             tracing::warn!(%error, "the terminal's signals");
         }
         let events = self.events;
-        let focused = focus.is_some();
         let mut session = Session {
             argv: arguments.pytest.clone(),
             focus: focus.map(Focus::into_message),
@@ -175,38 +183,13 @@ impl Ready {
         if session.has_run_to_its_end() {
             let interpreter = &session.processes.interpreter;
             self.lender
-                .start_for_the_next(interpreter, &arguments.pytest, focused);
+                .start_for_the_next(interpreter, &arguments.pytest);
         }
         Told {
             code,
             results: session.results(),
             left: session.left(),
             opened: session.opened,
-        }
-    }
-}
-
-/// How far a process may have come that others are forked from: `RPYTEST_SNAPSHOT`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Snapshot {
-    /// Workers are forked from a process that has collected, where that is the same.
-    Collected,
-    /// Every worker configures and collects for itself.
-    Interpreter,
-    /// No process is forked.
-    Off,
-}
-
-impl Snapshot {
-    fn from_environment() -> Result<Self, String> {
-        match std::env::var("RPYTEST_SNAPSHOT").as_deref() {
-            Err(_) | Ok("" | "collected") => Ok(Snapshot::Collected),
-            Ok("interpreter") => Ok(Snapshot::Interpreter),
-            Ok("off") => Ok(Snapshot::Off),
-            Ok(other) => Err(format!(
-                "the environment variable RPYTEST_SNAPSHOT is {other:?}; \
-                 it can be collected, interpreter or off"
-            )),
         }
     }
 }
@@ -408,7 +391,7 @@ impl Session {
         let process = self.processes.fresh();
         let role = match self.processes.snapshot {
             Snapshot::Collected => Role::Template,
-            Snapshot::Interpreter | Snapshot::Off => Role::Worker,
+            Snapshot::Configured | Snapshot::Interpreter | Snapshot::Off => Role::Worker,
         };
         let message = crew::start(role, &self.argv, 0, 1, "", self.focus.clone());
         self.template = Some(process);

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use rpytest_worker::{Interpreter, ProcessId, Supervisor};
 
-use super::Snapshot;
 use crate::args::RunArguments;
+use crate::settings::Snapshot;
 
 /// Nobody.
 #[derive(Default)]
@@ -15,7 +15,7 @@ pub(super) fn whether(_: &RunArguments, _: Snapshot) -> Result<(), String> {
     Err("there is none on this platform".to_owned())
 }
 
-pub(super) fn borrow(_: &Supervisor, _: &Interpreter, _: &[OsString], _: bool) -> Lender {
+pub(super) fn borrow(_: &Supervisor, _: &Interpreter, _: &[OsString], _: Snapshot) -> Lender {
     Lender
 }
 
@@ -28,7 +28,7 @@ impl Lender {
         None
     }
 
-    pub(super) fn start_for_the_next(&self, _: &Interpreter, _: &[OsString], _: bool) {}
+    pub(super) fn start_for_the_next(&self, _: &Interpreter, _: &[OsString]) {}
 
     pub(super) fn show_what_was_written(&self) {}
 

@@ -157,3 +157,45 @@ of the caller
     }
     daemon.stop();
 }
+
+#[test]
+fn a_setting_says_how_much_is_lent() {
+    for (snapshot, note, stages) in [
+        ("off", "no daemon was used: snapshot is off", 1),
+        ("interpreter", "the daemon lent an interpreter", 1),
+        (
+            "configured",
+            "the daemon lent a session that was configured",
+            2,
+        ),
+        (
+            "collected",
+            "the daemon lent a session that had collected",
+            3,
+        ),
+    ] {
+        let project = Project::new("--- test_a.py\ndef test():\n    pass\n");
+        let daemon = Daemon::start(&project);
+        let settings = format!("[tool.rpytest]\nsnapshot = '{snapshot}'\n");
+        fs::write(project.root().join("pyproject.toml"), settings).expect("written");
+        let run = || daemon.run(&["--explain"]);
+        run().expect(0, "1 passed");
+        within(snapshot, || run().stderr.contains(note));
+        if snapshot != "off" {
+            let kept = || {
+                let status = daemon.status().expect("it runs");
+                status["snapshots"].as_array().expect("a list").len()
+            };
+            within("as many stages are kept", || kept() == stages);
+        }
+        daemon.stop();
+    }
+    let project = Project::new("--- test_a.py\ndef test():\n    pass\n");
+    let run = Command::rpytest(main_venv(), &project)
+        .env("RPYTEST_SNAPSHOT", "deep")
+        .run();
+    assert_eq!(run.code, 4, "{run}");
+    let message =
+        "RPYTEST_SNAPSHOT is \"deep\"; it must be collected, configured, interpreter or off";
+    assert!(run.stderr.contains(message), "{run}");
+}
