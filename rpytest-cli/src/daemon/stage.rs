@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fstat};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,8 @@ impl Stage {
 impl Place {
     fn terminal((rows, columns): (u16, u16)) -> io::Result<Self> {
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        // An interpreter that is started meanwhile has no part in it.
+        fcntl_setfd(&controller, FdFlags::CLOEXEC)?;
         grantpt(&controller)?;
         unlockpt(&controller)?;
         let name = ptsname(&controller, Vec::new())?;
