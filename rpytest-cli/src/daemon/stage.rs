@@ -4,14 +4,16 @@
 //! have one, for it chooses its colours and widths by it; and one and the same where they have one and
 //! the same.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{OFlags, fstat};
+use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
@@ -29,15 +31,19 @@ pub(super) struct Shape {
     same: [usize; 3],
     /// The rows and columns of those that are terminals.
     sizes: [Option<(u16, u16)>; 3],
+    /// Whether they are for reading, for writing, or for both.
+    modes: [u32; 3],
 }
 
 impl Shape {
     pub(super) fn of(standard: &[impl AsFd]) -> io::Result<Self> {
         let mut identities = Vec::new();
         let mut sizes = [None; 3];
+        let mut modes = [0; 3];
         for (at, fd) in standard.iter().take(3).enumerate() {
             let found = fstat(fd)?;
             identities.push((found.st_dev, found.st_ino));
+            modes[at] = (fcntl_getfl(fd)? & OFlags::RWMODE).bits();
             if isatty(fd) {
                 let size = tcgetwinsize(fd)?;
                 sizes[at] = Some((size.ws_row, size.ws_col));
@@ -52,6 +58,7 @@ impl Shape {
         Ok(Self {
             same: [first(0), first(1), first(2)],
             sizes,
+            modes,
         })
     }
 }
@@ -61,6 +68,7 @@ impl Shape {
 pub(super) struct Stage {
     shape: Shape,
     places: [Option<Place>; 3],
+    standard: Vec<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -76,25 +84,49 @@ enum Place {
 impl Stage {
     pub(super) fn new(shape: Shape) -> io::Result<Self> {
         let mut places = [None, None, None];
-        for (at, place) in places.iter_mut().enumerate() {
-            if shape.same[at] == at {
-                *place = Some(match shape.sizes[at] {
-                    Some(size) => Place::terminal(size)?,
-                    None => Place::File(tempfile::tempfile()?),
-                });
+        let mut names = [None, None, None];
+        // Without names, once everything is open.
+        let mut temporary = Vec::new();
+        for at in 0..3 {
+            if shape.same[at] != at {
+                continue;
             }
+            let (place, name) = match shape.sizes[at] {
+                Some(size) => Place::terminal(size)?,
+                None => {
+                    let (file, path) = tempfile::NamedTempFile::new()?.into_parts();
+                    let name = CString::new(path.as_os_str().as_bytes())?;
+                    temporary.push(path);
+                    (Place::File(file), name)
+                }
+            };
+            (places[at], names[at]) = (Some(place), Some(name));
         }
-        Ok(Self { shape, places })
+        let mut standard: Vec<OwnedFd> = Vec::new();
+        for at in 0..3 {
+            let (same, mode) = (shape.same[at], shape.modes[at]);
+            // One descriptor for the same file, unless it was opened in several ways.
+            let before = (0..at).find(|&one| (shape.same[one], shape.modes[one]) == (same, mode));
+            standard.push(match (before, &names[same]) {
+                (Some(before), _) => standard[before].try_clone()?,
+                (None, Some(name)) => {
+                    let always = OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::APPEND;
+                    let flags = OFlags::from_bits_retain(mode) | always;
+                    rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty())?
+                }
+                (None, None) => return Err(io::ErrorKind::NotFound.into()),
+            });
+        }
+        Ok(Self {
+            shape,
+            places,
+            standard,
+        })
     }
 
     /// For the session: its three standard descriptors.
     pub(super) fn descriptors(&self) -> io::Result<Vec<OwnedFd>> {
-        (0..3)
-            .map(|at| match &self.places[self.shape.same[at]] {
-                Some(place) => place.fd().try_clone_to_owned(),
-                None => Err(io::ErrorKind::NotFound.into()),
-            })
-            .collect()
+        self.standard.iter().map(OwnedFd::try_clone).collect()
     }
 
     /// What was written to standard output, and what to standard error if that is another file.
@@ -115,7 +147,8 @@ impl Stage {
 }
 
 impl Place {
-    fn terminal((rows, columns): (u16, u16)) -> io::Result<Self> {
+    /// A terminal of a size, and its name.
+    fn terminal((rows, columns): (u16, u16)) -> io::Result<(Self, CString)> {
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
         // An interpreter that is started meanwhile has no part in it.
         fcntl_setfd(&controller, FdFlags::CLOEXEC)?;
@@ -123,7 +156,7 @@ impl Place {
         unlockpt(&controller)?;
         let name = ptsname(&controller, Vec::new())?;
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let terminal = rustix::fs::open(name, flags, rustix::fs::Mode::empty())?;
+        let terminal = rustix::fs::open(&name, flags, rustix::fs::Mode::empty())?;
         let mut attributes = tcgetattr(&terminal)?;
         // What is read is what was written; the borrower's terminal does the rest.
         attributes.make_raw();
@@ -148,14 +181,7 @@ impl Place {
                     }
                 }
             })?;
-        Ok(Place::Terminal { terminal, written })
-    }
-
-    fn fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Place::File(file) => file.as_fd(),
-            Place::Terminal { terminal, .. } => terminal.as_fd(),
-        }
+        Ok((Place::Terminal { terminal, written }, name))
     }
 
     fn written(&self) -> io::Result<Vec<u8>> {

@@ -78,7 +78,7 @@ def move_in(lease: dict[str, Any], given: list[int]) -> None:
 
 # Which files the standard descriptors were given to stand for, since this process or one that it was
 # forked from has moved in somewhere; none before.
-_standard: list[tuple[int, int]] = []
+_standard: list[tuple[int, int, int]] = []
 # The numbers of descriptors besides those that a borrower has inherited. In a session that is grown for
 # one, others stand for them.
 _inherited: set[int] = set()
@@ -91,16 +91,19 @@ def _take_over(standard: list[int]) -> None:
     fault handler has another one, and user code may.
     """
     if _standard:
-        places: dict[tuple[int, int], int] = {}
-        for identity, given in zip(_standard, standard, strict=True):
-            places.setdefault(identity, given)
+        places: dict[tuple[int, int, int], int] = {}
+        for known, given in zip(_standard, standard, strict=True):
+            places.setdefault(known, given)
         for target in map(int, os.listdir("/dev/fd")):
             try:
-                given_here = places.get(_identity(target))
+                identity = _identity(target)
             except OSError:
                 continue  # the one that `listdir` had
-            if given_here is not None and target not in standard:
-                os.dup2(given_here, target, inheritable=os.get_inheritable(target))
+            if identity not in places or target in standard:
+                continue
+            is_in_place = target < len(_standard) and identity == _standard[target]
+            given_here = standard[target] if is_in_place else places[identity]
+            os.dup2(given_here, target, inheritable=os.get_inheritable(target))
     else:
         for target, given in enumerate(standard):
             os.dup2(given, target)
@@ -109,9 +112,24 @@ def _take_over(standard: list[int]) -> None:
         os.close(fd)
 
 
-def _identity(fd: int) -> tuple[int, int]:
+def _identity(fd: int) -> tuple[int, int, int]:
+    """The file, and how it was opened: one that is both read and written may have been so apart."""
     status = os.fstat(fd)
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
+
+
+def discard_unwritten() -> None:
+    """Empty the buffers of the standard streams."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        inheritable = os.get_inheritable(number)
+        own = os.dup(number)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+        os.dup2(own, number, inheritable=inheritable)
+        os.close(own)
+        os.close(nowhere)
 
 
 class Generators:

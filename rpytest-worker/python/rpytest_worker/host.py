@@ -85,8 +85,11 @@ class _Signals:
         os.close(self._write)
 
 
-def serve(process: Process) -> Process:
-    """Fork a child for each `fork` message. Returns in the children only."""
+def serve(process: Process, flushes: bool = True) -> Process:
+    """Fork a child for each `fork` message. Returns in the children only.
+
+    Without `flushes`, what is in the buffers of the standard streams is each child's to write.
+    """
     _prctl()  # found once, and not in each child
     signals = _Signals()
     children: set[int] = set()
@@ -115,6 +118,9 @@ def serve(process: Process) -> Process:
             channel.send({"type": "grown", "refusals": [], **_loaded()})
         elif message["type"] in ("fork", "lend"):
             lease = message if message["type"] == "lend" else None
+            if flushes:
+                sys.stdout.flush()
+                sys.stderr.flush()
             child = _fork(message["child"], process, signals, fds, lease)
             if isinstance(child, int):
                 children.add(child)
@@ -141,8 +147,6 @@ def _fork(
     from . import afterfork
     from .entry import Process
 
-    sys.stdout.flush()
-    sys.stderr.flush()
     try:
         if lease is not None:
             own = {process.channel.fileno(), process.crash_fd, *signals.descriptors()}

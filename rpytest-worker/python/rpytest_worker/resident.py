@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -110,8 +109,6 @@ class Resident:
     def _wait(self, session: pytest.Session, reasons: list[str]) -> None:
         if reasons:
             self._refuse(reasons)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
         self._say([])
         # As for a template: what is there stays, and what is garbage is finalised before.
         gc.collect()
@@ -120,7 +117,8 @@ class Resident:
         else:
             self.controller.ending.look()
         gc.freeze()
-        process = host.serve(self._process)  # returns in each fork
+        # Returns in each fork. What the session has not written yet, a fork writes when it would have.
+        process = host.serve(self._process, flushes=False)
         self._adopt(process, session)
 
     def _say(self, refusals: list[str]) -> None:
@@ -162,7 +160,7 @@ class Resident:
         process.greet()
         start = process.channel.recv()
         while start is not None and start["type"] == "host":
-            process = host.serve(process)
+            process = host.serve(process, flushes=False)
             process.greet()
             start = process.channel.recv()
         if start is None:
@@ -177,6 +175,9 @@ class Resident:
             self._touches.restart()
             return
         self.is_lent = True
+        if start["settled"]:
+            # The one that crashed has written it.
+            afterfork.discard_unwritten()
         process.channel.read_ahead()
         self._watch.let_go()
         self._touches.let_go()

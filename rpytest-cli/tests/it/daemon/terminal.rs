@@ -178,3 +178,53 @@ def test_resized(monkeypatch):
     }
     daemon.stop();
 }
+
+#[test]
+fn files_that_are_one_and_the_same_stay_so() {
+    let project = Project::new(
+        "
+--- pytest.ini
+--- test_a.py
+import os, sys
+print('collected')
+print('collected, too', file=sys.stderr)
+def test_a():
+    print('tested')
+    os.write(2, b'tested, too\\n')
+    assert sys.stdin.read() == ''
+",
+    );
+    let daemon = Daemon::start(&project);
+    for redirections in [
+        "</dev/null >/dev/null",
+        "</dev/null >/dev/null 2>&1",
+        "</dev/null >/dev/null 2>/dev/null",
+        "</dev/null >../file",
+        "</dev/null >../file 2>&1",
+        "<../empty >>../file 2>>../file",
+        "<../empty 1<>../file 2>&1",
+        ">../file 0<&1 2>&1",
+    ] {
+        let script = format!(
+            "rm -f ../file; : > ../empty; \"$rpytest\" -q -s -p no:cacheprovider {redirections}; \
+             echo $?; cat ../file 2>/dev/null"
+        );
+        let run = |command: Command<'_>| {
+            let run = command.run();
+            (normal_text(&run.stdout, project.base()), run.stderr)
+        };
+        let expected = run(Command::shell(main_venv(), &project, &script));
+        for turn in 0..3 {
+            let shell = Command::shell(main_venv(), &project, &script);
+            let got = run(shell.without("RPYTEST_NO_DAEMON"));
+            assert_eq!(got, expected, "{redirections}, {turn}");
+            daemon.has_settled();
+        }
+    }
+    let lent = daemon.sessions();
+    let lent = lent
+        .iter()
+        .filter(|session| session["lent"].as_u64() > Some(0));
+    assert!(lent.count() > 2);
+    daemon.stop();
+}
