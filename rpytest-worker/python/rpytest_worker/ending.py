@@ -38,6 +38,8 @@ class Ending:
         paths = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
         self._library = tuple(os.path.realpath(path) + os.sep for path in paths)
         self._kinds: set[type] = set()
+        # Modules that were looked at.
+        self._modules: set[str] = set()
         # Open files and suspended generators, which may be none any more at the end.
         self._unfinished: list[Any] = []
         self._reason: str | None = None
@@ -45,7 +47,9 @@ class Ending:
 
     def look(self) -> None:
         """Before a freeze, at what has come since the last one."""
-        self._reason = self._reason or self._look(gc.get_objects(), self._unfinished)
+        self._reason = (
+            self._reason or self._foreign_module() or self._look(gc.get_objects(), self._unfinished)
+        )
 
     def noticed(self) -> str | None:
         """Why the heap has to be taken apart; `None` if it makes no difference."""
@@ -101,6 +105,9 @@ class Ending:
     def _foreign_module(self) -> str | None:
         suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
         for name, module in list(sys.modules.items()):
+            if name in self._modules:
+                continue
+            self._modules.add(name)
             path = getattr(module, "__file__", None)
             if (
                 isinstance(path, str)
