@@ -1,6 +1,6 @@
 //! What plugins and conftests know of xdist is there under `-n`, with xdist installed and without.
 
-use crate::support::python::{Venv, main_venv, plain_venv};
+use crate::support::python::{Venv, main_venv, plain_venv, pytest_venv};
 use crate::support::{Command, Project, Run};
 
 /// Runs a check in both environments.
@@ -364,4 +364,51 @@ fn only_the_controller_is_asked_for_a_summary() {
         run.expect(0, "1 passed");
         assert_eq!(project.words("summaries"), ["controller"], "{run}");
     });
+}
+
+#[test]
+fn options_of_the_command_are_listed_and_not_parsed() {
+    let project = Project::new("--- test_a.py\ndef test(): pass\n");
+    for venv in [main_venv(), &pytest_venv("8.0.2")] {
+        let help = Command::rpytest(venv, &project).args(["--help"]).run();
+        assert_eq!(help.code, 0, "{help}");
+        for option in [
+            "rpytest, for the command line alone:",
+            "--watch ",
+            "--no-daemon ",
+            "--daemon-memory=SIZE",
+            "--native-collect-only",
+            "--isolate",
+        ] {
+            assert!(help.stdout.contains(option), "{option}: {help}");
+        }
+        let elsewhere = Command::rpytest(venv, &project)
+            .env("PYTEST_ADDOPTS", "--watch")
+            .run();
+        assert_eq!(elsewhere.code, 4, "{elsewhere}");
+        assert!(
+            elsewhere.stderr.contains("unrecognized arguments: --watch"),
+            "{elsewhere}"
+        );
+    }
+    // A plugin may have an option of such a name, which counts in its configuration.
+    let project = Project::new(
+        "
+--- conftest.py
+def pytest_addoption(parser):
+    parser.addoption('--json', action='store_true', help='of the plugin')
+--- pytest.ini
+[pytest]
+addopts = --json
+--- test_a.py
+def test(pytestconfig): assert pytestconfig.option.json
+",
+    );
+    let run = |arguments: &[&str]| {
+        let command = Command::rpytest(main_venv(), &project);
+        command.args(arguments).run()
+    };
+    run(&[]).expect(0, "1 passed");
+    let help = run(&["--help"]);
+    assert!(help.stdout.contains("of the plugin"), "{help}");
 }

@@ -14,7 +14,25 @@ from typing import Any
 
 import pytest
 
+from . import pytest_compat
+
 DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
+
+
+# Options that the command sees to before pytest: they are listed, and not parsed.
+_OF_THE_COMMAND = (
+    ("--watch", None, "Run, and then again what each change concerns"),
+    ("--native-collect-only", None, "List node ids without Python, where that is exact"),
+    ("--no-native-collection", None, "Leave --collect-only to pytest alone"),
+    ("--benchmark", None, "With --collect-only: time, tests, files, and the native share"),
+    ("--no-daemon", None, "Borrow nothing from a daemon, and start none"),
+    ("--daemon", None, "Be the daemon, in the foreground"),
+    ("--daemon-idle-timeout", "SECONDS", "When the daemon ends without a run; 0 for never"),
+    ("--daemon-memory", "SIZE", "What the daemon and all that it keeps may take, such as 512M"),
+    ("--daemon-status", None, "Show what the daemon keeps"),
+    ("--json", None, "With --daemon-status: as JSON"),
+    ("--daemon-stop", None, "End the daemon"),
+)
 
 
 class NodeHooks:
@@ -287,3 +305,10 @@ class Dialect:
             default=False,
             help="Say which short cuts this run took, and why not the others",
         )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        if getattr(config.option, "help", False):
+            pytest_compat.add_to_help(
+                config, "rpytest, for the command line alone", _OF_THE_COMMAND
+            )
