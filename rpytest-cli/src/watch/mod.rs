@@ -255,7 +255,10 @@ impl Watch {
             (target, Some(filter)) => {
                 let files = self.suite.filtered(target, filter);
                 if files.is_empty() {
-                    self.screen.nothing_fits(filter);
+                    // What a change concerns is run when the filter is taken away, with all others.
+                    if !matches!(cause, Some(Cause::Changed(_))) {
+                        self.screen.nothing_fits(filter);
+                    }
                     return self.listen();
                 }
                 Some(files)
@@ -274,7 +277,9 @@ impl Watch {
             let filters = self.filters();
             (self.screen).begins(&self.suite.root, cause, &shown, &filters);
         }
-        self.owed.remove(&wanted.target);
+        if wanted.tests.is_none() {
+            self.owed.remove(&wanted.target);
+        }
         let failed = self.failed.iter();
         let first = failed.filter(|(_, file)| wanted.target.has(file));
         let focus = Focus {
