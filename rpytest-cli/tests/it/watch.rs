@@ -363,15 +363,53 @@ def test_c(): pass
 #[test]
 fn a_selection_stays_one() {
     let project = Project::new(SUITE);
-    let arguments = ["tests/test_price.py", "tests/deep", "-n", "2"];
+    let arguments = [
+        "tests/test_price.py::test_price",
+        "tests/deep",
+        "tests/test_data.py",
+        "-n",
+        "2",
+    ];
     let mut watching = Watching::start(&project, &arguments);
     let (_, remark) = watching.runs();
-    assert_eq!(remark, "2 passed; waiting for changes");
+    assert_eq!(remark, "3 passed; waiting for changes");
+    // Workers tell what they have read, too.
+    watching.write("tests/data.txt", "other\n");
+    let (_, remark) = watching.runs();
+    let expected = "tests/data.txt changed: 1 test file\n1 passed; waiting for changes";
+    assert_eq!(remark, expected);
     watching.write("tests/test_stock.py", "def test_stock(): pass\n");
     watching.write("src/shop/price.py", "def price(): return 110\n");
     let (_, remark) = watching.runs();
     assert!(
         remark.ends_with("changed: 1 test file\n1 passed; waiting for changes"),
+        "{remark}"
+    );
+    assert_eq!(watching.stop(), 0);
+}
+
+/// More files than it pays to name to pytest one by one.
+#[test]
+fn many_files_run_in_pytests_order() {
+    let mut files = "--- common.py\n--- deep/a/__init__.py\n".to_owned();
+    for number in 0..30 {
+        let directory = ["", "deep/", "deep/a/"][number % 3];
+        let import = if number == 7 { "" } else { "import common\n" };
+        files.push_str(&format!(
+            "--- {directory}test_{number}.py\n{import}def test(): pass\n"
+        ));
+    }
+    files.push_str("--- pytest.ini\n[pytest]\npythonpath = .\n");
+    let project = Project::new(&files);
+    let mut watching = Watching::start(&project, &[]);
+    let (mut all, _) = watching.runs();
+    assert_eq!(all.len(), 30);
+    watching.write("common.py", "x = 1\n");
+    let (ran, remark) = watching.runs();
+    all.retain(|test| !test.contains("test_7.py"));
+    assert_eq!(ran, all, "{remark}");
+    assert!(
+        remark.starts_with("common.py changed: 29 test files\n"),
         "{remark}"
     );
     assert_eq!(watching.stop(), 0);

@@ -64,7 +64,8 @@ def test_input(capsys):
     assert capsys.readouterr().out == 'out\\n'
 ";
 
-/// Runs it with a daemon and without, and compares. Returns the run with the daemon.
+/// Runs it with a daemon and without, and compares. Returns the run with the daemon, which says what it has
+/// borrowed.
 #[track_caller]
 pub(super) fn compare(
     daemon: &Daemon<'_>,
@@ -72,8 +73,22 @@ pub(super) fn compare(
     arguments: &[&str],
     what: &str,
 ) -> Run {
+    let plain = Command::rpytest(main_venv(), project);
+    compare_with(plain, daemon, project, arguments, what)
+}
+
+/// The same with another command that has no daemon.
+#[track_caller]
+pub(super) fn compare_with(
+    plain: Command<'_>,
+    daemon: &Daemon<'_>,
+    project: &Project,
+    arguments: &[&str],
+    what: &str,
+) -> Run {
     let clean = |project: &Project| {
-        let _ = std::fs::remove_dir_all(project.root().join(".pytest_cache"));
+        // Not the directory: a session that has seen what is beside it would have to be grown again.
+        let _ = std::fs::remove_dir_all(project.root().join(".pytest_cache/v"));
         // Temporary directories are numbered.
         let entries = std::fs::read_dir(project.temporary_files()).expect("a directory");
         for entry in entries.flatten() {
@@ -87,12 +102,20 @@ pub(super) fn compare(
         }
     };
     clean(project);
-    let plain = Command::rpytest(main_venv(), project).args(arguments).run();
+    let plain = plain.args(arguments).run();
     clean(project);
-    let with = daemon.run(arguments);
+    let with = daemon.command().args(arguments).args(["--explain"]).run();
     let (plain, borrowed) = (normal(&plain, project), normal(&with, project));
+    let without_notes = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("rpytest: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
     assert_eq!(plain.stdout, borrowed.stdout, "{what}");
-    assert_eq!(plain.stderr, borrowed.stderr, "{what}");
+    assert_eq!(
+        without_notes(&plain.stderr),
+        without_notes(&borrowed.stderr),
+        "{what}"
+    );
     assert_eq!(plain.code, borrowed.code, "{what}");
     with
 }
@@ -101,30 +124,31 @@ pub(super) fn compare(
 fn each_way_to_run_is_the_same() {
     let project = Project::new(SUITE);
     let daemon = Daemon::start(&project);
-    for arguments in [
-        &["-q"] as &[&str],
-        &["-v", "-rA"],
-        &["-x", "--tb=short", "--color=yes"],
-        &["-s"],
-        &["-k", "letter", "-vv"],
-        &["-n", "2"],
-        &["--lf"],
-        &["--collect-only"],
-        &["package", "-p", "no:cacheprovider"],
-        &["no_such_file"],
-        &["--version"],
-        &["--markers"],
+    for (arguments, is_lent) in [
+        (&["-q"] as &[&str], true),
+        (&["-v", "-rA"], true),
+        (&["-x", "--tb=short", "--color=yes"], true),
+        (&["-s"], true),
+        (&["-k", "letter", "-vv"], true),
+        (&["-n", "2"], false),
+        (&["--lf"], false),
+        (&["--collect-only"], false),
+        (&["package", "-p", "no:cacheprovider"], true),
+        (&["no_such_file"], false),
+        (&["--version"], false),
+        (&["--markers"], false),
     ] {
-        // The first borrows an interpreter; what the third borrows has been grown meanwhile, if it may.
-        for turn in 0..3 {
-            compare(
-                &daemon,
-                &project,
-                arguments,
-                &format!("{arguments:?}, {turn}"),
-            );
-            std::thread::sleep(std::time::Duration::from_millis(300));
+        // The first borrows an interpreter; what the others borrow has been grown meanwhile, if it may.
+        let mut lent = false;
+        for turn in 0..6 {
+            let what = format!("{arguments:?}, {turn}");
+            lent |= borrowed_a_session(&compare(&daemon, &project, arguments, &what));
+            if lent || !is_lent && turn == 2 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(500));
         }
+        assert_eq!(lent, is_lent, "{arguments:?}: whether a session was lent");
     }
     daemon.stop();
 }
@@ -151,6 +175,77 @@ fn the_second_run_collects_nothing() {
     assert_ne!(daemon.run(&[]).counts(), first.counts());
     let failed = project.read(".pytest_cache/v/cache/lastfailed");
     assert!(!failed.contains("test_a.py::test_number[2]"), "{failed}");
+    daemon.stop();
+}
+
+/// Only what has changed in pytest's cache is read again by a run that goes on from a session.
+#[test]
+fn the_cache_is_what_pytest_leaves() {
+    const SUITE: &str = "
+--- pytest.ini
+--- test_a.py
+def test_one(): assert 0
+def test_two(): pass
+--- test_b.py
+def test_three(): pass
+";
+    let (project, twin) = (Project::new(SUITE), Project::new(SUITE));
+    let daemon = Daemon::start(&project);
+    let edits = [
+        "--- ignored.txt\n",
+        "--- ignored.txt\nagain\n",
+        "--- test_a.py\ndef test_one(): assert 1\ndef test_two(): assert 0\n",
+        "--- test_b.py\ndef test_three(:\n",
+        "--- test_b.py\ndef test_three(): assert not 0\n",
+        "--- test_b.py\ndef test_three(): assert not 1\ndef test_four(): pass\n",
+        "--- test_a.py\n",
+    ];
+    let mut lent = 0;
+    for (turn, edit) in edits.iter().enumerate() {
+        project.write(edit);
+        twin.write(edit);
+        // The second time with what the first has left.
+        for again in 0..2 {
+            let plain = Command::pytest(main_venv(), &twin).run();
+            let with = daemon.run(&["--explain"]);
+            lent += usize::from(with.stderr.contains("the daemon lent a session"));
+            let what = format!("edit {turn}, {again}");
+            assert_eq!(with.code, plain.code, "{what}: {with}");
+            for name in ["lastfailed", "nodeids"] {
+                let path = format!(".pytest_cache/v/cache/{name}");
+                let left =
+                    |project: &Project| std::fs::read_to_string(project.root().join(&path)).ok();
+                assert_eq!(left(&project), left(&twin), "{what}: {name}");
+            }
+            daemon.has_settled();
+        }
+    }
+    assert!(lent > edits.len(), "{lent} runs went on from a session");
+    daemon.stop();
+}
+
+/// Sessions that are configured, and those that have collected, give the same.
+#[test]
+fn each_way_to_run_is_the_same_from_the_first_stage() {
+    let project = Project::new(SUITE);
+    project.write("--- pyproject.toml\n[tool.rpytest]\nsnapshot = 'configured'\n");
+    let daemon = Daemon::start(&project);
+    for arguments in [
+        &["-q"] as &[&str],
+        &["-v", "-rA"],
+        &["-s"],
+        &["-k", "letter", "-vv"],
+        &["package", "-p", "no:cacheprovider"],
+    ] {
+        let is_lent = (0..6).any(|turn| {
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            let what = format!("{arguments:?}, {turn}");
+            let run = compare(&daemon, &project, arguments, &what);
+            run.stderr
+                .contains("the daemon lent a session that was configured")
+        });
+        assert!(is_lent, "{arguments:?}");
+    }
     daemon.stop();
 }
 
@@ -235,7 +330,7 @@ import sys
 
 def test_settings(tmp_path):
     print(os.environ['SETTINGS'], os.environ.get('SHLVL'), sys.path[0], sys.getrecursionlimit())
-    print(signal.getsignal(signal.SIGUSR1), os.environ['PYTEST_VERSION'], sys.argv)
+    print(signal.getsignal(signal.SIGUSR1), os.environ['PYTEST_VERSION'], sys.argv[:2])
     (tmp_path / 'x').touch()
     print(oct((tmp_path / 'x').stat().st_mode))
     assert 0

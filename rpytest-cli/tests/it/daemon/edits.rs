@@ -6,8 +6,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::Daemon;
-use super::changes::compare;
-use crate::support::Project;
+use super::changes::compare_with;
+use crate::support::python::main_venv;
+use crate::support::{Command, Project};
 
 /// How many edits. `RPYTEST_TEST_EDITS` asks for more.
 const EDITS: usize = 40;
@@ -140,6 +141,7 @@ fn whatever_is_edited_the_next_run_is_right() {
     let project = Project::new(SUITE);
     let daemon = Daemon::start(&project);
     let mut done = Vec::new();
+    let (mut configured, mut collected) = (0, 0);
     for _ in 0..edits {
         done.push(edit(&project, &mut chance));
         // At once, while a session is grown, or when one has been.
@@ -147,7 +149,16 @@ fn whatever_is_edited_the_next_run_is_right() {
             [0, 0, 150, 700, 1200][chance.below(5)],
         ));
         let what = format!("seed {seed}: {}", done.join("; "));
-        compare(&daemon, &project, &[], &what);
+        let pytest = Command::pytest(main_venv(), &project);
+        let run = compare_with(pytest, &daemon, &project, &[], &what);
+        let has = |note| usize::from(run.stderr.contains(note));
+        configured += has("the daemon lent a session that was configured");
+        collected += has("the daemon lent a session that had collected");
     }
+    // Truth would be easy with interpreters alone.
+    assert!(
+        configured + collected > edits / 8 && collected > 0,
+        "of {edits} runs {configured} began from a configured session, {collected} from one that had collected"
+    );
     daemon.stop();
 }
