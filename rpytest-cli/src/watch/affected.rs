@@ -5,21 +5,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ignore::overrides::OverrideBuilder;
-use rpytest_collect::{Collector, ImportGraph};
+use rpytest_collect::{CONFIGURATION_FILES, Collector, ImportGraph};
 
 use crate::collect::below_pytests_cache;
 use crate::session::{Opened, Told};
-
-/// Files that configure a run, where they are in the root directory.
-const CONFIGURATION: [&str; 7] = [
-    "pytest.toml",
-    ".pytest.toml",
-    "pytest.ini",
-    ".pytest.ini",
-    "pyproject.toml",
-    "tox.ini",
-    "setup.cfg",
-];
 
 /// Test files, by their absolute paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +100,7 @@ impl Suite {
             collector = collector.cache(cache.join("sources"));
         }
         let mut configuration: BTreeSet<PathBuf> =
-            CONFIGURATION.iter().map(|name| root.join(name)).collect();
+            CONFIGURATION_FILES.iter().map(|name| root.join(name)).collect();
         configuration.extend(settings.file);
         let mut suite = Self {
             root,

@@ -26,8 +26,8 @@ pub(super) struct Found {
     pub(super) keys: Keys,
 }
 
-/// The names in their order of precedence.
-const NAMES: [&str; 7] = [
+/// The names of the files that may configure a run, in their order of precedence.
+pub const CONFIGURATION_FILES: [&str; 7] = [
     "pytest.toml",
     ".pytest.toml",
     "pytest.ini",
@@ -158,7 +158,7 @@ fn locate(dirs: &[PathBuf]) -> Result<Option<Found>, CollectError> {
     let mut pyproject: Option<&Path> = None;
     for dir in dirs {
         for base in dir.ancestors() {
-            for name in NAMES {
+            for name in CONFIGURATION_FILES {
                 let path = base.join(name);
                 if !path.is_file() {
                     continue;

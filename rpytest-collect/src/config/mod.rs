@@ -6,6 +6,8 @@ mod ini;
 pub(crate) mod testpaths;
 mod words;
 
+pub use discover::CONFIGURATION_FILES;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
