@@ -164,7 +164,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 child: 1 << 31,
                 cwd: bytes("/src/t\u{e4}st"),
                 environment: vec![
-                    (bytes("HOME"), bytes("/home/user")),
+                    (bytes("LANG"), bytes("C.UTF-8")),
                     (bytes("WORD"), bytes([0xff, b'='])),
                 ],
                 umask: 0o022,
