@@ -10,7 +10,6 @@ standard library is enough.
 
 from __future__ import annotations
 
-import argparse
 import os
 import pathlib
 import random
@@ -20,6 +19,8 @@ import sys
 import tempfile
 import threading
 import time
+
+import setting
 
 
 def trivial(directory: pathlib.Path, files: int, tests: int) -> None:
@@ -98,19 +99,14 @@ def run(command: list[str], directory: pathlib.Path, environment: dict[str, str]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rpytest", required=True, type=pathlib.Path)
-    parser.add_argument("--venv", required=True, type=pathlib.Path)
+    parser = setting.parser(__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--suite", action="append", choices=SUITES)
     parser.add_argument("--work", type=pathlib.Path, help="where the suites are made (a new directory)")
     options = parser.parse_args()
     work = options.work or pathlib.Path(tempfile.mkdtemp(prefix="rpytest-compare-"))
     binaries = options.venv.resolve() / "bin"
-    environment = dict(os.environ, VIRTUAL_ENV=str(options.venv.resolve()),
-                       PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}")
-    # With it pytest compiles and rewrites every file in every run, and looks slower than it is.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment = setting.environment(options.venv, work)
     environment["RPYTEST_NO_DAEMON"] = "1"  # each run from the start
     rpytest, pytest = str(options.rpytest.resolve()), str(binaries / "pytest")
 

@@ -10,7 +10,6 @@ before and after (Linux). The standard library is enough.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import pathlib
@@ -18,6 +17,8 @@ import statistics
 import subprocess
 import tempfile
 import time
+
+import setting
 
 SUITES = {"one test": (1, 1), "500 tests in 20 files": (20, 25), "10,000 tests in 100 files": (100, 100)}
 
@@ -97,24 +98,13 @@ def wall(command: list[str], directory: pathlib.Path, environment: dict[str, str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--rpytest", required=True, type=pathlib.Path)
-    parser.add_argument("--venv", required=True, type=pathlib.Path)
+    parser = setting.parser(__doc__)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--repeat", type=int, default=0)
     options = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="rpytest-daemon-"))
     binaries = options.venv.resolve() / "bin"
-    environment = dict(
-        os.environ,
-        VIRTUAL_ENV=str(binaries.parent),
-        PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}",
-        RPYTEST_DAEMON_DIR=str(work / "daemon"),
-    )
-    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "CI", "RPYTEST_NO_DAEMON"):
-        environment.pop(name, None)
+    environment = setting.environment(options.venv, work)
     rpytest = str(options.rpytest.resolve())
     for name, (files, tests) in SUITES.items():
         directory = work / name.replace(" ", "-").replace(",", "")

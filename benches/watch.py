@@ -10,14 +10,14 @@ standard library is enough. Linux and macOS.
 
 from __future__ import annotations
 
-import argparse
-import os
 import pathlib
 import statistics
 import subprocess
 import tempfile
 import threading
 import time
+
+import setting
 
 SUMMARY = b" passed in "
 END = b"waiting for changes"
@@ -91,24 +91,13 @@ class Watch:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--rpytest", required=True, type=pathlib.Path)
-    parser.add_argument("--venv", required=True, type=pathlib.Path)
+    parser = setting.parser(__doc__)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=9)
     options = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="rpytest-watch-"))
     binaries = options.venv.resolve() / "bin"
-    environment = dict(
-        os.environ,
-        VIRTUAL_ENV=str(binaries.parent),
-        PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}",
-        RPYTEST_DAEMON_DIR=str(work / "daemon"),
-    )
-    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "CI", "RPYTEST_NO_DAEMON"):
-        environment.pop(name, None)
+    environment = setting.environment(options.venv, work)
     rpytest = str(options.rpytest.resolve())
     directory = work / "project"
     project(directory, options.files)
