@@ -98,7 +98,8 @@ def test_debugs():
     let dialogue = [
         ("who are you? ", "nobody\n"),
         ("(Pdb) ", "p number + 1000\n"),
-        ("1041", "c\n"),
+        // Not before the prompt is back: until then the terminal itself echoes what is typed.
+        ("1041\n(Pdb) ", "c\n"),
     ];
     let arguments = ["-s", "--pdb"];
     let plain = on_screen(
