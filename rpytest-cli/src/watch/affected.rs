@@ -99,8 +99,10 @@ impl Suite {
         if let Some(cache) = below_pytests_cache(&settings).filter(|cache| cache.is_dir()) {
             collector = collector.cache(cache.join("sources"));
         }
-        let mut configuration: BTreeSet<PathBuf> =
-            CONFIGURATION_FILES.iter().map(|name| root.join(name)).collect();
+        let mut configuration: BTreeSet<PathBuf> = CONFIGURATION_FILES
+            .iter()
+            .map(|name| root.join(name))
+            .collect();
         configuration.extend(settings.file);
         let mut suite = Self {
             root,
