@@ -17,7 +17,7 @@ pub enum Command {
     Watch(RunArguments),
     /// `--native-collect-only`: list what can be collected without Python.
     NativeCollect(Vec<OsString>),
-    /// `--daemon`, `--daemon-status` and `--daemon-stop`.
+    /// `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.
     Daemon(DaemonCommand),
 }
 
@@ -31,6 +31,11 @@ pub enum DaemonCommand {
     ServeOn,
     /// Show what it keeps.
     Status {
+        /// `--json`.
+        json: bool,
+    },
+    /// Show which fixtures it keeps up.
+    SessionStatus {
         /// `--json`.
         json: bool,
     },
@@ -62,6 +67,10 @@ pub struct RunArguments {
     pub benchmark: bool,
     /// Not `--no-daemon`.
     pub daemon: bool,
+    /// `--reuse-fixtures`.
+    pub reuse_fixtures: bool,
+    /// `--fixture-max-age`, in seconds; 0 is never.
+    pub fixture_max_age: Option<u64>,
 }
 
 /// Why a command line is refused before pytest sees it.
@@ -91,6 +100,14 @@ pub enum UsageError {
         command: &'static str,
         /// What else there is.
         arguments: String,
+    },
+    /// An option that needs a daemon where there is none.
+    #[error("{option} needs the daemon, and there is none: {reason}")]
+    NoDaemon {
+        /// The option.
+        option: &'static str,
+        /// Why there is none.
+        reason: String,
     },
     /// Two options that exclude each other.
     #[error("{option} does not work with {other}{remedy}")]
@@ -122,7 +139,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--cache-store", ""),
     ("--cleanup", ""),
     ("--editor-server", ""),
-    ("--fixture-max-age", ""),
     ("--flaky-report", ""),
     ("--github", ""),
     ("--inventory-status", ""),
@@ -134,9 +150,7 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--only-rerun-flaky", ""),
     ("--queue", ""),
     ("--restart-interval", ""),
-    ("--reuse-fixtures", ""),
     ("--run-id", ""),
-    ("--session-status", ""),
     ("--shard", ""),
     ("--shard-info", ""),
     ("--shard-strategy", ""),
@@ -144,6 +158,9 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--total-shards", ""),
     ("--verify-dropin", ""),
 ];
+
+/// How old a fixture that stays up may be.
+pub(crate) const FIXTURE_MAX_AGE: &str = "--fixture-max-age";
 
 /// The names of one option.
 pub(crate) const COLLECTS_ONLY: [&str; 3] = ["--collect-only", "--co", "--collectonly"];
@@ -201,8 +218,10 @@ impl Command {
         let mut benchmark = false;
         let mut daemon = true;
         let mut watch = false;
+        let mut reuse_fixtures = false;
+        let mut fixture_max_age = None;
         let mut rest = arguments.into_iter();
-        for argument in rest.by_ref() {
+        while let Some(argument) = rest.next() {
             let text = argument.to_string_lossy();
             let name = text.split('=').next().unwrap_or_default();
             if let Some((option, remedy)) = NOT_YET.iter().find(|(option, _)| *option == name) {
@@ -222,6 +241,23 @@ impl Command {
                 }
                 "--watch" => {
                     watch = true;
+                    continue;
+                }
+                "--reuse-fixtures" => {
+                    reuse_fixtures = true;
+                    continue;
+                }
+                _ if name == FIXTURE_MAX_AGE => {
+                    let value = match text.split_once('=') {
+                        Some((_, value)) => Some(value.to_owned()),
+                        None => rest.next().map(|word| word.to_string_lossy().into_owned()),
+                    };
+                    let value = value.unwrap_or_default();
+                    let seconds = value.parse().map_err(|_| UsageError::Value {
+                        option: FIXTURE_MAX_AGE,
+                        problem: format!("{value:?} is no number of seconds; 0 is never"),
+                    });
+                    fixture_max_age = Some(seconds?);
                     continue;
                 }
                 "--native-collect-only" => {
@@ -266,6 +302,13 @@ impl Command {
             });
         }
         let certain_workers = certain_workers(&pytest);
+        if certain_workers && reuse_fixtures {
+            return Err(UsageError::Together {
+                option: "--reuse-fixtures",
+                other: "-n".to_owned(),
+                remedy: ": fixtures stay up in one process; leave out one of them",
+            });
+        }
         let shows_only = |word: &OsString| SHOWS_ONLY.iter().any(|option| word == option);
         let watch = watch
             && !pytest
@@ -279,6 +322,8 @@ impl Command {
             native_collection,
             benchmark,
             daemon,
+            reuse_fixtures,
+            fixture_max_age,
         };
         Ok(match watch {
             true => Command::Watch(run),
@@ -308,6 +353,7 @@ fn daemon_command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, Usage
             "--daemon" => command = Some("--daemon"),
             "--daemon-status" => command = Some("--daemon-status"),
             "--daemon-stop" => command = Some("--daemon-stop"),
+            "--session-status" => command = Some("--session-status"),
             SERVE_ON => command = Some(SERVE_ON),
             "--json" => json = true,
             IDLE_TIMEOUT | MEMORY => {
@@ -327,8 +373,8 @@ fn daemon_command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, Usage
         needs,
         remedy: "",
     };
-    if json && command != Some("--daemon-status") {
-        return Err(alone("--json", "--daemon-status"));
+    if json && !matches!(command, Some("--daemon-status" | "--session-status")) {
+        return Err(alone("--json", "--daemon-status or --session-status"));
     }
     for (option, value) in [(IDLE_TIMEOUT, &idle), (MEMORY, &memory)] {
         if value.is_some() && command != Some("--daemon") {
@@ -363,6 +409,7 @@ fn daemon_command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, Usage
         "--daemon" => DaemonCommand::Serve(limits),
         SERVE_ON => DaemonCommand::ServeOn,
         "--daemon-status" => DaemonCommand::Status { json },
+        "--session-status" => DaemonCommand::SessionStatus { json },
         _ => DaemonCommand::Stop,
     }))
 }

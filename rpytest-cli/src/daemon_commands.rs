@@ -1,4 +1,4 @@
-//! `--daemon`, `--daemon-status` and `--daemon-stop`.
+//! `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.
 
 use std::error::Error;
 
@@ -15,6 +15,7 @@ pub(crate) fn run(command: &DaemonCommand) -> u8 {
         DaemonCommand::Serve(limits) => daemon::serve(*limits).map(|()| true),
         DaemonCommand::ServeOn => daemon::serve_on().map(|()| true),
         DaemonCommand::Status { json } => status(*json),
+        DaemonCommand::SessionStatus { json } => session_status(*json),
         DaemonCommand::Stop => stop(),
     };
     match result {
@@ -30,12 +31,67 @@ pub(crate) fn run(command: &DaemonCommand) -> u8 {
     }
 }
 
+/// Of fixtures that a run has left up.
+pub(crate) const TEARDOWN: &str = "the teardown of a reused fixture failed";
+
 fn interpreter() -> Result<Interpreter, Box<dyn Error>> {
     Ok(Interpreter::find(&std::env::current_dir()?, &ThisProcess)?)
 }
 
 fn stop() -> Result<bool, Box<dyn Error>> {
-    Ok(daemon::stop(&interpreter()?)?)
+    let Some(failures) = daemon::stop(&interpreter()?)? else {
+        return Ok(false);
+    };
+    for failure in failures {
+        eprintln!("rpytest: warning: {TEARDOWN}: {failure}");
+    }
+    Ok(true)
+}
+
+fn session_status(json: bool) -> Result<bool, Box<dyn Error>> {
+    let Some(status) = daemon::status(&interpreter()?)? else {
+        return Ok(false);
+    };
+    if json {
+        let shown = serde_json::json!({
+            "session": status.warm,
+            "last_released": status.last_released,
+            "failures": status.failures,
+        });
+        println!("{}", serde_json::to_string_pretty(&shown)?);
+        return Ok(true);
+    }
+    match &status.warm {
+        Some(warm) => {
+            let pid = warm.pid.map_or_else(String::new, |pid| format!(" {pid}"));
+            let most = warm
+                .max_age_seconds
+                .map_or_else(String::new, |most| format!(", for {most} s at most"));
+            println!(
+                "process{pid}, {}, {:.0} s old, {} runs, {} files{most}{}",
+                warm.state,
+                warm.age_seconds,
+                warm.runs,
+                warm.files,
+                memory(warm.memory_bytes)
+            );
+            println!("the last run: `pytest {}`", warm.arguments.join(" "));
+            for fixture in &warm.fixtures {
+                println!(
+                    "  {} ({}), {}, {:.0} s old",
+                    fixture.name, fixture.scope, fixture.file, fixture.age_seconds
+                );
+            }
+        }
+        None => println!("no fixtures are up"),
+    }
+    if let Some(reason) = &status.last_released {
+        println!("the last ones were torn down: {reason}");
+    }
+    for failure in &status.failures {
+        println!("{TEARDOWN}: {failure}");
+    }
+    Ok(true)
 }
 
 fn status(json: bool) -> Result<bool, Box<dyn Error>> {

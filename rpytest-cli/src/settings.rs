@@ -20,6 +20,10 @@ pub(crate) struct Settings {
     pub(crate) watch_ignore: Vec<String>,
     /// `snapshot`: how far a process may have come that others are forked from.
     pub(crate) snapshot: Option<Snapshot>,
+    /// `enable_fixture_reuse`: whether fixtures stay up between runs.
+    pub(crate) enable_fixture_reuse: bool,
+    /// `fixture_max_age`: after how many seconds they are torn down; 0 is never.
+    pub(crate) fixture_max_age: Option<u64>,
     /// What is wrong with them, and does not matter.
     pub(crate) warnings: Vec<String>,
 }
@@ -71,18 +75,18 @@ pub(crate) enum SettingsError {
     NotYet { file: PathBuf, key: String },
 }
 
-const KEYS: [&str; 4] = [
+const KEYS: [&str; 6] = [
     "daemon_idle_timeout",
     "daemon_memory",
+    "enable_fixture_reuse",
+    "fixture_max_age",
     "snapshot",
     "watch_ignore",
 ];
 /// Keys that are promised. A setting without an effect would let a run mean something else.
-const NOT_YET: [&str; 8] = [
+const NOT_YET: [&str; 6] = [
     "default_markers",
     "default_shard_strategy",
-    "enable_fixture_reuse",
-    "fixture_max_age",
     "isolate",
     "parallel",
     "reruns",
@@ -93,6 +97,7 @@ const ALIKE: f64 = 0.7;
 const SECONDS: &str = "a number of seconds, 0 for never";
 const SIZE: &str = "a size, such as 512M or 2G";
 const SNAPSHOT: &str = "collected, configured, interpreter or off";
+const TRUTH: &str = "true or false";
 const GLOBS: &str = "a list of glob patterns";
 
 impl Settings {
@@ -139,6 +144,17 @@ impl Settings {
             let snapshot = Snapshot::parse(&pair.1).ok_or_else(|| wrong(pair, SNAPSHOT))?;
             settings.snapshot = Some(snapshot);
         }
+        if let Some(pair) = given("enable_fixture_reuse") {
+            settings.enable_fixture_reuse = match pair.1.as_str() {
+                "1" | "true" => true,
+                "0" | "false" => false,
+                _ => return Err(wrong(pair, TRUTH)),
+            };
+        }
+        if let Some(pair) = given("fixture_max_age") {
+            let seconds = pair.1.parse().map_err(|_| wrong(pair, SECONDS))?;
+            settings.fixture_max_age = Some(seconds);
+        }
         if let Some((_, value)) = given("watch_ignore") {
             settings.watch_ignore = value.split_whitespace().map(str::to_owned).collect();
         }
@@ -161,6 +177,14 @@ impl Settings {
                 "daemon_memory" => {
                     let bytes = value.as_str().and_then(size);
                     self.daemon_memory = Some(bytes.ok_or_else(|| wrong(SIZE))?);
+                }
+                "enable_fixture_reuse" => {
+                    let truth = value.as_bool();
+                    self.enable_fixture_reuse = truth.ok_or_else(|| wrong(TRUTH))?;
+                }
+                "fixture_max_age" => {
+                    let seconds = value.as_integer().and_then(|n| u64::try_from(n).ok());
+                    self.fixture_max_age = Some(seconds.ok_or_else(|| wrong(SECONDS))?);
                 }
                 "snapshot" => {
                     let snapshot = value.as_str().and_then(Snapshot::parse);
@@ -261,13 +285,19 @@ mod tests {
 
     #[test]
     fn the_environment_counts_more_than_the_file() {
-        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\n";
-        let settings = load(file, &[("RPYTEST_DAEMON_MEMORY", "512M")]).expect("settings");
+        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\n";
+        let environment = [
+            ("RPYTEST_DAEMON_MEMORY", "512M"),
+            ("RPYTEST_FIXTURE_MAX_AGE", "7"),
+        ];
+        let settings = load(file, &environment).expect("settings");
         let expected = Settings {
             daemon_idle_timeout: Some(60),
             daemon_memory: Some(512 << 20),
             watch_ignore: vec!["*.log".to_owned()],
             snapshot: Some(Snapshot::Configured),
+            enable_fixture_reuse: true,
+            fixture_max_age: Some(7),
             warnings: Vec::new(),
         };
         assert_eq!(settings, expected);
@@ -283,6 +313,10 @@ mod tests {
             (
                 "daemon_memory = 1",
                 "pyproject.toml: [tool.rpytest]: daemon_memory is 1; it must be a size, such as 512M or 2G",
+            ),
+            (
+                "enable_fixture_reuse = 'yes'",
+                "pyproject.toml: [tool.rpytest]: enable_fixture_reuse is \"yes\"; it must be true or false",
             ),
             (
                 "watch_ignore = [1]",

@@ -32,6 +32,9 @@ pub enum Role {
     /// Configures and collects as a controller without workers would, then waits to be lent. Each process
     /// that is forked from it goes on as a controller from there.
     Resident,
+    /// Is lent to one borrower after the other, to be a controller without workers for each, and keeps
+    /// fixtures up meanwhile.
+    Warm,
 }
 
 /// The identity that a worker takes on, in the dialect of pytest-xdist.
@@ -126,6 +129,19 @@ pub struct Focus {
     pub tests: Option<Vec<String>>,
 }
 
+/// A fixture that stays up when the session is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeptFixture {
+    /// Its name.
+    pub name: String,
+    /// `session` or `package`.
+    pub scope: String,
+    /// Absolute path of the file that it is defined in, in the file system's encoding.
+    pub file: ByteBuf,
+    /// When it was set up, in seconds since 1970.
+    pub since: f64,
+}
+
 /// From the supervisor to a Python process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -171,7 +187,8 @@ pub enum ToPython {
         child: u32,
     },
     /// To a host or a resident: fork a child for somebody else, who has the other end of its channel. To
-    /// the descriptors of [`ToPython::Fork`] come those for its standard input, output and error.
+    /// the descriptors of [`ToPython::Fork`] come those for its standard input, output and error. A warm
+    /// process that is sent this is that child itself.
     Lend {
         /// The number for the child, as for [`ToPython::Fork`].
         child: u32,
@@ -187,6 +204,9 @@ pub enum ToPython {
         /// Whether it ends when the process ends that forked it.
         tied: bool,
     },
+    /// To a warm process that nobody has borrowed: tear down what is up, and end. Answered by
+    /// [`ToRust::Released`].
+    Release {},
     /// To a host: answer with [`ToRust::Grown`].
     Look {},
     /// To a host: answer with how many interrupt signals it has seen.
@@ -307,9 +327,10 @@ pub enum ToRust {
         /// Why.
         reason: String,
     },
-    /// From a host: one of its children ended.
+    /// From a host: one of its children ended. From a warm process, to its borrower: the run is over, and
+    /// with it its part as both.
     Exited {
-        /// The child's process id.
+        /// The child's process id; of a warm process its own.
         pid: u32,
         /// Its exit code, unless a signal ended it.
         code: Option<i32>,
@@ -325,6 +346,25 @@ pub enum ToRust {
         seen: Vec<ByteBuf>,
         /// Directories of which it has read what they have, in the same.
         listed: Vec<ByteBuf>,
+    },
+    /// From a warm process, after each run: what is up.
+    Kept {
+        /// In the order in which they were set up; a process in which none is ends instead.
+        fixtures: Vec<KeptFixture>,
+        /// Absolute paths of the files that these depend on, in the file system's encoding.
+        seen: Vec<ByteBuf>,
+        /// Directories of which they have read what is in them, in the same.
+        listed: Vec<ByteBuf>,
+    },
+    /// From a warm process that ends: nothing is up any more.
+    Released {
+        /// What went wrong with it.
+        failures: Vec<String>,
+    },
+    /// From a controller in a warm process, which ends: the run is to begin again in a new one.
+    StartOver {
+        /// Why.
+        reason: String,
     },
     /// From whoever runs tests of a [`Focus`], at the end of the session: which files of the project
     /// were read, other than modules that were imported.

@@ -163,6 +163,13 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Lets a process be that was adopted: it is not this supervisor's to end any more. Its channel is closed,
+    /// and it has no further event.
+    #[cfg(unix)]
+    pub fn disown(&self, process: ProcessId) {
+        self.remote.request(Request::Disown { process });
+    }
+
     /// Asks a host, or a template that has collected, to fork.
     ///
     /// The child's number is known at once, and messages to it are queued. If nothing comes of it, not
@@ -293,6 +300,10 @@ pub(crate) enum Request {
         process: ProcessId,
         host: bool,
         answer: Sender<Result<Vec<OwnedFd>, SpawnError>>,
+    },
+    #[cfg(unix)]
+    Disown {
+        process: ProcessId,
     },
     #[cfg(unix)]
     SendWith {

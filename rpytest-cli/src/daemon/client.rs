@@ -17,7 +17,7 @@ use serde_bytes::ByteBuf;
 use super::place::Place;
 use super::stage::Shape;
 use super::wire::{
-    Answer, Borrower, For, Request, Stage, Status, Wish, bytes, program, receive, send,
+    Answer, Borrower, For, Request, Reuse, Stage, Status, Wish, bytes, program, receive, send,
 };
 use crate::args::SERVE_ON;
 use crate::inherited;
@@ -33,6 +33,10 @@ pub(crate) struct Loan {
     pub(crate) written: [ByteBuf; 2],
     /// Why it is not a deeper stage.
     pub(crate) reasons: Vec<String>,
+    /// How many fixtures are up in it, if it is one that keeps them: it forks nothing.
+    pub(crate) up: Option<usize>,
+    /// What went wrong when fixtures were torn down, before this run or after the last.
+    pub(crate) failures: Vec<String>,
     /// Open as long as the run lasts.
     _connection: UnixStream,
 }
@@ -51,17 +55,23 @@ impl Denied {
     }
 }
 
-/// Borrows a host for a run with these arguments, which is forked from this stage at most.
+/// Borrows a host for a run with these arguments, which is forked from this stage at most, or is one in
+/// which fixtures stay up.
 pub(crate) fn borrow(
     supervisor: &Supervisor,
     interpreter: &Interpreter,
     arguments: &[OsString],
     deepest: Stage,
+    reuse: Option<Reuse>,
 ) -> Result<Loan, Denied> {
     let connection = connect(interpreter.path())?;
     let text = |error: io::Error| Denied::by(format!("the daemon did not answer: {error}"));
     let borrower = Box::new(borrower(interpreter, arguments).map_err(text)?);
-    let wish = Wish::Host { borrower, deepest };
+    let wish = Wish::Host {
+        borrower,
+        deepest,
+        reuse,
+    };
     let (host, own) = supervisor
         .adopt(true)
         .map_err(|error| Denied::by(format!("the daemon was not asked: {error}")))?;
@@ -82,11 +92,15 @@ pub(crate) fn borrow(
             stage,
             written,
             reasons,
+            up,
+            failures,
         } => Ok(Loan {
             host,
             stage,
             written,
             reasons,
+            up,
+            failures,
             _connection: connection,
         }),
         Answer::Refused(reason) => Err(Denied::by(reason)),
@@ -144,15 +158,20 @@ pub(crate) fn status(interpreter: &Interpreter) -> io::Result<Option<Status>> {
     }
 }
 
-/// Ends the daemon of this directory, and waits until it is gone. False where there is none.
-pub(crate) fn stop(interpreter: &Interpreter) -> io::Result<bool> {
+/// Ends the daemon of this directory, and waits until it is gone. Returns what went wrong with the fixtures
+/// that were up; none where there is no daemon.
+pub(crate) fn stop(interpreter: &Interpreter) -> io::Result<Option<Vec<String>>> {
     let Ok(connection) = connect(interpreter.path()) else {
-        return Ok(false);
+        return Ok(None);
     };
     ask(&connection, Wish::Stop, &[])?;
+    let failures = match receive(&connection) {
+        Ok((Answer::Stopped { failures }, _)) => failures,
+        _ => Vec::new(),
+    };
     // It is closed by its end.
     let _ = io::copy(&mut &connection, &mut io::sink());
-    Ok(true)
+    Ok(Some(failures))
 }
 
 /// The root directory of the project that this process is in.
@@ -191,7 +210,12 @@ fn ask(connection: &UnixStream, wish: Wish, descriptors: &[BorrowedFd<'_>]) -> i
         wish,
     };
     send(connection, &request, descriptors)?;
-    Ok(receive(connection)?.0)
+    loop {
+        match receive(connection)?.0 {
+            Answer::Wait => {}
+            answer => return Ok(answer),
+        }
+    }
 }
 
 fn borrower(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<Borrower> {

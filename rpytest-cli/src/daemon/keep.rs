@@ -261,17 +261,21 @@ impl Keep {
         descriptors: Vec<OwnedFd>,
         tied: bool,
     ) -> io::Result<()> {
-        let message = ToPython::Lend {
+        let message = Self::lease(child, borrower, tied);
+        self.supervisor
+            .send_with(from, &message, descriptors)
+            .map_err(io::Error::other)
+    }
+
+    pub(super) fn lease(child: u32, borrower: &Borrower, tied: bool) -> ToPython {
+        ToPython::Lend {
             child,
             cwd: borrower.cwd.clone(),
             environment: borrower.environment.clone(),
             umask: borrower.umask,
             inherited: borrower.inherited.clone(),
             tied,
-        };
-        self.supervisor
-            .send_with(from, &message, descriptors)
-            .map_err(io::Error::other)
+        }
     }
 
     /// A session says that it has reached its next stage, or why it must not be lent.
@@ -372,7 +376,7 @@ impl Keep {
     }
 }
 
-fn paths(seen: &[ByteBuf]) -> Vec<PathBuf> {
+pub(super) fn paths(seen: &[ByteBuf]) -> Vec<PathBuf> {
     seen.iter()
         .map(|path| PathBuf::from(OsString::from_vec(path.to_vec())))
         .collect()
@@ -393,7 +397,7 @@ pub(super) fn memory(pid: u32) -> Option<u64> {
 }
 
 /// The same, with what others have as well put down to each of them in part.
-fn proportional_memory(pid: u32) -> Option<u64> {
+pub(super) fn proportional_memory(pid: u32) -> Option<u64> {
     let Ok(rollup) = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else {
         return memory(pid);
     };

@@ -7,8 +7,8 @@
 //! daemon's end nor a change of its mind can touch it.
 //!
 //! [`place`] says where a daemon is found, [`wire`] how one speaks to it, [`client`] borrows, [`server`] is the
-//! daemon's loop, [`keep`] what it keeps, [`session`] the stages of one session, [`stamps`] by what it knows that something has changed, and
-//! [`stage`] what a session writes before anybody looks.
+//! daemon's loop, [`keep`] what it keeps, [`session`] the stages of one session, [`warm`] the process that keeps fixtures up,
+//! [`stamps`] by what it knows that something has changed, and [`stage`] what a session writes before anybody looks.
 
 pub(crate) mod client;
 mod keep;
@@ -17,8 +17,9 @@ mod server;
 mod session;
 mod stage;
 mod stamps;
+mod warm;
 mod wire;
 
 pub(crate) use client::{Denied, Loan, borrow, start_for, status, stop};
 pub(crate) use server::{serve, serve_on};
-pub(crate) use wire::{Snapshot, Stage, Status};
+pub(crate) use wire::{Reuse, Snapshot, Stage, Status};

@@ -41,6 +41,11 @@ impl Place {
         self.directory.join(format!("{}.lock", self.name))
     }
 
+    /// What went wrong at the end of a daemon, for the next one to tell.
+    pub(super) fn failures(&self) -> PathBuf {
+        self.directory.join(format!("{}.failures", self.name))
+    }
+
     /// Makes the directory, or sees to it that it is nobody else's.
     pub(super) fn prepare(&self) -> io::Result<()> {
         let made = std::fs::DirBuilder::new()

@@ -9,17 +9,19 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use rpytest_ipc::ToRust;
+use rpytest_ipc::{Role, ToPython, ToRust};
 use rpytest_worker::interpreter::ThisProcess;
-use rpytest_worker::{EventKind, Interpreter, PythonFiles, SupervisorEvent};
+use rpytest_worker::{EventKind, Interpreter, PythonFiles, Supervisor, SupervisorEvent};
 
 use super::client::limits;
-use super::keep::{Keep, Key, memory, tell};
+use super::keep::{Keep, Key, memory, proportional_memory, tell};
 use super::place::Place;
 use super::session::Best;
 use super::stage::Shape;
+use super::warm::Warm;
 use super::wire::{
-    Answer, Borrower, DESCRIPTORS, For, Request, Stage, Status, Wish, bytes, program, receive, send,
+    Answer, Borrower, DESCRIPTORS, For, Request, Reuse, Stage, Status, Wish, bytes, program,
+    receive, send,
 };
 use crate::args::Limits;
 use crate::inherited;
@@ -36,6 +38,10 @@ const IDLE: u64 = 3600;
 const WEIGHED: Duration = Duration::from_secs(5);
 /// Interpreters that are kept.
 const KEEPS: usize = 4;
+/// How long a daemon that ends waits for fixtures to be torn down.
+const LAST_PATIENCE: Duration = Duration::from_secs(15);
+/// The number of no keep: of the process that keeps fixtures.
+const WARM: usize = usize::MAX;
 /// Numbers of processes that are lent, which are none of a supervisor's own.
 const FIRST_LENT: u32 = 1 << 31;
 
@@ -43,9 +49,9 @@ const FIRST_LENT: u32 = 1 << 31;
 enum Input {
     Client(UnixStream, Request, Vec<OwnedFd>),
     /// A run is over that had borrowed.
-    /// The last is the deepest stage that is wanted for the next one.
-    Returned(Key, For, Stage),
-    /// Of a keep's process.
+    /// The last is the deepest stage that is wanted for the next one, if it is to be grown.
+    Returned(Key, For, Option<Stage>),
+    /// Of a keep's process, or of the warm one.
     Event(usize, SupervisorEvent),
 }
 
@@ -62,6 +68,14 @@ struct Daemon {
     running: usize,
     used: Instant,
     last_dropped: Option<String>,
+    /// Of the warm process alone, which outlives its interpreter.
+    of_warm: Option<Supervisor>,
+    warm: Option<Warm>,
+    /// Who waits for fixtures to be torn down.
+    held_up: Vec<HeldUp>,
+    last_released: Option<String>,
+    /// What went wrong with that, and was not told yet.
+    failures: Vec<String>,
     /// The project's. Without it there is nothing to serve.
     root: PathBuf,
     idle: Option<Duration>,
@@ -75,6 +89,37 @@ struct Waiting {
     stage: Stage,
     written: [serde_bytes::ByteBuf; 2],
     reasons: Vec<String>,
+    up: Option<usize>,
+}
+
+struct HeldUp {
+    client: UnixStream,
+    wanted: Wanted,
+}
+
+/// What a run wants.
+struct Wanted {
+    borrower: Borrower,
+    deepest: Stage,
+    reuse: Option<Reuse>,
+    descriptors: Vec<OwnedFd>,
+}
+
+/// What the process that keeps fixtures means for a run.
+enum Tells {
+    /// It has it.
+    Warm,
+    /// It has to wait for its end.
+    Wait,
+    /// Nothing; but another run may have it.
+    None { busy: bool },
+}
+
+/// Who has asked a daemon to end.
+struct Last {
+    client: UnixStream,
+    /// By a command, to which it may be said how it went.
+    by_command: bool,
 }
 
 /// Serves in the foreground until nobody has borrowed for too long, or until it is told to end.
@@ -139,6 +184,11 @@ fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std
         running: 0,
         used: Instant::now(),
         last_dropped: None,
+        of_warm: None,
+        warm: None,
+        held_up: Vec::new(),
+        last_released: None,
+        failures: failures_before(&place),
         root,
         idle: idle(
             limits
@@ -157,10 +207,36 @@ fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std
     let last = daemon.run(&receiver, &signals);
     // Nobody shall find it who is not answered.
     let removed = std::fs::remove_file(&socket);
+    daemon.close_warm(&receiver);
     daemon.keeps.clear();
+    let failures = std::mem::take(&mut daemon.failures);
+    match &last {
+        Some(Last {
+            client,
+            by_command: true,
+        }) => {
+            if let Err(error) = send(client, &Answer::Stopped { failures }, &[]) {
+                tracing::debug!(%error, "an answer");
+            }
+        }
+        _ if failures.is_empty() => {}
+        _ => std::fs::write(place.failures(), serde_json::to_vec(&failures)?)?,
+    }
     drop(last);
     drop(lock);
     Ok(removed?)
+}
+
+/// What the daemon before this one could tell nobody.
+fn failures_before(place: &Place) -> Vec<String> {
+    let path = place.failures();
+    let Ok(text) = std::fs::read(&path) else {
+        return Vec::new();
+    };
+    if let Err(error) = std::fs::remove_file(&path) {
+        tracing::debug!(%error, "the failures of the last daemon");
+    }
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// Takes the lock, as soon as it is free.
@@ -233,7 +309,7 @@ fn is_own(_: &UnixStream) -> io::Result<bool> {
 
 impl Daemon {
     /// Returns the client that asked for the end, if one did, which is told by the end of its connection.
-    fn run(&mut self, inputs: &Receiver<Input>, signals: &Signals) -> Option<UnixStream> {
+    fn run(&mut self, inputs: &Receiver<Input>, signals: &Signals) -> Option<Last> {
         let mut looked = Instant::now();
         let mut weighed = Instant::now();
         loop {
@@ -262,12 +338,13 @@ impl Daemon {
                         tracing::error!(%error, "a session cannot be grown");
                     }
                 }
+                self.look_at_warm();
             }
             if weighed.elapsed() >= WEIGHED {
                 weighed = Instant::now();
                 self.keep_within_memory();
             }
-            let is_idle = self.running == 0 && self.waiting.is_empty();
+            let is_idle = self.running == 0 && self.waiting.is_empty() && self.held_up.is_empty();
             if is_idle && self.idle.is_some_and(|idle| self.used.elapsed() >= idle) {
                 return None;
             }
@@ -280,7 +357,7 @@ impl Daemon {
         client: UnixStream,
         request: Request,
         descriptors: Vec<OwnedFd>,
-    ) -> Option<UnixStream> {
+    ) -> Option<Last> {
         let say = |answer: &Answer| {
             if let Err(error) = send(&client, answer, &[]) {
                 tracing::debug!(%error, "an answer");
@@ -289,18 +366,28 @@ impl Daemon {
         match request.wish {
             Wish::Stop => {
                 say(&Answer::Stopping);
-                return Some(client);
+                let by_command = true;
+                return Some(Last { client, by_command });
             }
             Wish::Status => say(&Answer::Status(self.status())),
             Wish::Prepare { .. } => say(&Answer::Refused("a run is over already".to_owned())),
             Wish::Host { .. } if request.program != program() => {
                 say(&Answer::OtherProgram);
-                return Some(client);
+                let by_command = false;
+                return Some(Last { client, by_command });
             }
-            Wish::Host { borrower, deepest } => {
-                if let Err(reason) = self.lend(&client, *borrower, deepest, descriptors) {
-                    say(&Answer::Refused(reason));
-                }
+            Wish::Host {
+                borrower,
+                deepest,
+                reuse,
+            } => {
+                let wanted = Wanted {
+                    borrower: *borrower,
+                    deepest,
+                    reuse,
+                    descriptors,
+                };
+                self.serve(client, wanted);
             }
         }
         None
@@ -323,12 +410,24 @@ impl Daemon {
         loop {
             let own = memory(std::process::id()).unwrap_or_default();
             let kept: u64 = self.keeps.iter().map(Keep::memory).sum();
-            if own + kept <= limit {
+            let pid = match (&self.warm, &self.of_warm) {
+                (Some(warm), Some(supervisor)) => supervisor.pid(warm.process),
+                _ => None,
+            };
+            let warm = pid.and_then(proportional_memory).unwrap_or_default();
+            if own + kept + warm <= limit {
                 return;
             }
-            let oldest = self.keeps.iter_mut().min_by_key(|keep| keep.last_used());
-            let Some(oldest) = oldest else { return };
             let reason = format!("all together took more than {} MiB", limit >> 20);
+            let oldest = self.keeps.iter_mut().min_by_key(|keep| keep.last_used());
+            let warm = self.warm.as_ref().filter(|warm| !warm.is_busy());
+            let is_older = |oldest: &Keep| warm.is_some_and(|one| one.used < oldest.last_used());
+            if warm.is_some() && oldest.as_deref().is_none_or(is_older) {
+                // It takes its time; the rest is looked at again then.
+                self.release(reason);
+                return;
+            }
+            let Some(oldest) = oldest else { return };
             self.last_dropped = Some(reason.clone());
             if oldest.drop_oldest(&reason) {
                 continue;
@@ -339,13 +438,20 @@ impl Daemon {
         }
     }
 
-    fn lend(
-        &mut self,
-        client: &UnixStream,
-        borrower: Borrower,
-        deepest: Stage,
-        descriptors: Vec<OwnedFd>,
-    ) -> Result<(), String> {
+    fn serve(&mut self, client: UnixStream, wanted: Wanted) {
+        if let Err(reason) = self.lend(&client, wanted)
+            && let Err(error) = send(&client, &Answer::Refused(reason), &[])
+        {
+            tracing::debug!(%error, "an answer");
+        }
+    }
+
+    fn lend(&mut self, client: &UnixStream, wanted: Wanted) -> Result<(), String> {
+        let Wanted {
+            borrower,
+            descriptors,
+            ..
+        } = &wanted;
         if descriptors.len() != DESCRIPTORS + borrower.inherited.len() {
             return Err("the client sent no descriptors".to_owned());
         }
@@ -355,17 +461,41 @@ impl Daemon {
         let text = |error: io::Error| format!("the daemon failed: {error}");
         let client = client.try_clone().map_err(text)?;
         let shape = Shape::of(&descriptors[DESCRIPTORS - 3..DESCRIPTORS]).map_err(text)?;
-        let at = self.keep(&borrower)?;
-        let child = self.next_lent;
-        self.next_lent = child.checked_add(1).unwrap_or(FIRST_LENT);
-        let keep = &mut self.keeps[at];
+        let at = self.keep(borrower)?;
+        let busy = match self.warm_for(at, borrower, wanted.reuse) {
+            Tells::Wait => {
+                self.held_up.push(HeldUp { client, wanted });
+                return Ok(());
+            }
+            Tells::Warm => false,
+            Tells::None { busy } => busy,
+        };
+        let Wanted {
+            borrower,
+            deepest,
+            reuse,
+            descriptors,
+        } = wanted;
         let whom = For { borrower, shape };
+        if let Some(reuse) = reuse
+            && !busy
+        {
+            return self
+                .lend_warm(at, client, whom, reuse, descriptors)
+                .map_err(text);
+        }
+        let child = self.number();
+        let keep = &mut self.keeps[at];
         let Best {
             from,
             stage,
             written,
-            reasons,
+            mut reasons,
         } = keep.best(&whom, deepest);
+        if busy && reuse.is_some() {
+            let reason = "another run has the process that keeps fixtures".to_owned();
+            reasons.insert(0, reason);
+        }
         keep.lend(from, child, &whom.borrower, descriptors, false)
             .map_err(text)?;
         let waiting = Waiting {
@@ -375,9 +505,227 @@ impl Daemon {
             stage,
             written,
             reasons,
+            up: None,
         };
         self.waiting.insert((keep.number, child), waiting);
         Ok(())
+    }
+
+    fn number(&mut self) -> u32 {
+        let child = self.next_lent;
+        self.next_lent = child.checked_add(1).unwrap_or(FIRST_LENT);
+        child
+    }
+
+    /// Whether a run can have the process that keeps fixtures, or has to wait until there is none.
+    fn warm_for(&mut self, at: usize, borrower: &Borrower, reuse: Option<Reuse>) -> Tells {
+        let keep = self.keeps[at].number;
+        let Some(warm) = &mut self.warm else {
+            return match reuse {
+                Some(_) => Tells::Warm,
+                None => Tells::None { busy: false },
+            };
+        };
+        if warm.is_busy() {
+            return Tells::None { busy: true };
+        }
+        let unfit = match reuse {
+            // What is up may be in its way.
+            None => Some("a run came that reuses no fixtures".to_owned()),
+            Some(_) => warm.unfit(keep, borrower),
+        };
+        match unfit {
+            None if warm.is_idle() => Tells::Warm,
+            Some(reason) if warm.is_idle() => {
+                self.release(reason);
+                Tells::Wait
+            }
+            // It is about to be idle, or gone.
+            _ => Tells::Wait,
+        }
+    }
+
+    /// Lends the process that keeps fixtures, or a new one that will.
+    fn lend_warm(
+        &mut self,
+        at: usize,
+        client: UnixStream,
+        whom: For,
+        reuse: Reuse,
+        descriptors: Vec<OwnedFd>,
+    ) -> io::Result<()> {
+        if self.warm.is_none() {
+            self.warm = Some(self.begin_warm(at, &whom.borrower)?);
+        }
+        let child = self.number();
+        let (Some(warm), Some(supervisor)) = (&mut self.warm, &self.of_warm) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let message = Keep::lease(child, &whom.borrower, false);
+        supervisor
+            .send_with(warm.process, &message, descriptors)
+            .map_err(io::Error::other)?;
+        warm.is_lent(&whom.borrower, reuse);
+        let waiting = Waiting {
+            client,
+            whom,
+            deepest: Stage::Interpreter,
+            stage: Stage::Interpreter,
+            written: Default::default(),
+            reasons: Vec::new(),
+            up: Some(warm.up()),
+        };
+        self.waiting.insert((WARM, child), waiting);
+        Ok(())
+    }
+
+    fn begin_warm(&mut self, at: usize, borrower: &Borrower) -> io::Result<Warm> {
+        if self.of_warm.is_none() {
+            let options = rpytest_worker::Options::new(self.python.clone());
+            let (supervisor, receiver) = Supervisor::new(options).map_err(io::Error::other)?;
+            let inputs = self.inputs.clone();
+            std::thread::Builder::new()
+                .name("rpytest-events".into())
+                .stack_size(64 * 1024)
+                .spawn(move || {
+                    for event in receiver {
+                        tell(&inputs, Input::Event(WARM, event));
+                    }
+                })?;
+            self.of_warm = Some(supervisor);
+        }
+        let Some(supervisor) = &self.of_warm else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let (process, mut descriptors) = supervisor.adopt(false).map_err(io::Error::other)?;
+        // It has no standard ones, and no others, before it is lent.
+        for _ in 0..3 + borrower.inherited.len() {
+            descriptors.push(
+                File::options()
+                    .read(true)
+                    .write(true)
+                    .open("/dev/null")?
+                    .into(),
+            );
+        }
+        let start = ToPython::Start {
+            role: Role::Warm,
+            argv: Vec::new(),
+            worker: None,
+            settled: Vec::new(),
+            focus: None,
+        };
+        supervisor.send(process, &start).map_err(io::Error::other)?;
+        let child = self.number();
+        let keep = &mut self.keeps[at];
+        keep.lend(keep.host, child, borrower, descriptors, false)?;
+        keep.lent += 1;
+        Ok(Warm::new(process, keep.number, borrower))
+    }
+
+    /// Has the process that keeps fixtures tear them down and end, unless it has a run.
+    fn release(&mut self, reason: String) {
+        if let (Some(warm), Some(supervisor)) = (&mut self.warm, &self.of_warm)
+            && warm.is_idle()
+        {
+            tracing::debug!(reason, "fixtures are torn down");
+            warm.release(supervisor);
+            self.last_released = Some(reason);
+        }
+    }
+
+    /// Now and then: whether what is up may stay so, and whether what shall end does.
+    fn look_at_warm(&mut self) {
+        let Some(warm) = &mut self.warm else { return };
+        let number = warm.keep;
+        let mut stale = warm.is_idle().then(|| warm.stale()).flatten();
+        if stale.is_none() {
+            let mut keeps = self.keeps.iter_mut();
+            stale = match keeps.find(|keep| keep.number == number) {
+                Some(keep) => keep.stale(),
+                None => Some("its interpreter was dropped".to_owned()),
+            };
+        }
+        if let Some(reason) = stale {
+            self.release(reason);
+        }
+        if let (Some(warm), Some(supervisor)) = (&mut self.warm, &self.of_warm) {
+            self.failures.extend(warm.hurry(supervisor));
+        }
+        // Who has gone away does not wait any more.
+        self.held_up
+            .retain(|one| send(&one.client, &Answer::Wait, &[]).is_ok());
+    }
+
+    fn of_warm(&mut self, event: SupervisorEvent) {
+        let SupervisorEvent { process, kind, .. } = event;
+        let Some(warm) = self.warm.as_mut().filter(|warm| warm.process == process) else {
+            return;
+        };
+        match kind {
+            EventKind::Message(ToRust::Forked { child, .. }) => self.lent(WARM, child),
+            EventKind::Message(ToRust::ForkFailed { child, reason }) => {
+                self.failed(WARM, Some(child), &reason);
+            }
+            EventKind::Message(ToRust::Kept {
+                fixtures,
+                seen,
+                listed,
+            }) => {
+                warm.keeps(fixtures, &seen, &listed);
+                self.serve_held_up();
+            }
+            EventKind::Message(ToRust::Released { failures }) => {
+                warm.is_released();
+                self.failures.extend(failures);
+            }
+            kind if kind.is_last() => {
+                self.warm = None;
+                self.failed(WARM, None, "the process that keeps fixtures has ended");
+                self.serve_held_up();
+            }
+            _ => {}
+        }
+    }
+
+    fn serve_held_up(&mut self) {
+        for HeldUp { client, wanted } in std::mem::take(&mut self.held_up) {
+            self.serve(client, wanted);
+        }
+    }
+
+    /// At the daemon's end: nothing stays up.
+    fn close_warm(&mut self, inputs: &Receiver<Input>) {
+        self.held_up.clear();
+        let deadline = Instant::now() + LAST_PATIENCE;
+        loop {
+            self.release("the daemon ends".to_owned());
+            let Some(warm) = &self.warm else { return };
+            if warm.is_busy() {
+                // The run goes on, and the process ends with it.
+                if let Some(supervisor) = &self.of_warm {
+                    supervisor.disown(warm.process);
+                }
+                return;
+            }
+            match inputs.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Input::Event(WARM, event)) => self.of_warm(event),
+                Ok(Input::Returned(_, _, None)) => {
+                    if let Some(warm) = &mut self.warm {
+                        warm.is_left();
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    let problem = format!(
+                        "after {} s the process that keeps fixtures had not ended, and was killed",
+                        LAST_PATIENCE.as_secs()
+                    );
+                    self.failures.push(problem);
+                    return;
+                }
+            }
+        }
     }
 
     /// The interpreter for a borrower, which is started if there is none.
@@ -414,6 +762,9 @@ impl Daemon {
     }
 
     fn event(&mut self, number: usize, event: SupervisorEvent) {
+        if number == WARM {
+            return self.of_warm(event);
+        }
         let Some(at) = self.keeps.iter().position(|keep| keep.number == number) else {
             return;
         };
@@ -455,21 +806,26 @@ impl Daemon {
             stage,
             written,
             reasons,
+            up,
         } = waiting;
         let answer = Answer::Lent {
             stage,
             written,
             reasons,
+            up,
+            failures: self.failures.clone(),
         };
         if send(&client, &answer, &[]).is_err() {
             return;
         }
+        self.failures.clear();
         self.running += 1;
         let inputs = self.inputs.clone();
         let key = Key::of(&whom.borrower);
         let waits = move || {
             let _ = client.set_read_timeout(None);
             let _ = io::copy(&mut &client, &mut io::sink());
+            let deepest = up.is_none().then_some(deepest);
             tell(&inputs, Input::Returned(key, whom, deepest));
         };
         let thread = std::thread::Builder::new().stack_size(64 * 1024);
@@ -491,9 +847,15 @@ impl Daemon {
     }
 
     /// A run is over: the next of its kind shall find more.
-    fn returned(&mut self, key: &Key, whom: &For, deepest: Stage) {
+    fn returned(&mut self, key: &Key, whom: &For, deepest: Option<Stage>) {
         self.running = self.running.saturating_sub(1);
         self.used = Instant::now();
+        let Some(deepest) = deepest else {
+            if let Some(warm) = &mut self.warm {
+                warm.is_left();
+            }
+            return;
+        };
         let Some(keep) = self.keeps.iter_mut().find(|keep| keep.key == *key) else {
             return;
         };
@@ -509,6 +871,12 @@ impl Daemon {
             memory_bytes: memory(std::process::id()),
             snapshots: self.keeps.iter_mut().flat_map(Keep::snapshots).collect(),
             last_dropped: self.last_dropped.clone(),
+            warm: match (&mut self.warm, &self.of_warm) {
+                (Some(warm), Some(supervisor)) => Some(warm.status(supervisor)),
+                _ => None,
+            },
+            last_released: self.last_released.clone(),
+            failures: self.failures.clone(),
         }
     }
 }

@@ -42,6 +42,8 @@ pub(super) enum Wish {
         borrower: Box<Borrower>,
         /// The last stage that it may be forked from.
         deepest: Stage,
+        /// Whether fixtures shall stay up.
+        reuse: Option<Reuse>,
     },
     /// From the run that has started the daemon: to be ready for the next one like it.
     Prepare {
@@ -53,6 +55,13 @@ pub(super) enum Wish {
     },
     Status,
     Stop,
+}
+
+/// How fixtures stay up between runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reuse {
+    /// Seconds after which they are torn down; 0 is never.
+    pub(crate) max_age: u64,
 }
 
 /// Where a borrowed host is to be.
@@ -84,12 +93,22 @@ pub(super) enum Answer {
         written: [ByteBuf; 2],
         /// Why it is not a deeper stage.
         reasons: Vec<String>,
+        /// How many fixtures are up, where they stay so.
+        up: Option<usize>,
+        /// What went wrong when others were torn down.
+        failures: Vec<String>,
     },
+    /// Fixtures are being torn down that would be in the way. The answer follows.
+    Wait,
     Refused(String),
     /// It is another program, and ends to make room.
     OtherProgram,
     Status(Status),
+    /// What went wrong with it follows.
     Stopping,
+    Stopped {
+        failures: Vec<String>,
+    },
 }
 
 /// How far a process has come that others are forked from.
@@ -114,6 +133,39 @@ pub(crate) struct Status {
     pub(crate) snapshots: Vec<Snapshot>,
     /// Why the last snapshot was dropped.
     pub(crate) last_dropped: Option<String>,
+    /// The process that keeps fixtures up, if there is one.
+    pub(crate) warm: Option<WarmStatus>,
+    /// Why the last one was ended.
+    pub(crate) last_released: Option<String>,
+    /// What went wrong when fixtures were torn down, and no run has told yet.
+    pub(crate) failures: Vec<String>,
+}
+
+/// What `--session-status` shows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WarmStatus {
+    pub(crate) pid: Option<u32>,
+    /// `idle`, `busy`, or `ending`.
+    pub(crate) state: String,
+    pub(crate) age_seconds: f64,
+    /// None: for ever.
+    pub(crate) max_age_seconds: Option<u64>,
+    /// How many it has run.
+    pub(crate) runs: u64,
+    /// How many paths the fixtures depend on.
+    pub(crate) files: usize,
+    pub(crate) memory_bytes: Option<u64>,
+    /// Of the last run.
+    pub(crate) arguments: Vec<String>,
+    pub(crate) fixtures: Vec<UpFixture>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UpFixture {
+    pub(crate) name: String,
+    pub(crate) scope: String,
+    pub(crate) file: String,
+    pub(crate) age_seconds: f64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

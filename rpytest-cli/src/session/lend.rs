@@ -2,12 +2,18 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use rpytest_worker::{Interpreter, ProcessId, Supervisor};
 
+use super::reuse::Reuse;
 use crate::args::RunArguments;
 use crate::daemon::{self, Denied, Loan, Stage};
+use crate::daemon_commands::TEARDOWN;
 use crate::settings::Snapshot;
+
+/// How long a daemon may take to start.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who has lent the host of a run, if somebody has.
 #[derive(Default)]
@@ -42,13 +48,32 @@ pub(super) fn borrow(
     interpreter: &Interpreter,
     arguments: &[OsString],
     snapshot: Snapshot,
+    reuse: Option<Reuse>,
 ) -> Lender {
     let deepest = match snapshot {
         Snapshot::Off | Snapshot::Interpreter => Stage::Interpreter,
         Snapshot::Configured => Stage::Configured,
         Snapshot::Collected => Stage::Collected,
     };
-    match daemon::borrow(supervisor, interpreter, arguments, deepest) {
+    let reuse = reuse.map(|Reuse { max_age }| daemon::Reuse { max_age });
+    let ask = || daemon::borrow(supervisor, interpreter, arguments, deepest, reuse);
+    let mut answer = ask();
+    if let (Some(_), Err(Denied { nobody: true, .. })) = (reuse, &answer) {
+        // What this run sets up shall be there for the next one.
+        match daemon::start_for(interpreter, arguments, Stage::Interpreter) {
+            Ok(()) => {
+                let deadline = Instant::now() + PATIENCE;
+                while matches!(answer, Err(Denied { nobody: true, .. }))
+                    && Instant::now() < deadline
+                {
+                    std::thread::sleep(Duration::from_millis(10));
+                    answer = ask();
+                }
+            }
+            Err(error) => tracing::error!(%error, "no daemon is started"),
+        }
+    }
+    match answer {
         Ok(loan) => Lender {
             loan: Some(loan),
             ..Lender::default()
@@ -81,9 +106,17 @@ impl Lender {
         Some(self.loan.as_ref()?.host)
     }
 
-    /// What a session that goes on from its collection has written until there.
+    /// Whether fixtures stay up in that host.
+    pub(super) fn keeps_fixtures(&self) -> bool {
+        self.loan.as_ref().is_some_and(|loan| loan.up.is_some())
+    }
+
+    /// What a session that goes on from its collection has written until there, after what went wrong before.
     pub(super) fn show_what_was_written(&self) {
         let Some(loan) = &self.loan else { return };
+        for failure in &loan.failures {
+            eprintln!("rpytest: warning: {TEARDOWN}: {failure}");
+        }
         let [out, err] = &loan.written;
         // Whoever closed one of them does not want to see it.
         let _ = std::io::stdout().lock().write_all(out);
@@ -96,6 +129,7 @@ impl Lender {
         match (&self.loan, &self.reason) {
             (Some(loan), _) => {
                 let what = match loan.stage {
+                    Stage::Interpreter if loan.up.is_some() => "a process that keeps fixtures",
                     Stage::Interpreter => "an interpreter",
                     Stage::Configured => "a session that was configured",
                     Stage::Collected => "a session that had collected",
@@ -104,6 +138,9 @@ impl Lender {
                 for reason in loan.reasons.iter().take(1) {
                     note.push_str(": ");
                     note.push_str(reason);
+                }
+                if let Some(up) = loan.up.filter(|up| *up > 0) {
+                    note.push_str(&format!(": {up} were up"));
                 }
                 vec![note]
             }

@@ -12,6 +12,7 @@ mod lend;
 #[cfg(not(unix))]
 #[path = "no_lend.rs"]
 mod lend;
+mod reuse;
 mod solo;
 
 use std::cell::RefCell;
@@ -72,6 +73,8 @@ pub(crate) struct Ready {
     pub(crate) signals: Signals,
     pub(crate) events: Events,
     lender: Lender,
+    /// For `--explain`.
+    note: Option<String>,
 }
 
 impl Ready {
@@ -93,7 +96,7 @@ impl Ready {
         focused: bool,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let settings = Settings::of_the_project()?.0;
-        for warning in settings.warnings {
+        for warning in &settings.warnings {
             eprintln!("rpytest: warning: {warning}");
         }
         let snapshot = settings.snapshot.unwrap_or(Snapshot::Collected);
@@ -101,9 +104,11 @@ impl Ready {
             true => snapshot.min(Snapshot::Configured),
             false => snapshot,
         };
-        Self::with(snapshot, |supervisor, interpreter| {
-            let lender = match lend::whether(arguments, snapshot) {
-                Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest, deepest),
+        let daemon = lend::whether(arguments, snapshot);
+        let (reuse, note) = reuse::reuse(arguments, &settings, &daemon)?;
+        let mut ready = Self::with(snapshot, |supervisor, interpreter| {
+            let lender = match daemon {
+                Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest, deepest, reuse),
                 Err(reason) => Lender::none(reason),
             };
             let host = match lender.host() {
@@ -111,7 +116,9 @@ impl Ready {
                 None => supervisor.spawn_host(interpreter)?,
             };
             Ok((host, lender))
-        })
+        })?;
+        ready.note = note;
+        Ok(ready)
     }
 
     fn with(
@@ -132,6 +139,7 @@ impl Ready {
             interpreter,
             host,
             is_lent: lender.host().is_some(),
+            keeps_fixtures: lender.keeps_fixtures(),
             host_forks: snapshot != Snapshot::Off,
             snapshot,
             outbox: RefCell::default(),
@@ -141,6 +149,7 @@ impl Ready {
             signals,
             events,
             lender,
+            note: None,
         })
     }
 
@@ -168,12 +177,14 @@ impl Ready {
             part: Part::Undecided,
             history: History::default(),
             over: None,
+            again: None,
             exit: None,
             notes: Vec::new(),
             processes: self.processes,
         };
         self.lender.show_what_was_written();
         session.notes.extend(self.lender.notes());
+        session.notes.extend(self.note);
         session.controller = session.start_controller(Vec::new());
         if arguments.certain_workers {
             session.start_template();
@@ -201,6 +212,8 @@ pub(crate) struct Processes {
     host: ProcessId,
     /// Whether the host is the daemon's, and in no group that the terminal knows.
     is_lent: bool,
+    /// Whether the host is one in which fixtures stay up: it is the controller as well.
+    keeps_fixtures: bool,
     /// Whether the host may be asked to fork; if not, interpreters are started one by one.
     host_forks: bool,
     snapshot: Snapshot,
@@ -268,6 +281,8 @@ struct Session {
     history: History,
     /// The exit code that the controller's session has announced.
     over: Option<i32>,
+    /// Why the run has to begin again, in a process of its own.
+    again: Option<String>,
     /// The exit code of this process, once there is nothing left to wait for.
     exit: Option<u8>,
     /// What `--explain` prints.
@@ -473,6 +488,7 @@ impl Session {
         match message {
             ToRust::Plan { .. } => self.planned(message),
             ToRust::SessionOver { exit } => self.over = Some(exit),
+            ToRust::StartOver { reason } => self.again = Some(reason),
             message => match &mut self.part {
                 Part::Solo(solo) => solo.says(message),
                 Part::Crew(crew) => crew.controller_says(&self.processes, message),
@@ -541,6 +557,11 @@ impl Session {
             self.exit.get_or_insert(code);
             return;
         }
+        if let Some(reason) = self.again.take()
+            && !self.interrupts.any()
+        {
+            return self.start_over(&reason);
+        }
         let reason = describe(end);
         if let Part::Solo(solo) = &mut self.part
             && let Some(settled) = solo.crashed(&reason)
@@ -564,6 +585,31 @@ impl Session {
             _ => exit::INTERNAL_ERROR,
         };
         self.exit.get_or_insert(code);
+    }
+
+    /// Nothing of the tests has run yet.
+    fn start_over(&mut self, reason: &str) {
+        eprintln!(
+            "rpytest: no fixtures are reused: {reason}; the run begins again in a new process"
+        );
+        match self
+            .processes
+            .supervisor
+            .spawn_host(&self.processes.interpreter)
+        {
+            Ok(host) => {
+                self.processes.host = host;
+                self.processes.is_lent = false;
+                self.processes.keeps_fixtures = false;
+                self.processes.host_forks = self.processes.snapshot != Snapshot::Off;
+                self.part = Part::Undecided;
+                self.controller = self.start_controller(Vec::new());
+            }
+            Err(error) => {
+                eprintln!("rpytest: error: failed to {error}");
+                self.exit.get_or_insert(exit::INTERNAL_ERROR);
+            }
+        }
     }
 
     /// The session's exit code, unless an item was lost on the way to it.
@@ -634,8 +680,14 @@ impl Session {
             }
             _ => {
                 // Whether the controller has had the signal, too, depends on who sent it to whom.
-                let probe = ToPython::Probe { token: 0 };
-                self.processes.send(self.processes.host, &probe);
+                if self.processes.keeps_fixtures {
+                    // It is in a session of its own, and no terminal's.
+                    let supervisor = &self.processes.supervisor;
+                    supervisor.kill(self.controller, Signal::Interrupt);
+                } else {
+                    let probe = ToPython::Probe { token: 0 };
+                    self.processes.send(self.processes.host, &probe);
+                }
                 if let Part::Crew(crew) = &mut self.part {
                     crew.interrupt(&self.processes);
                 }

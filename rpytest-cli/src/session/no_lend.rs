@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use rpytest_worker::{Interpreter, ProcessId, Supervisor};
 
+use super::reuse::Reuse;
 use crate::args::RunArguments;
 use crate::settings::Snapshot;
 
@@ -15,7 +16,13 @@ pub(super) fn whether(_: &RunArguments, _: Snapshot) -> Result<(), String> {
     Err("there is none on this platform".to_owned())
 }
 
-pub(super) fn borrow(_: &Supervisor, _: &Interpreter, _: &[OsString], _: Snapshot) -> Lender {
+pub(super) fn borrow(
+    _: &Supervisor,
+    _: &Interpreter,
+    _: &[OsString],
+    _: Snapshot,
+    _: Option<Reuse>,
+) -> Lender {
     Lender
 }
 
@@ -26,6 +33,10 @@ impl Lender {
 
     pub(super) fn host(&self) -> Option<ProcessId> {
         None
+    }
+
+    pub(super) fn keeps_fixtures(&self) -> bool {
+        false
     }
 
     pub(super) fn start_for_the_next(&self, _: &Interpreter, _: &[OsString]) {}

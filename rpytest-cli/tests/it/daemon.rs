@@ -5,6 +5,7 @@ mod changes;
 mod edits;
 mod effects;
 mod endings;
+mod fixtures;
 mod lifecycle;
 mod terminal;
 

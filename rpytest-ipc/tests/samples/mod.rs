@@ -4,8 +4,8 @@ use rpytest_ipc::collection::{
     Collection, Deselected, FileItems, Fixture, Hook, Surroundings, Touch, TouchKind, Touched,
 };
 use rpytest_ipc::{
-    Address, Assignment, Event, Focus, InventoryItem, Outcome, PROTOCOL, PhaseSeconds, Role,
-    Settled, ToPython, ToRust, WorkerIdentity,
+    Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Outcome, PROTOCOL, PhaseSeconds,
+    Role, Settled, ToPython, ToRust, WorkerIdentity,
 };
 use serde_bytes::ByteBuf;
 
@@ -172,6 +172,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 tied: true,
             },
         ),
+        ("release", ToPython::Release {}),
         ("look", ToPython::Look {}),
         ("probe", ToPython::Probe { token: 128 }),
         (
@@ -342,6 +343,31 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 pid: u32::MAX,
                 code: Some(i32::MIN),
                 signal: Some(i32::MAX),
+            },
+        ),
+        (
+            "kept",
+            ToRust::Kept {
+                fixtures: vec![KeptFixture {
+                    name: "server".to_owned(),
+                    scope: "package".to_owned(),
+                    file: bytes("/src/tests/conftest.py"),
+                    since: 1_700_000_000.25,
+                }],
+                seen: vec![bytes("/src/tests/conftest.py"), bytes([b'/', 0xff])],
+                listed: vec![bytes("/src/data")],
+            },
+        ),
+        (
+            "released",
+            ToRust::Released {
+                failures: vec!["fixture 'server': OSError".to_owned()],
+            },
+        ),
+        (
+            "start_over",
+            ToRust::StartOver {
+                reason: "the tests run in workers".to_owned(),
             },
         ),
         (

@@ -62,18 +62,58 @@ def move_in(lease: dict[str, Any], given: list[int]) -> None:
     if not is_first:
         # A session that is lent to whom it was grown for: what its own code has set since is to stay.
         return
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # As the interpreter would have opened it.
-            stream.reconfigure(line_buffering=stream is sys.stderr or stream.isatty())
-    os.umask(lease["umask"])
-    os.chdir(lease["cwd"])
+    _settle(lease)
     environment = dict(lease["environment"])
     for name in set(os.environb) - set(environment):
         del os.environb[name]
     for name, value in environment.items():
         if os.environb.get(name) != value:
             os.environb[name] = value
+
+
+def _settle(lease: dict[str, Any]) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # As the interpreter would have opened it.
+            stream.reconfigure(line_buffering=stream is sys.stderr or stream.isatty())
+    os.umask(lease["umask"])
+    os.chdir(lease["cwd"])
+
+
+def move_in_again(
+    lease: dict[str, Any], given: list[int], environment: dict[bytes, bytes]
+) -> dict[bytes, bytes]:
+    """In a process that stays: the same for one borrower after the other.
+
+    Of the environment only what the borrowers have otherwise is changed: what the process's own code
+    has set since is to stay. `environment` is what the last one had; returns this one's.
+    """
+    _standard.clear()
+    _take_over(given[:3])
+    for fd, number in zip(given[3:], lease["inherited"], strict=True):
+        os.dup2(fd, number, inheritable=True)
+        os.close(fd)
+        _inherited.add(number)
+    _settle(lease)
+    own = dict(lease["environment"])
+    for name in environment.keys() - own.keys():
+        os.environb.pop(name, None)
+    for name, value in own.items():
+        if environment.get(name) != value:
+            os.environb[name] = value
+    return own
+
+
+def move_out() -> None:
+    """The other way round: keep nothing of the borrower's open."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    _take_over([os.open(os.devnull, flags) for flags in (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)])
+    for number in _inherited:
+        with contextlib.suppress(OSError):
+            os.close(number)
+    _inherited.clear()
 
 
 # Which files the standard descriptors were given to stand for, since this process or one that it was

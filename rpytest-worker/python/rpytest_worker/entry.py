@@ -53,7 +53,7 @@ def run(fds: list[int], interrupt: Any) -> NoReturn:
     process = Process(*fds)
     pytest_compat.preload()
     # Imported here, and not by the module, so that a host has them before it forks.
-    from . import collecting, controller, resident, template  # noqa: F401
+    from . import collecting, controller, resident, template, warm  # noqa: F401
 
     gc.enable()
     signal.signal(signal.SIGINT, interrupt)
@@ -70,8 +70,10 @@ def run(fds: list[int], interrupt: Any) -> NoReturn:
 
 
 def play(process: Process, start: dict[str, Any]) -> NoReturn:
-    from . import collecting, controller, resident, template
+    from . import collecting, controller, resident, template, warm
 
+    if start.get("role") == "warm":
+        warm.run(process)
     argv = [os.fsdecode(argument) for argument in start["argv"]]
     sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "pytest"), *argv]
     if start["type"] == "collect":

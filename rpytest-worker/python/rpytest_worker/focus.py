@@ -47,7 +47,7 @@ class Opened:
         path, _, flags = args
         if isinstance(path, int) or not isinstance(flags, int):
             return
-        path = os.path.abspath(os.fsdecode(path))
+        path = touches.absolute(path)
         if flags & sharing.WRITE_FLAGS:
             self._written.add(path)
             return
@@ -56,7 +56,7 @@ class Opened:
         recorder = self.recorder()
         story = recorder.story if recorder is not None else None
         if story is None:
-            source = self._source()
+            source = touches.innermost(self._foreign)
             if source is not None and source != path:
                 self._by_source.add((source, path))
             return
@@ -66,19 +66,13 @@ class Opened:
         else:
             self._by_fixture.add((fixture, path))
 
-    def _source(self) -> str | None:
-        """The innermost source file of the project that runs."""
-        frame: types.FrameType | None = sys._getframe(2)
-        while frame is not None:
-            name = frame.f_code.co_filename
-            if name[:1] != "<" and not os.path.abspath(name).startswith(self._foreign):
-                return os.path.abspath(name)
-            frame = frame.f_back
-        return None
-
     def forget(self) -> None:
         """Nobody wants to know."""
         self._active = False
+
+    def go_on(self) -> None:
+        """In the next session of this process; what stays in it is not read again."""
+        self._active = True
 
     def tell(self, channel: Channel, session: pytest.Session) -> None:
         """Say everything, when the tests have run."""
@@ -151,7 +145,7 @@ class Focus:
         files = sorted(only, key=lambda file: file.split(os.sep))
         narrowed: list[str] = []
         for argument in config.args:
-            path = os.path.abspath(
+            path = touches.absolute(
                 os.path.join(config.invocation_params.dir, argument.partition("::")[0])
             )
             if path in only:

@@ -131,7 +131,10 @@ def serve(process: Process, flushes: bool = True) -> Process:
 
 def _loaded() -> dict[str, list[bytes]]:
     """The files of the modules that are loaded, and where others would come from."""
-    paths = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    # Ours lie in a directory that is named by what is in it.
+    ours = os.path.dirname(os.path.abspath(__file__)) + os.sep
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    paths = {path for path in files if path and not os.path.abspath(path).startswith(ours)}
     paths |= {os.path.join(sys.prefix, "pyvenv.cfg"), sys.executable}
     return {"seen": _encoded(paths), "listed": _encoded(set(sys.path))}
 

@@ -33,6 +33,18 @@ except ImportError:
     NodeId = None  # type: ignore[assignment,misc]
 
 
+# Those that may configure a run, in their order.
+CONFIGURATION_FILES = (
+    "pytest.toml",
+    ".pytest.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "pyproject.toml",
+    "tox.ini",
+    "setup.cfg",
+)
+
+
 def preload() -> None:
     """Import what every run of pytest imports, so that forks have it."""
     for name in (*_pytest.config.default_plugins, "assertion.rewrite", "assertion.util"):
@@ -503,6 +515,41 @@ def renew_capture_files(config: pytest.Config) -> None:
             os.dup2(fresh.fileno(), tmpfile.fileno(), inheritable=False)
             if stream._state == "started":
                 os.dup2(fresh.fileno(), target)
+
+
+class CaptureStreams:
+    """What stands for standard output and error while a session captures.
+
+    A fixture that stays up may have kept one of them, a handler of logging for one, and goes on writing
+    to it in the sessions to come.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        manager: Any = config.pluginmanager.getplugin("capturemanager")
+        capture = getattr(manager, "_global_capturing", None)
+        both = [getattr(capture, name, None) for name in ("out", "err")]
+        self._streams: list[Any] = [getattr(one, "tmpfile", None) for one in both]
+
+    def keep_open(self) -> None:
+        """Though the session is about to end."""
+        for stream in self._streams:
+            if stream is not None:
+                stream.close = _do_nothing
+
+    def close(self) -> None:
+        for stream in self._streams:
+            if stream is not None:
+                vars(stream).pop("close", None)
+                stream.close()
+
+    def follow(self, others: CaptureStreams) -> None:
+        """Be where those of another session are, which captures descriptors, or nothing."""
+        for target, (stream, other) in enumerate(
+            zip(self._streams, others._streams, strict=True), 1
+        ):
+            if stream is not None:
+                place = target if other is None else other.fileno()
+                os.dup2(place, stream.fileno(), inheritable=False)
 
 
 # ------------------------------------------------------------------ sessions

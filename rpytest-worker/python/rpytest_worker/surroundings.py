@@ -68,7 +68,7 @@ class Plugins:
                 for name in dir(plugin):
                     functions.add(_fixture_function(inspect.getattr_static(plugin, name, None)))
         found = []
-        for definition in _fixture_definitions(session):
+        for definition in fixture_definitions(session):
             function = getattr(definition.func, "__func__", definition.func)
             if id(function) not in functions:
                 continue
@@ -107,7 +107,7 @@ def _fixture_function(value: Any) -> int | None:
     return None if wrapped is None else id(wrapped.obj)
 
 
-def _fixture_definitions(session: pytest.Session) -> list[Any]:
+def fixture_definitions(session: pytest.Session) -> list[Any]:
     manager = session._fixturemanager
     if hasattr(manager, "_get_all_fixture_defs"):  # since pytest 9.1
         return list(manager._get_all_fixture_defs())

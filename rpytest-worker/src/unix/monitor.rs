@@ -147,6 +147,13 @@ impl Monitor {
             }) => {
                 let _ = answer.send(self.adopt(process, host));
             }
+            Input::Request(Request::Disown { process }) => {
+                let adopted = |process: &Process| matches!(process.source, Source::Adopted);
+                if self.processes.get(&process).is_some_and(adopted) {
+                    self.processes.remove(&process);
+                    self.pids.set(process, None);
+                }
+            }
             Input::Request(Request::SendWith {
                 to,
                 frame,
@@ -387,6 +394,12 @@ impl Monitor {
                 let child = self.children(id).find(|(_, child)| child.pid == Some(pid));
                 if let Some((child, _)) = child {
                     self.ended(child, status);
+                }
+                // A warm process's part is over, and the process goes back to its owner.
+                if let Some(process) = self.processes.get_mut(&id)
+                    && process.pid == Some(pid)
+                {
+                    process.life.ended(status);
                 }
             }
             message => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Daemon;
 use super::changes::compare_with;
 use crate::support::python::main_venv;
-use crate::support::{Command, Project};
+use crate::support::{Command, Project, Run};
 
 /// How many edits. `RPYTEST_TEST_EDITS` asks for more.
 const EDITS: usize = 40;
@@ -130,18 +130,19 @@ fn edit(project: &Project, chance: &mut Chance) -> String {
     format!("{path} is {text:?}")
 }
 
-#[test]
-fn whatever_is_edited_the_next_run_is_right() {
+/// Edits a project, runs it after each edit, and compares with pytest. Returns how many edits there were, and
+/// the runs.
+fn after_each_edit(suite: &str) -> (usize, Vec<Run>) {
     let edits = std::env::var("RPYTEST_TEST_EDITS").ok();
     let edits = edits.and_then(|edits| edits.parse().ok()).unwrap_or(EDITS);
     let seed = std::env::var("RPYTEST_TEST_SEED").ok();
     let seed = seed.and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) + 1);
     let mut chance = Chance(seed);
-    let project = Project::new(SUITE);
+    let project = Project::new(suite);
     let daemon = Daemon::start(&project);
     let mut done = Vec::new();
-    let (mut configured, mut collected) = (0, 0);
+    let mut runs = Vec::new();
     for _ in 0..edits {
         done.push(edit(&project, &mut chance));
         // At once, while a session is grown, or when one has been.
@@ -150,15 +151,68 @@ fn whatever_is_edited_the_next_run_is_right() {
         ));
         let what = format!("seed {seed}: {}", done.join("; "));
         let pytest = Command::pytest(main_venv(), &project);
-        let run = compare_with(pytest, &daemon, &project, &[], &what);
-        let has = |note| usize::from(run.stderr.contains(note));
-        configured += has("the daemon lent a session that was configured");
-        collected += has("the daemon lent a session that had collected");
+        runs.push(compare_with(pytest, &daemon, &project, &[], &what));
     }
+    daemon.stop();
+    (edits, runs)
+}
+
+fn with_note(runs: &[Run], note: &str) -> usize {
+    let runs = runs.iter();
+    runs.filter(|run| run.stderr.contains(note)).count()
+}
+
+#[test]
+fn whatever_is_edited_the_next_run_is_right() {
+    let (edits, runs) = after_each_edit(SUITE);
+    let configured = with_note(&runs, "the daemon lent a session that was configured");
+    let collected = with_note(&runs, "the daemon lent a session that had collected");
     // Truth would be easy with interpreters alone.
     assert!(
         configured + collected > edits / 8 && collected > 0,
         "of {edits} runs {configured} began from a configured session, {collected} from one that had collected"
     );
-    daemon.stop();
+}
+
+#[test]
+fn whatever_is_edited_fixtures_that_stay_up_are_right() {
+    let suite = format!(
+        "{SUITE}
+--- pyproject.toml
+[tool.rpytest]
+enable_fixture_reuse = true
+--- conftest.py
+import pytest
+from pathlib import Path
+import shared
+
+HERE = Path(__file__).parent
+COUNT = len((HERE / 'count.txt').read_text())
+
+@pytest.fixture(scope='session')
+def wide():
+    return [(HERE / 'data.txt').read_text()]
+
+@pytest.fixture(scope='session', autouse=True)
+def made(wide):
+    return shared.double(COUNT), *wide
+
+@pytest.fixture
+def data(made, wide):
+    assert made[1] is wide[0]
+    return Path('data.txt').read_text(), made
+--- shared.py
+from core.numbers import FACTOR
+
+def double(number):
+    return FACTOR * number * 2
+"
+    );
+    let (edits, runs) = after_each_edit(&suite);
+    let up = with_note(&runs, "2 were up");
+    let lent = with_note(&runs, "a process that keeps fixtures");
+    assert!(
+        up > edits / 8 && lent - up > edits / 8,
+        "of {edits} runs {lent} had a process that keeps fixtures, {up} with fixtures that were up"
+    );
 }
