@@ -484,6 +484,59 @@ fn the_daemon_lends_what_has_not_collected() {
 }
 
 #[test]
+fn fixtures_that_stay_up_do_so_while_it_watches() {
+    let project = Project::new(
+        "
+--- conftest.py
+import pytest
+from pathlib import Path
+HERE = Path(__file__).parent
+
+@pytest.fixture(scope='session')
+def wide():
+    with open(HERE / 'log.txt', 'a') as log:
+        log.write('up ')
+    yield (HERE / 'data.txt').read_text()
+    with open(HERE / 'log.txt', 'a') as log:
+        log.write('down ')
+--- log.txt
+--- data.txt
+x
+--- helper.py
+VALUE = 1
+--- test_a.py
+from helper import VALUE
+def test_a(wide):
+    assert VALUE
+--- test_b.py
+def test_b(wide):
+    pass
+",
+    );
+    let command = Command::rpytest(main_venv(), &project).without("RPYTEST_NO_DAEMON");
+    let mut watch = Watching::command(command, &project, &["--reuse-fixtures"]);
+    let log = || project.read("log.txt").trim().to_owned();
+    assert_eq!(watch.runs().0, ["test_a.py::test_a", "test_b.py::test_b"]);
+    assert_eq!(log(), "up");
+    watch.write("helper.py", "VALUE = 1 - 1\n");
+    let (ran, _) = watch.runs();
+    assert_eq!(ran, ["test_a.py::test_a"]);
+    watch.write("helper.py", "VALUE = 12 - 1\n");
+    assert_eq!(watch.runs().0, ["test_a.py::test_a"]);
+    assert_eq!(log(), "up");
+    // Whoever uses the fixture that has read it, also in a run that is not the first.
+    watch.write("data.txt", "other");
+    assert_eq!(watch.runs().0, ["test_a.py::test_a", "test_b.py::test_b"]);
+    assert_eq!(log(), "up down up");
+    assert_eq!(watch.stop(), 0);
+    let stopped = Command::rpytest(main_venv(), &project)
+        .args(["--daemon-stop"])
+        .run();
+    assert_eq!(stopped.code, 0, "{stopped}");
+    assert_eq!(log(), "up down up down");
+}
+
+#[test]
 fn signals_end_it() {
     let project = Project::new("--- test_a.py\ndef test_a(): assert 0\n");
     let mut watching = Watching::start(&project, &[]);

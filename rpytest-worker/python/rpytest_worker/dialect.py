@@ -30,8 +30,11 @@ _OF_THE_COMMAND = (
     ("--daemon-idle-timeout", "SECONDS", "When the daemon ends without a run; 0 for never"),
     ("--daemon-memory", "SIZE", "What the daemon and all that it keeps may take, such as 512M"),
     ("--daemon-status", None, "Show what the daemon keeps"),
-    ("--json", None, "With --daemon-status: as JSON"),
-    ("--daemon-stop", None, "End the daemon"),
+    ("--session-status", None, "Show which fixtures are up"),
+    ("--json", None, "With --daemon-status and --session-status: as JSON"),
+    ("--daemon-stop", None, "End the daemon, and tear down what is up"),
+    ("--reuse-fixtures", None, "Leave fixtures of sessions and packages up for the next run"),
+    ("--fixture-max-age", "SECONDS", "When they are torn down; 0 for never"),
 )
 
 

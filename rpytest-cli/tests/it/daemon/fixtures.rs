@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Daemon, borrower, within};
 use crate::support::normal::normal;
-use crate::support::python::{Venv, main_venv, pytest_venv};
+use crate::support::python::{Venv, interpreters, main_venv, pytest_venv, python_venv};
 use crate::support::run::{eventually, processes_of};
 use crate::support::screen::Screen;
 use crate::support::{Command, Project, Run};
@@ -200,22 +200,24 @@ fn they_stay_up_until_the_daemon_stops() {
 }
 
 #[test]
-fn with_each_pytest() {
-    for version in ["8.0.2", "8.4.2", "9.0.3"] {
-        let venv = pytest_venv(version);
+fn with_each_pytest_and_python() {
+    let mut venvs: Vec<_> = ["8.0.2", "8.4.2", "9.0.3"].map(pytest_venv).into();
+    venvs.extend(interpreters().iter().skip(1).map(python_venv));
+    for venv in venvs {
+        let name = venv.root().display();
         let project = Project::new(SUITE);
         for turn in 1..=3 {
             let run = reuses_with(&venv, &project, &["-rP"]);
             run.expect(0, "2 passed");
             run.shows(&[&format!("asked {turn}")]);
             let expected = if turn == 1 { ONCE } else { AGAIN };
-            assert_eq!(log(&project), expected, "{version}");
+            assert_eq!(log(&project), expected, "{name}");
         }
         let stopped = Command::rpytest(&venv, &project)
             .args(["--daemon-stop"])
             .run();
         assert_eq!(stopped.code, 0, "{stopped}");
-        assert_eq!(log(&project), DOWN, "{version}");
+        assert_eq!(log(&project), DOWN, "{name}");
     }
 }
 
