@@ -115,6 +115,12 @@ fn show(status: &Status) {
     if let Some(reason) = &status.last_dropped {
         println!("the last interpreter was dropped: {reason}");
     }
+    if let Some(warm) = &status.warm {
+        println!(
+            "fixtures that stay up: {}; --session-status has more",
+            warm.fixtures.len()
+        );
+    }
     for snapshot in &status.snapshots {
         println!("{}", line(snapshot));
         for reason in &snapshot.refusals {

@@ -90,8 +90,12 @@ _OF_NO_CONSEQUENCE = frozenset(
 def run(home: Process) -> NoReturn:
     """Serve one borrower after the other, until there is nothing to keep, or nobody to keep it for."""
     warm = Warm(home)
-    while True:
-        warm.serve()
+    try:
+        while True:
+            warm.serve()
+    except BaseException:
+        warm.release()
+        raise
 
 
 class Warm:
@@ -125,8 +129,10 @@ class Warm:
             own = {self._home.channel.fileno(), self._home.crash_fd}
             fds = afterfork.make_room(fds, message["inherited"], own)
         except OSError as error:
-            answer = {"type": "fork_failed", "child": message["child"], "reason": str(error)}
-            self._home.channel.send(answer)
+            for fd in fds:
+                os.close(fd)
+            reason = str(error)
+            self._say({"type": "fork_failed", "child": message["child"], "reason": reason})
             self._tell()
             if not self.fixtures:
                 self.end()
@@ -138,7 +144,7 @@ class Warm:
         self._environment = afterfork.move_in_again(
             message, fds[host.OWN_DESCRIPTORS :], self._environment
         )
-        self._home.channel.send({"type": "forked", "child": message["child"], "pid": os.getpid()})
+        self._say({"type": "forked", "child": message["child"], "pid": os.getpid()})
         signal.signal(signal.SIGINT, before)
         try:
             self._play_host(outer)
@@ -179,7 +185,7 @@ class Warm:
 
     def _session(self, process: Process, start: dict[str, Any]) -> int:
         argv = [os.fsdecode(argument) for argument in start["argv"]]
-        sys.argv[1:] = argv
+        sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "pytest"), *argv]
         process.channel.read_ahead()
         self.modules.forget_others(self._needed)
         path = list(sys.path)
@@ -192,6 +198,8 @@ class Warm:
                 self._opened = Opened()
             self._opened.go_on()
             plugins.append(controller.focused(start["focus"], self._opened))
+        elif self._opened is not None:
+            self._opened.forget()
         directory = os.getcwd()
         try:
             code = pytest_compat.run_console(plugins)
@@ -212,7 +220,7 @@ class Warm:
         """Have the run begin again, in a new process."""
         process = self.process
         assert process is not None
-        self._release()
+        self.release()
         # The next one begins with the header, too.
         afterfork.discard_unwritten()
         afterfork.run_exit_functions()
@@ -221,10 +229,15 @@ class Warm:
 
     # ---------------------------------------------------------------- between runs
 
+    def _say(self, message: dict[str, Any]) -> None:
+        # Without an owner it goes on to the end of the run.
+        with contextlib.suppress(OSError):
+            self._home.channel.send(message)
+
     def _tell(self) -> None:
         """Say what is up, and what it depends on."""
         if not self.fixtures:
-            self._home.channel.send({"type": "released", "failures": self._failures})
+            self._say({"type": "released", "failures": self._failures})
             self._failures = []
             return
         self._needed = self.modules.needed(
@@ -236,7 +249,7 @@ class Warm:
         for who in [*(one.function for one in self.fixtures), *files]:
             for kind, path in self.reads.of(who):
                 (seen if kind == "file" else listed).add(path)
-        self._home.channel.send(
+        self._say(
             {
                 "type": "kept",
                 "fixtures": [
@@ -275,13 +288,12 @@ class Warm:
             if failure is not None:
                 self._failures.append(failure)
 
-    def _release(self) -> None:
+    def release(self) -> None:
         self._tear_down()
-        with contextlib.suppress(OSError):
-            self._home.channel.send({"type": "released", "failures": self._failures})
+        self._say({"type": "released", "failures": self._failures})
 
     def end(self) -> NoReturn:
-        self._release()
+        self.release()
         afterfork.exit_quickly(0)
 
 
@@ -314,9 +326,10 @@ class _Session:
         for name in ("setupshow", "setuponly", "setupplan"):
             if getattr(option, name, False):
                 warm.start_over("it shall show how fixtures are set up and torn down")
-        if option.capture not in ("fd", "no"):
+        capture = getattr(option, "capture", "no")
+        if capture not in ("fd", "no"):
             # A fixture may keep the stream that it found.
-            warm.start_over(f"--capture={option.capture} captures in memory of the session's own")
+            warm.start_over(f"--capture={capture} captures in memory of the session's own")
         if getattr(option, "cov_source", None) and not getattr(option, "no_cov", False):
             warm.start_over("coverage is measured, and modules that stay would not be")
         self._options = {
@@ -395,4 +408,4 @@ class _Session:
         for streams in before:
             if streams not in kept:
                 streams.close()
-        warm.options = self._options
+        warm.options = self._options or warm.options

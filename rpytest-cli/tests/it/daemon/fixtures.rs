@@ -615,6 +615,66 @@ def test_after(server):
 }
 
 #[test]
+fn the_daemons_end_does_not_touch_a_run() {
+    for by_command in [true, false] {
+        let project = Project::new(SUITE);
+        project.write(
+            "
+--- test_b.py
+import time
+from pathlib import Path
+def test_b(server):
+    Path('out/waits').touch()
+    while Path('out/waits').exists():
+        time.sleep(0.01)
+",
+        );
+        let running = borrower(main_venv(), &project)
+            .args(["--reuse-fixtures", "-q"])
+            .start();
+        let sign = project.root().join("out/waits");
+        eventually("the test waits", || sign.exists());
+        match by_command {
+            true => assert_eq!(stop(&project).code, 0),
+            false => Daemon::that_a_run_started(&project).kill(),
+        }
+        fs::remove_file(&sign).expect("it is there");
+        let run = running.wait();
+        run.expect(0, "3 passed");
+        assert_eq!(run.stderr, "");
+        eventually("nothing is left", || processes_of(&project).is_empty());
+        assert_eq!(log(&project), [ONCE, DOWN].concat());
+    }
+}
+
+#[test]
+fn errors_read_as_pytests() {
+    let project = Project::new(SUITE);
+    reuses(&project, &["-q"]).expect(0, "2 passed");
+    for arguments in [
+        &["--no-such-option"][..],
+        &["nowhere"],
+        &["-k", "first and"],
+    ] {
+        let pytest = Command::pytest(main_venv(), &project).args(arguments).run();
+        let pytest = normal(&pytest, &project);
+        let run = borrower(main_venv(), &project)
+            .args(["--reuse-fixtures"])
+            .args(arguments)
+            .run();
+        let run = normal(&run, &project);
+        assert_eq!(
+            (run.code, &run.stdout, &run.stderr),
+            (pytest.code, &pytest.stdout, &pytest.stderr)
+        );
+    }
+    log(&project);
+    reuses(&project, &["-q"]).expect(0, "2 passed");
+    assert_eq!(log(&project), AGAIN);
+    stop(&project);
+}
+
+#[test]
 fn the_terminal_is_each_runs_own() {
     let project = Project::new(SUITE);
     project.write(
