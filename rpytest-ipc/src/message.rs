@@ -467,4 +467,10 @@ pub enum ToRust {
         /// pytest's exit code.
         exit: i32,
     },
+    /// From a controller, after that: it has run what was to run at its end, and closed what it had open but
+    /// for its channel. Nobody has to wait for it.
+    Left {
+        /// Its exit code.
+        code: i32,
+    },
 }

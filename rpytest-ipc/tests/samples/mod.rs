@@ -522,6 +522,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 ..Collection::default()
             })),
         ),
+        ("left", ToRust::Left { code: 2 }),
         ("session_over", ToRust::SessionOver { exit: 0 }),
         (
             "session_over-by-interrupt",

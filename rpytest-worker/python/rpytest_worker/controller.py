@@ -63,13 +63,17 @@ class Controller:
 
     def end(self, code: int) -> NoReturn:
         """Say how the session ended, and end the process."""
-        self.process.channel.send({"type": "session_over", "exit": code})
-        # Left to the interpreter's end, it would be a ResourceWarning where those are on.
-        self.process.close()
+        channel = self.process.channel
+        channel.send({"type": "session_over", "exit": code})
         if self.ending is not None:
             afterfork.run_exit_functions()
             if self.ending.noticed() is None:
+                if afterfork.has_let_go({channel.fileno()}):
+                    # Nobody needs to wait until the system has taken its memory apart.
+                    channel.send({"type": "left", "code": code})
                 os._exit(code)
+        # Left to the interpreter's end, it would be a ResourceWarning where those are on.
+        self.process.close()
         if self.workers:
             # Nothing of the user's ran here but configuration and reporting.
             afterfork.exit_quickly(code)

@@ -103,7 +103,9 @@ def serve(process: Process, flushes: bool = True) -> Process:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 children.discard(pid)
-                channel.send(_exited(pid, status))
+                # Whoever does not wait for that may be gone.
+                with contextlib.suppress(OSError):
+                    channel.send(_exited(pid, status))
         if channel not in readable:
             continue
         message, fds = channel.recv_with_fds()

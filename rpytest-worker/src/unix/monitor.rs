@@ -402,6 +402,7 @@ impl Monitor {
                     process.life.ended(status);
                 }
             }
+            ToRust::Left { code } => self.ended(id, ProcessEnd::Code(code)),
             message => {
                 if let Some(process) = self.processes.get_mut(&id) {
                     match message {
@@ -501,6 +502,12 @@ impl Monitor {
                 process.dismissed = true;
                 process.queue_message(id, &ToPython::Shutdown {});
                 self.write(id);
+                // Somebody else reaps it, and it has nothing to do but to go.
+                if let Some(process) = self.processes.get_mut(&id)
+                    && let Source::Adopted = process.source
+                {
+                    process.life.ended(ProcessEnd::Unknown);
+                }
             }
             if now >= deadline
                 && let Some(process) = self.processes.get(&id)
