@@ -1,4 +1,4 @@
-"""Checks `rpytest_worker.wire`: python_golden.py SOURCES GOLDEN-FOLDER."""
+"""Checks `rpytest_worker.wire` and `channel`: python_golden.py SOURCES GOLDEN-FOLDER."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, sys.argv[1])
+from rpytest_worker.channel import Channel
 from rpytest_worker.wire import (
     MAX_DEPTH,
     MAX_FRAME,
-    Channel,
     WireError,
     frame,
     pack,

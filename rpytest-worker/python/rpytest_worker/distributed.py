@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from . import afterfork, delivery, pytest_compat, recorded_warnings, reports
-from .wire import Channel
+from .channel import Channel
 
 Events = list[tuple[str, Any]]
 

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import pytest
 
 from . import host, pytest_compat
+from .channel import Channel
 from .spool import Spool
-from .wire import Channel
 
 PROTOCOL = 1
 

@@ -18,8 +18,8 @@ import pytest
 from . import pytest_compat, sharing, touches
 
 if TYPE_CHECKING:
+    from .channel import Channel
     from .recorder import Recorder
-    from .wire import Channel
 
 # With more files than this, directories are walked and the others left out: pytest needs a time for its
 # arguments that grows with the square of their number.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import pytest_compat, reports
-from .wire import Channel, frame, result_frame, started_frame
+from .channel import Channel
+from .wire import frame, result_frame, started_frame
 
 if TYPE_CHECKING:
     from .short_protocol import Passed

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 
+from .channel import Channel
 from .inventory import Key
 from .recorder import Recorder
 from .short_protocol import ShortProtocol, Tally
-from .wire import Channel
 
 # How long a message (to stop, to give something back) may wait while there is something to run.
 _LISTEN_SECONDS: Final = 0.002

@@ -12,20 +12,13 @@ a function for a key that it has seen before.
 
 from __future__ import annotations
 
-import os
-import socket
 import struct
 from collections.abc import Callable, Mapping
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-if TYPE_CHECKING:
-    from .spool import Spool
+from typing import Any, Final
 
 __all__ = [
     "MAX_DEPTH",
     "MAX_FRAME",
-    "Channel",
     "WireError",
     "frame",
     "pack",
@@ -40,13 +33,7 @@ MAX_DEPTH: Final = 64
 MAX_FRAME: Final = 256 * 1024 * 1024
 """The largest body of a frame, in bytes, unless a channel is told otherwise."""
 
-_HEADER: Final = 4
-_CHUNK: Final = 1024 * 1024
-_AHEAD: Final = 64 * 1024
-_MAX_FDS: Final = 64
-_FD_SIZE: Final = struct.calcsize("i")
-# Where the system lacks the flag, `os.set_inheritable` is what there is.
-_CLOEXEC: Final[int] = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+HEADER: Final = 4
 
 # Both caches are bounded: keys of a user's own mappings (`workeroutput`) pass through here as well.
 _CACHED_KEYS: Final = 1024
@@ -92,14 +79,14 @@ def pack(obj: object) -> bytes:
 
 def frame(obj: object, max_frame: int = MAX_FRAME) -> bytes:
     """Return `obj` as a frame: the length of its body, and the body."""
-    return bytes(_frame(obj, max_frame))
+    return bytes(framed(obj, max_frame))
 
 
 def started_frame(task: int) -> bytearray:
     """The frame of a message `started`."""
     out = bytearray(_STARTED)
     _pack_int(task, out)
-    _length_into(out, 0, len(out) - _HEADER)
+    _length_into(out, 0, len(out) - HEADER)
     return out
 
 
@@ -115,7 +102,7 @@ def result_frame(
     length = len(payload)
     out += _tag_u8(0xC4, length) if length < 0x100 else _long_tag(0xC5, length)
     out += payload
-    _length_into(out, 0, len(out) - _HEADER)
+    _length_into(out, 0, len(out) - HEADER)
     return out
 
 
@@ -125,10 +112,10 @@ def unpack(data: bytes | bytearray | memoryview) -> Any:
     Raises `WireError` if it is truncated, followed by something, nested deeper than `MAX_DEPTH`, or
     holds a type that the protocol lacks, a string that is not UTF-8, or a map that has a key twice.
     """
-    return _unpack(data if type(data) is bytes else bytes(data), 0)
+    return unpack_at(data if type(data) is bytes else bytes(data), 0)
 
 
-def _unpack(data: bytes, at: int) -> Any:
+def unpack_at(data: bytes, at: int) -> Any:
     try:
         value, end = _unpack_from(data, at, MAX_DEPTH)
     except (IndexError, struct.error):
@@ -140,10 +127,10 @@ def _unpack(data: bytes, at: int) -> Any:
     return value
 
 
-def _frame(obj: object, max_frame: int) -> bytearray:
-    out = bytearray(_HEADER)
+def framed(obj: object, max_frame: int) -> bytearray:
+    out = bytearray(HEADER)
     _pack(obj, out)
-    length = len(out) - _HEADER
+    length = len(out) - HEADER
     if length > max_frame:
         raise WireError(f"a message of {length} bytes is over the maximum of {max_frame}")
     _put_length(out, 0, length)
@@ -473,8 +460,8 @@ _UNPACKERS: Final[tuple[_Unpacker, ...]] = (
 
 # What is the same in all messages of a kind, up to a value that is not.
 _length_into = struct.Struct(">I").pack_into
-_STARTED: Final = bytes(_HEADER) + b"\x82" + pack("type") + pack("started") + pack("task")
-_RESULT: Final = bytes(_HEADER) + b"\x85" + pack("type") + pack("result") + pack("task")
+_STARTED: Final = bytes(HEADER) + b"\x82" + pack("type") + pack("started") + pack("task")
+_RESULT: Final = bytes(HEADER) + b"\x85" + pack("type") + pack("result") + pack("task")
 _OUTCOME: Final = pack("outcome")
 _SETUP: Final = pack("seconds") + b"\x83" + pack("setup") + b"\xcb"
 _CALL: Final = pack("call") + b"\xcb"
@@ -490,218 +477,3 @@ def _seconds(setup: float, call: float, teardown: float) -> bytes:
 
 
 _double = struct.Struct(">d").pack
-
-# How long and how much `post` puts by. A frame that is larger than that is sent at once.
-_POST_SECONDS: Final = 0.005
-_POST_LIMIT: Final = 64 * 1024
-
-# What `recv` returns, or what `recvmsg` does: data, ancillary data, flags, address.
-_Piece: TypeAlias = "bytes | tuple[bytes, list[tuple[int, int, bytes]], int, Any]"
-
-
-class Channel:
-    """Messages over a connected stream socket, which it owns from then on.
-
-    It reads no further than the end of a frame. So what `select` says about `fileno` is true of the
-    channel, and descriptors are known to belong to the frame that they arrive with. Where neither
-    matters, `read_ahead` saves system calls.
-
-    A signal handler may raise (KeyboardInterrupt does) at any moment, and the channel stays usable:
-    input that has arrived is kept, and a frame that was sent in part is completed before the next
-    one. For that, what a system call returned must be stored before the interpreter looks for
-    signals again, which it does between two calls even of one line. So each system call is made by
-    `list.extend(map(...))`, within which no Python code runs, and each change of state is one
-    assignment. A message that is being returned when the handler raises is lost to the caller.
-
-    With a spool, what can wait is sent when there is more of it (`post`).
-
-    A channel may be used by one thread at a time.
-    """
-
-    def __init__(
-        self, sock: socket.socket, max_frame: int = MAX_FRAME, spool: Spool | None = None
-    ) -> None:
-        sock.setblocking(True)
-        self._sock = sock
-        self._max_frame = max_frame
-        self._spool = spool
-        # The frame on its way in: what each call of `recv` or `recvmsg` returned, an empty piece
-        # for the end of input.
-        self._input: list[_Piece] = []
-        # What is on its way out: the position of its first byte among all that were ever sent, the
-        # bytes, and how many of them each call has sent.
-        self._output: tuple[int, bytearray, list[int]] = (0, bytearray(), [])
-        self._flushed = 0.0
-        self._least = 0
-
-    def read_ahead(self) -> None:
-        """From now on, read what there is; `recv_with_fds` must not be called any more."""
-        self._least = _AHEAD
-
-    def send(self, obj: object) -> None:
-        """Send a message; raises `OSError` when the other side is gone."""
-        self.send_frames(_frame(obj, self._max_frame))
-
-    def send_frames(self, frames: bytes | bytearray) -> None:
-        """Send messages that `frame` has packed, any number of them in one go."""
-        _, data, sent = self._output
-        if sent:
-            self.flush()
-            _, data, _ = self._output
-        data += frames
-        self.flush()
-
-    def post(self, frames: bytes | bytearray) -> None:
-        """Send messages before long.
-
-        By the time it returns, the other side will have them even if this process is killed.
-        """
-        spool = self._spool
-        if spool is None or len(frames) > _POST_LIMIT:
-            self.send_frames(frames)
-            return
-        base, data, sent = self._output
-        if sent:
-            self.flush()
-            base, data, _ = self._output
-        before = len(data)
-        data += frames
-        spool.put(base + before, frames)
-        now = monotonic()
-        if now - self._flushed > _POST_SECONDS or before > _POST_LIMIT:
-            self._flushed = now
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what was posted, and what is left of a frame if a signal handler broke off `send`."""
-        base, data, sent = self._output
-        if not data:
-            return
-        while (done := sum(sent)) < len(data):
-            sent.extend(map(self._sock.send, (bytes(data[done:]) if done else data,)))
-        self._output = (base + len(data), bytearray(), [])
-
-    def recv(self) -> dict[str, Any] | None:
-        """Wait for a message; None when the other side has closed the channel between two.
-
-        Descriptors that were sent with it are closed, unseen.
-        """
-        while missing := self._missing():
-            if self.eof:
-                return None
-            self._input.extend(map(self._sock.recv, (missing,)))
-        return self._take_message()
-
-    def recv_nowait(self) -> dict[str, Any] | None:
-        """Return a message if all of it has arrived; None, without waiting, if not.
-
-        It is None as well when the other side has closed the channel: then `eof` is true.
-        """
-        try:
-            while missing := self._missing():
-                if self.eof:
-                    return None
-                self._input.extend(map(self._sock.recv, (missing,), (socket.MSG_DONTWAIT,)))
-        except BlockingIOError:
-            return None
-        return self._take_message()
-
-    def recv_with_fds(self) -> tuple[dict[str, Any] | None, list[int]]:
-        """Wait for a message and the descriptors that were sent with it, in order.
-
-        The descriptors are not inheritable, and the caller's to close.
-        """
-        space = (socket.CMSG_SPACE(_MAX_FDS * _FD_SIZE),)
-        while missing := self._missing():
-            if self.eof:
-                return None, []
-            self._input.extend(map(self._sock.recvmsg, (missing,), space, (_CLOEXEC,)))
-        return self._take()
-
-    @property
-    def eof(self) -> bool:
-        """Whether a read has found the channel closed by the other side."""
-        return bool(self._input) and not _data(self._input[0])
-
-    def fileno(self) -> int:
-        """The socket's descriptor, to wait for a message on."""
-        return self._sock.fileno()
-
-    def close(self) -> None:
-        """Close the socket, and descriptors that came with a frame that never was complete."""
-        pieces, self._input = self._input, [b""]
-        for fd in _descriptors(pieces):
-            os.close(fd)
-        if self._spool is not None:
-            self._spool.close()
-        self._sock.close()
-
-    def _missing(self) -> int:
-        """How many bytes to read next; 0 when the message is complete."""
-        pieces = [*map(_data, self._input)]
-        if not pieces:
-            return max(_HEADER, self._least)
-        have = sum(map(len, pieces))
-        if have < _HEADER:
-            missing = _HEADER - have
-        else:
-            start = pieces[0] if len(pieces[0]) >= _HEADER else b"".join(pieces[:_HEADER])
-            (length,) = _u32(start)
-            if length > self._max_frame:
-                raise WireError(
-                    f"a frame of {length} bytes is over the maximum of {self._max_frame}"
-                )
-            missing = max(_HEADER + length - have, 0)
-        if have and missing and not pieces[-1]:
-            raise WireError("the channel was closed within a frame")
-        # The system call allocates what it is asked for, whether it comes or not.
-        return min(max(missing, self._least), _CHUNK) if missing else 0
-
-    def _take_message(self) -> dict[str, Any]:
-        message, fds = self._take()
-        for fd in fds:
-            os.close(fd)
-        return message
-
-    def _take(self) -> tuple[dict[str, Any], list[int]]:
-        """Remove the complete message from the input, and return it with its descriptors."""
-        pieces = self._input
-        data = b"".join(map(_data, pieces))
-        end = _HEADER + _u32(data)[0]
-        # What was read ahead, and what says that there will be no more, stay.
-        rest: list[_Piece] = [data[end:]] if len(data) > end else []
-        if not _data(pieces[-1]):
-            rest.append(b"")
-        self._input = rest
-        fds = _descriptors(pieces)
-        try:
-            if any(
-                not isinstance(piece, bytes) and piece[2] & socket.MSG_CTRUNC for piece in pieces
-            ):
-                raise WireError("more descriptors were sent than can be received")
-            message = _unpack(data[:end] if rest else data, _HEADER)
-            if type(message) is not dict:
-                raise WireError(f"a message is a {type(message).__name__}, not a map")
-        except WireError:
-            for fd in fds:
-                os.close(fd)
-            raise
-        return message, fds
-
-
-def _data(piece: _Piece) -> bytes:
-    return piece if isinstance(piece, bytes) else piece[0]
-
-
-def _descriptors(pieces: list[_Piece]) -> list[int]:
-    fds: list[int] = []
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            continue
-        for level, kind, payload in piece[1]:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                whole = len(payload) - len(payload) % _FD_SIZE
-                fds.extend(fd for (fd,) in struct.iter_unpack("=i", payload[:whole]))
-    for fd in fds:
-        os.set_inheritable(fd, False)
-    return fds

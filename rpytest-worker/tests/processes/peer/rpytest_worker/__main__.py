@@ -17,10 +17,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-sys.path.insert(0, str(Path(__file__).parents[4] / "python" / "rpytest_worker"))
+sys.path.insert(0, str(Path(__file__).parents[4] / "python"))
 
-from spool import CAPACITY, Spool
-from wire import Channel, frame
+from rpytest_worker.channel import Channel
+from rpytest_worker.spool import CAPACITY, Spool
+from rpytest_worker.wire import frame
 
 PROTOCOL = 1
 
