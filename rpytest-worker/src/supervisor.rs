@@ -69,8 +69,8 @@ pub enum Signal {
 /// becomes of the processes is told by the events that [`Supervisor::new`] returns the receiver of.
 /// Events are queued without bound, so that a slow receiver holds up nobody.
 ///
-/// No process outlives its supervisor: whatever runs when it is dropped is killed. Only those that it has adopted
-/// may take a moment longer: a host that was told to go, and what has said that it has left.
+/// No process outlives its supervisor: whatever runs when it is dropped is killed. Only of those that it has
+/// adopted the system may still take the memory apart, when they have closed everything.
 #[derive(Debug)]
 pub struct Supervisor {
     remote: platform::Remote,

@@ -90,6 +90,8 @@ def serve(process: Process, flushes: bool = True) -> Process:
 
     Without `flushes`, what is in the buffers of the standard streams is each child's to write.
     """
+    from . import afterfork
+
     _prctl()  # found once, and not in each child
     signals = _Signals()
     children: set[int] = set()
@@ -110,7 +112,9 @@ def serve(process: Process, flushes: bool = True) -> Process:
             continue
         message, fds = channel.recv_with_fds()
         if message is None or message["type"] == "shutdown":
-            # No exit handlers: they belong to the children.
+            # No exit handlers: they belong to the children. What it has borrowed it gives back before the
+            # system takes its memory apart: its channel's end is taken for its own.
+            afterfork.has_let_go(set())
             os._exit(0)
         elif message["type"] == "probe":
             channel.send(

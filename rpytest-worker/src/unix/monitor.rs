@@ -502,12 +502,6 @@ impl Monitor {
                 process.dismissed = true;
                 process.queue_message(id, &ToPython::Shutdown {});
                 self.write(id);
-                // Somebody else reaps it, and it has nothing to do but to go.
-                if let Some(process) = self.processes.get_mut(&id)
-                    && let Source::Adopted = process.source
-                {
-                    process.life.ended(ProcessEnd::Unknown);
-                }
             }
             if now >= deadline
                 && let Some(process) = self.processes.get(&id)

@@ -93,6 +93,10 @@ impl Process {
         self.life.closed(now);
         if let Source::Adopted = self.source {
             self.life.host_gone(now);
+            if self.dismissed {
+                // It has closed everything, and somebody else reaps it.
+                self.life.ended(ProcessEnd::Unknown);
+            }
         }
     }
 

@@ -22,6 +22,7 @@ pub struct Lab {
     events: Receiver<SupervisorEvent>,
     seen: Vec<SupervisorEvent>,
     started: Vec<ProcessId>,
+    adopted: Vec<ProcessId>,
     pids: Vec<u32>,
 }
 
@@ -47,6 +48,7 @@ pub fn lab_with(early: &str, adjust: impl FnOnce(&mut Options)) -> Lab {
         events,
         seen: Vec::new(),
         started: Vec::new(),
+        adopted: Vec::new(),
         pids: Vec::new(),
     }
 }
@@ -61,6 +63,7 @@ impl Lab {
     pub fn adopt(&mut self, host: bool) -> (ProcessId, Vec<OwnedFd>) {
         let (id, descriptors) = self.supervisor.adopt(host).expect("a channel");
         self.started.push(id);
+        self.adopted.push(id);
         (id, descriptors)
     }
 
@@ -209,6 +212,14 @@ impl Lab {
                 "{id}: {story:#?}"
             );
             assert_eq!(self.supervisor.pid(id), None);
+        }
+        // The system may still be at work on those that others reap.
+        let deadline = Instant::now() + LIMIT / 4;
+        while !self.adopted.is_empty()
+            && self.pids.iter().any(|pid| is_running(*pid))
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(1));
         }
         for pid in &self.pids {
             assert!(!is_running(*pid), "{pid} still runs");
