@@ -17,7 +17,7 @@ pub use error::{Error, Result};
 pub use frame::{FrameReader, FrameWriter, MAX_FRAME};
 pub use handshake::{Peer, accept};
 pub use message::{
-    Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Outcome, PROTOCOL, PhaseSeconds,
-    Role, Settled, ToPython, ToRust, WorkerIdentity,
+    Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Looked, Outcome, PROTOCOL,
+    PhaseSeconds, Role, Settled, ToPython, ToRust, WorkerIdentity,
 };
 pub use structure::MAX_DEPTH;

@@ -129,6 +129,17 @@ pub struct Focus {
     pub tests: Option<Vec<String>>,
 }
 
+/// What a process has looked at: absolute paths, in the file system's encoding.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// What was there, files above all.
+    pub seen: Vec<ByteBuf>,
+    /// What was asked for, and was not there.
+    pub missing: Vec<ByteBuf>,
+    /// Directories of which the entries were read.
+    pub listed: Vec<ByteBuf>,
+}
+
 /// A fixture that stays up when the session is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeptFixture {
@@ -341,20 +352,15 @@ pub enum ToRust {
     Grown {
         /// Why it cannot be lent; empty when it can. A resident with a reason ends.
         refusals: Vec<String>,
-        /// Absolute paths of everything that it has loaded or asked for, in the file system's encoding. It
-        /// is what a new one would be as long as these are the same, or not there as before.
-        seen: Vec<ByteBuf>,
-        /// Directories of which it has read what they have, in the same.
-        listed: Vec<ByteBuf>,
+        /// It is what a new one would be as long as all of this is as it was.
+        looked: Looked,
     },
     /// From a warm process, after each run: what is up.
     Kept {
         /// In the order in which they were set up; a process in which none is ends instead.
         fixtures: Vec<KeptFixture>,
-        /// Absolute paths of the files that these depend on, in the file system's encoding.
-        seen: Vec<ByteBuf>,
-        /// Directories of which they have read what is in them, in the same.
-        listed: Vec<ByteBuf>,
+        /// What these depend on.
+        looked: Looked,
     },
     /// From a warm process that ends: nothing is up any more.
     Released {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
-use rpytest_ipc::{Role, ToPython};
+use rpytest_ipc::{Looked, Role, ToPython};
 use rpytest_worker::{
     Interpreter, Options, ProcessId, PythonFiles, Signal, Supervisor, SupervisorEvent,
 };
@@ -139,8 +139,8 @@ impl Keep {
     }
 
     /// The interpreter says what it has loaded.
-    pub(super) fn is_ready(&mut self, seen: &[ByteBuf], listed: &[ByteBuf]) {
-        self.stamps = Some(Stamps::since(self.started, paths(seen), paths(listed)));
+    pub(super) fn is_ready(&mut self, looked: &Looked) {
+        self.stamps = Some(Stamps::since(self.started, looked));
     }
 
     /// Why it must not be lent any more.
@@ -283,15 +283,14 @@ impl Keep {
         &mut self,
         process: ProcessId,
         refusals: Vec<String>,
-        [seen, listed]: [&[ByteBuf]; 2],
+        looked: &Looked,
     ) -> io::Result<()> {
         let found = self
             .sessions
             .iter()
             .position(|one| one.processes().contains(&process));
         let Some(at) = found else { return Ok(()) };
-        let told = (refusals, paths(seen), paths(listed));
-        self.sessions[at].grown(process, told);
+        self.sessions[at].grown(process, refusals, looked);
         self.deepen(at)
     }
 
@@ -376,10 +375,8 @@ impl Keep {
     }
 }
 
-pub(super) fn paths(seen: &[ByteBuf]) -> Vec<PathBuf> {
-    seen.iter()
-        .map(|path| PathBuf::from(OsString::from_vec(path.to_vec())))
-        .collect()
+pub(super) fn path(bytes: &ByteBuf) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes.to_vec()))
 }
 
 pub(super) fn age(since: SystemTime) -> f64 {

@@ -667,12 +667,8 @@ impl Daemon {
             EventKind::Message(ToRust::ForkFailed { child, reason }) => {
                 self.failed(WARM, Some(child), &reason);
             }
-            EventKind::Message(ToRust::Kept {
-                fixtures,
-                seen,
-                listed,
-            }) => {
-                warm.keeps(fixtures, &seen, &listed);
+            EventKind::Message(ToRust::Kept { fixtures, looked }) => {
+                warm.keeps(fixtures, &looked);
                 self.serve_held_up();
             }
             EventKind::Message(ToRust::Released { failures }) => {
@@ -774,15 +770,11 @@ impl Daemon {
             EventKind::Message(ToRust::ForkFailed { child, reason }) => {
                 self.failed(number, Some(child), &reason);
             }
-            EventKind::Message(ToRust::Grown {
-                refusals,
-                seen,
-                listed,
-            }) => {
+            EventKind::Message(ToRust::Grown { refusals, looked }) => {
                 let keep = &mut self.keeps[at];
                 if process == keep.host {
-                    keep.is_ready(&seen, &listed);
-                } else if let Err(error) = keep.grown(process, refusals, [&seen, &listed]) {
+                    keep.is_ready(&looked);
+                } else if let Err(error) = keep.grown(process, refusals, &looked) {
                     tracing::error!(%error, "a session cannot be grown");
                 }
             }

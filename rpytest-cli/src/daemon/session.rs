@@ -3,9 +3,9 @@
 //! The second is a fork of the first. Each depends on the files that were looked at on the way to it, so
 //! that the edit of a test module costs its collection, and not the configuration before it.
 
-use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
+use rpytest_ipc::Looked;
 use rpytest_worker::{ProcessId, Signal, Supervisor};
 use serde_bytes::ByteBuf;
 
@@ -61,9 +61,6 @@ enum State {
     },
 }
 
-/// Why it must not be lent, what it has seen, and the directories that it has listed.
-type Told = (Vec<String>, Vec<PathBuf>, Vec<PathBuf>);
-
 impl Growth {
     pub(super) fn begun(process: ProcessId, stage: Stage) -> Self {
         Self {
@@ -100,8 +97,8 @@ impl Growth {
     }
 
     /// It has told that it is there, or why it cannot be. `before` is what an earlier stage has written.
-    fn told(&mut self, (reasons, seen, listed): Told, before: [ByteBuf; 2]) {
-        let stamps = Stamps::since(self.started, seen, listed);
+    fn told(&mut self, reasons: Vec<String>, looked: &Looked, before: [ByteBuf; 2]) {
+        let stamps = Stamps::since(self.started, looked);
         let refused = State::Refused {
             reasons,
             stamps: None,
@@ -269,13 +266,13 @@ impl Session {
     }
 
     /// One of its processes has told that it is there, or why it cannot be.
-    pub(super) fn grown(&mut self, process: ProcessId, told: Told) {
+    pub(super) fn grown(&mut self, process: ProcessId, reasons: Vec<String>, looked: &Looked) {
         if self.configured.process() == Some(process) {
-            self.configured.told(told, Default::default());
+            self.configured.told(reasons, looked, Default::default());
         } else if let (Some(collected), State::Grown { written, .. }) =
             (&mut self.collected, &self.configured.state)
         {
-            collected.told(told, written.clone());
+            collected.told(reasons, looked, written.clone());
         }
     }
 

@@ -4,7 +4,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rpytest_ipc::Looked;
 use sha2::{Digest, Sha256};
+
+use super::keep::path;
 
 /// What the system says of a file, a directory, or of nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,27 +52,42 @@ pub(super) struct Stamps {
 impl Stamps {
     /// Of paths that somebody has looked at since that time. What has changed since, or just before it, may
     /// have done so after it was looked at.
-    pub(super) fn since(time: SystemTime, paths: Vec<PathBuf>, listed: Vec<PathBuf>) -> Self {
+    pub(super) fn since(time: SystemTime, looked: &Looked) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let before = |tick| {
             let bound = since.saturating_sub(tick).as_nanos();
             i128::try_from(bound).unwrap_or(i128::MAX)
         };
         let (bound, coarse_bound) = (before(TICK), before(COARSE_TICK));
-        let listed = listed.into_iter().map(Seen::listed);
-        let seen: Vec<Seen> = paths.into_iter().map(Seen::new).chain(listed).collect();
-        let unsettled = seen.iter().find(|seen| {
-            seen.stamp.is_some_and(|stamp| {
+        let is_settled = |seen: &Seen, was_there: bool| match seen.stamp {
+            Some(stamp) => {
                 let last = stamp.modified.max(stamp.changed);
                 let bound = if stamp.is_coarse() {
                     coarse_bound
                 } else {
                     bound
                 };
-                last >= bound
-            })
-        });
-        let unsettled = unsettled.map(|seen| seen.path.clone());
+                was_there && last < bound
+            }
+            // What has gone has no date.
+            None => !was_there,
+        };
+        let mut unsettled = None;
+        let mut note = |seen: Seen, was_there: bool| {
+            if unsettled.is_none() && !is_settled(&seen, was_there) {
+                unsettled = Some(seen.path.clone());
+            }
+            seen
+        };
+        let found = looked
+            .seen
+            .iter()
+            .map(|one| note(Seen::new(path(one)), true));
+        let mut seen: Vec<Seen> = found.collect();
+        let missing = looked.missing.iter();
+        seen.extend(missing.map(|one| note(Seen::new(path(one)), false)));
+        let listed = looked.listed.iter();
+        seen.extend(listed.map(|one| note(Seen::listed(path(one)), true)));
         Self { seen, unsettled }
     }
 
@@ -161,4 +179,61 @@ fn stamp(path: &PathBuf, listed: bool) -> Option<Stamp> {
         modified: nanoseconds(found.mtime(), found.mtime_nsec()),
         changed: nanoseconds(found.ctime(), found.ctime_nsec()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_bytes::ByteBuf;
+
+    use super::*;
+
+    fn bytes(path: &std::path::Path) -> ByteBuf {
+        ByteBuf::from(path.as_os_str().as_encoded_bytes())
+    }
+
+    /// With one file that was there, one that was not, and a directory whose entries were read.
+    fn stamps(scratch: &std::path::Path, looked_at: SystemTime) -> Stamps {
+        let looked = Looked {
+            seen: vec![bytes(&scratch.join("there"))],
+            missing: vec![bytes(&scratch.join("missing"))],
+            listed: vec![bytes(&scratch.join("directory"))],
+        };
+        Stamps::since(looked_at, &looked)
+    }
+
+    #[test]
+    fn what_is_as_it_was_has_not_changed() {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| scratch.path().join(name);
+        let later = SystemTime::now() + Duration::from_secs(60);
+        fs::write(path("there"), "").expect("written");
+        fs::create_dir(path("directory")).expect("made");
+        assert_eq!(stamps(scratch.path(), later).changed(), None);
+        // It may have been written after it was read.
+        let earlier = SystemTime::now() - Duration::from_secs(60);
+        let mut unsettled = stamps(scratch.path(), earlier);
+        assert_eq!(unsettled.changed(), Some(&path("there")));
+
+        for name in ["there", "directory"] {
+            let mut known = stamps(scratch.path(), later);
+            let away = path("away");
+            fs::rename(path(name), &away).expect("renamed");
+            assert_eq!(known.changed(), Some(&path(name)), "since it was stamped");
+            let mut unsettled = stamps(scratch.path(), later);
+            assert_eq!(
+                unsettled.changed(),
+                Some(&path(name)),
+                "before it was stamped"
+            );
+            fs::rename(away, path(name)).expect("renamed");
+        }
+
+        let mut known = stamps(scratch.path(), later);
+        fs::write(path("missing"), "").expect("written");
+        assert_eq!(known.changed(), Some(&path("missing")));
+        let mut unsettled = stamps(scratch.path(), later);
+        assert_eq!(unsettled.changed(), Some(&path("missing")));
+    }
 }

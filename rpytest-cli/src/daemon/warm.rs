@@ -3,14 +3,13 @@
 //! There is one at most: what fixtures are about, ports and databases, is seldom there twice. It is lent as
 //! it is, to one run after the other, and tears its fixtures down when it is told to end.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rpytest_ipc::{KeptFixture, ToPython};
+use rpytest_ipc::{KeptFixture, Looked, ToPython};
 use rpytest_worker::{ProcessId, Signal, Supervisor};
 use serde_bytes::ByteBuf;
 
-use super::keep::{Key, age, memory, paths};
+use super::keep::{Key, age, memory, path};
 use super::stamps::Stamps;
 use super::wire::{Borrower, Reuse, UpFixture, WarmStatus};
 
@@ -144,16 +143,11 @@ impl Warm {
     }
 
     /// Its run is over, and it says what is up.
-    pub(super) fn keeps(
-        &mut self,
-        fixtures: Vec<KeptFixture>,
-        seen: &[ByteBuf],
-        listed: &[ByteBuf],
-    ) {
+    pub(super) fn keeps(&mut self, fixtures: Vec<KeptFixture>, looked: &Looked) {
         self.state = State::Idle;
         self.used = Instant::now();
         self.fixtures = fixtures;
-        self.stamps = Some(Stamps::since(self.started, paths(seen), paths(listed)));
+        self.stamps = Some(Stamps::since(self.started, looked));
     }
 
     /// Has it tear everything down and end.
@@ -237,8 +231,4 @@ fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs_f64()
-}
-
-fn path(bytes: &ByteBuf) -> PathBuf {
-    paths(std::slice::from_ref(bytes)).remove(0)
 }

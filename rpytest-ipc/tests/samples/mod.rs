@@ -4,8 +4,8 @@ use rpytest_ipc::collection::{
     Collection, Deselected, FileItems, Fixture, Hook, Surroundings, Touch, TouchKind, Touched,
 };
 use rpytest_ipc::{
-    Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Outcome, PROTOCOL, PhaseSeconds,
-    Role, Settled, ToPython, ToRust, WorkerIdentity,
+    Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Looked, Outcome, PROTOCOL,
+    PhaseSeconds, Role, Settled, ToPython, ToRust, WorkerIdentity,
 };
 use serde_bytes::ByteBuf;
 
@@ -354,8 +354,11 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                     file: bytes("/src/tests/conftest.py"),
                     since: 1_700_000_000.25,
                 }],
-                seen: vec![bytes("/src/tests/conftest.py"), bytes([b'/', 0xff])],
-                listed: vec![bytes("/src/data")],
+                looked: Looked {
+                    seen: vec![bytes("/src/tests/conftest.py"), bytes([b'/', 0xff])],
+                    missing: vec![bytes("/src/tests/helpers.py")],
+                    listed: vec![bytes("/src/data")],
+                },
             },
         ),
         (
@@ -374,16 +377,18 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
             "grown",
             ToRust::Grown {
                 refusals: Vec::new(),
-                seen: vec![bytes("/src/test_a.py"), bytes([b'/', 0xff])],
-                listed: vec![bytes("/src")],
+                looked: Looked {
+                    seen: vec![bytes("/src/test_a.py"), bytes([b'/', 0xff])],
+                    missing: vec![bytes("/src/conftest.py")],
+                    listed: vec![bytes("/src")],
+                },
             },
         ),
         (
             "grown-to-be-refused",
             ToRust::Grown {
                 refusals: vec!["a thread was started".to_owned()],
-                seen: Vec::new(),
-                listed: Vec::new(),
+                looked: Looked::default(),
             },
         ),
         (

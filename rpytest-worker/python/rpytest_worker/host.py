@@ -112,16 +112,16 @@ def serve(process: Process, flushes: bool = True) -> Process:
             continue
         message, fds = channel.recv_with_fds()
         if message is None or message["type"] == "shutdown":
-            # No exit handlers: they belong to the children. What it has borrowed it gives back before the
-            # system takes its memory apart: its channel's end is taken for its own.
-            afterfork.has_let_go(set())
+            # No exit handlers: they belong to the children. What it has borrowed it gives back before
+            # its channel closes, which is taken for its end.
+            afterfork.has_let_go({channel.fileno()})
             os._exit(0)
         elif message["type"] == "probe":
             channel.send(
                 {"type": "probed", "token": message["token"], "interrupts": signals.interrupts}
             )
         elif message["type"] == "look":
-            channel.send({"type": "grown", "refusals": [], **_loaded()})
+            channel.send({"type": "grown", "refusals": [], "looked": _loaded()})
         elif message["type"] in ("fork", "lend"):
             lease = message if message["type"] == "lend" else None
             if flushes:
@@ -137,16 +137,17 @@ def serve(process: Process, flushes: bool = True) -> Process:
 
 def _loaded() -> dict[str, list[bytes]]:
     """The files of the modules that are loaded, and where others would come from."""
+    from . import touches  # takes its time; only a daemon asks
+
     # Ours lie in a directory that is named by what is in it.
     ours = os.path.dirname(os.path.abspath(__file__)) + os.sep
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     paths = {path for path in files if path and not os.path.abspath(path).startswith(ours)}
     paths |= {os.path.join(sys.prefix, "pyvenv.cfg"), sys.executable}
-    return {"seen": _encoded(paths), "listed": _encoded(set(sys.path))}
-
-
-def _encoded(paths: set[Any]) -> list[bytes]:
-    return [os.fsencode(os.path.abspath(path)) for path in sorted(filter(None, paths))]
+    paths = {os.path.abspath(path) for path in paths}
+    directories = {os.path.abspath(path) for path in sys.path if path}
+    missing = {path for path in paths | directories if not touches.is_there(path)}
+    return touches.looked(paths, missing, directories)
 
 
 def _fork(

@@ -124,22 +124,12 @@ class Resident:
     def _say(self, refusals: list[str]) -> None:
         cache = None if self._config is None else pytest_compat.cache_dir(self._config)
 
-        def encoded(paths: set[str]) -> list[bytes]:
+        def counts(path: str) -> bool:
             # What the last runs have left in the cache is read again by each fork.
-            return [
-                os.fsencode(path)
-                for path in sorted(paths)
-                if cache is None or (path != cache and not path.startswith(cache + os.sep))
-            ]
+            return cache is None or (path != cache and not path.startswith(cache + os.sep))
 
-        self._process.channel.send(
-            {
-                "type": "grown",
-                "refusals": refusals,
-                "seen": encoded(self._touches.seen()),
-                "listed": encoded(self._touches.listed()),
-            }
-        )
+        looked = self._touches.looked(counts)
+        self._process.channel.send({"type": "grown", "refusals": refusals, "looked": looked})
 
     def _before_effect(self, what: str) -> NoReturn:
         """What would reach outside of the process must not happen while nobody has asked for a run: it

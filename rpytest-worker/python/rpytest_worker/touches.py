@@ -73,6 +73,31 @@ def absolute(path: str | bytes | os.PathLike[str]) -> str:
     return _normpath(text if _isabs(text) else _join(_getcwd(), text))
 
 
+_stat = os.stat
+
+
+def is_there(path: str) -> bool:
+    """What `os.path.exists` returns, without being seen to ask."""
+    try:
+        _stat(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def looked(seen: set[str], missing: set[str], listed: set[str]) -> dict[str, list[bytes]]:
+    """The message of paths that were looked at; each of the others may be in `missing`, too."""
+
+    def encoded(paths: set[str]) -> list[bytes]:
+        return [os.fsencode(path) for path in sorted(paths)]
+
+    return {
+        "seen": encoded(seen - missing),
+        "missing": encoded(missing),
+        "listed": encoded(listed - missing),
+    }
+
+
 def environment_directories() -> tuple[str, ...]:
     """Where the interpreter and what is installed lie: their files are told apart by other means."""
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -106,6 +131,8 @@ class Touches:
         self._known: dict[str, str | None] = {}
         self._touches: dict[tuple[str, str, str], None] = {}
         self._sources: set[str] = set()
+        # What was not there when it was last looked at.
+        self._missing: set[str] = set()
         # Modules of which the files were told before.
         self._told: set[int] = set()
         self._stop_monitoring: Callable[[], None] = lambda: None
@@ -134,6 +161,7 @@ class Touches:
         self._told = set(map(id, sys.modules.values()))
         self._touches.clear()
         self._sources.clear()
+        self._missing.clear()
         self._active = True
 
     def stop(self) -> None:
@@ -167,14 +195,18 @@ class Touches:
         """What reached outside of the process, or asked for the time or for chance."""
         return [what for _, kind, what in self._touches if kind == "effect"]
 
-    def seen(self) -> set[str]:
-        """Every path that was asked for, there or not, with the files of all modules."""
-        paths = {what for _, kind, what in self._touches if kind == "path"}
-        return paths | self._sources | set(self._modules())
-
-    def listed(self) -> set[str]:
-        """Every directory of which somebody has read what is in it, or has looked for modules in it."""
-        return {what for _, kind, what in self._touches if kind in ("listing", "modules")}
+    def looked(self, counts: Callable[[str], bool]) -> dict[str, list[bytes]]:
+        """Every path that was asked for, with the files of all modules, and every directory of which
+        somebody has read what is in it, or has looked for modules in it; of those that count."""
+        paths = {what for _, kind, what in self._touches if kind == "path"} | self._sources
+        # A module that was not read from a file of its own may have a name that is none.
+        others = {path for path in self._modules() if path not in paths}
+        directories = {what for _, kind, what in self._touches if kind in ("listing", "modules")}
+        missing = self._missing & (paths | directories)
+        missing |= {path for path in others if not is_there(path)}
+        return looked(
+            *(set(filter(counts, them)) for them in (paths | others, missing, directories))
+        )
 
     # ---------------------------------------------------------------- who
 
@@ -221,6 +253,7 @@ class Touches:
                 path = f"{compiled[1]}/{compiled[2]}.py"
                 if self._of_project(path):
                     self._sources.add(path)
+                    self._missing.discard(path)
                 return
             if isinstance(flags, int) and not flags & sharing.WRITE_FLAGS:
                 self._path("path", path)
@@ -234,6 +267,7 @@ class Touches:
                 elif self._of_project(path):
                     # The import system looks once, for all that is imported from there.
                     self._note("", "modules", path)
+                    self._presence(path)
             return
         effect = sharing.effect(event, args)
         if effect is not None:
@@ -250,6 +284,14 @@ class Touches:
         culprit = "" if self._whole else self._culprit()
         if culprit is not None:
             self._note(culprit, kind, path)
+            self._presence(path)
+
+    def _presence(self, path: str) -> None:
+        """The last look counts: what came after it has another date."""
+        if is_there(path):
+            self._missing.discard(path)
+        else:
+            self._missing.add(path)
 
     def _wrap_stat(self) -> None:
         """`os.path.exists` and its like ask `os.stat`, which has no audit event."""

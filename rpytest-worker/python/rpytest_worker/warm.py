@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, host, pytest_compat
+from . import afterfork, host, pytest_compat, touches
 from .controller import Controller, planned_workers
 from .dialect import Dialect
 from .focus import Opened
@@ -244,11 +244,14 @@ class Warm:
             module for module in {id(one): one for one in self._modules_of_fixtures()}.values()
         )
         files = {os.path.abspath(str(module.__file__)) for module in self._needed}
-        seen, listed = files | self.configuration, set[str]()
-        seen |= self.modules.places(self._needed, self.search_path)
+        others = self.configuration | self.modules.places(self._needed, self.search_path)
+        missing = {path for path in others - files if not touches.is_there(path)}
+        seen, listed = files | others, set[str]()
         for who in [*(one.function for one in self.fixtures), *files]:
             for kind, path in self.reads.of(who):
                 (seen if kind == "file" else listed).add(path)
+                if path in self.reads.missing:
+                    missing.add(path)
         self._say(
             {
                 "type": "kept",
@@ -261,8 +264,7 @@ class Warm:
                     }
                     for one in self.fixtures
                 ],
-                "seen": [os.fsencode(path) for path in sorted(seen)],
-                "listed": [os.fsencode(path) for path in sorted(listed)],
+                "looked": touches.looked(seen, missing - files, listed),
             }
         )
 

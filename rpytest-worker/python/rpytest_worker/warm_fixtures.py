@@ -248,6 +248,8 @@ class Reads:
         self._fixtures: list[Any] = []
         self._by: dict[Any, set[tuple[str, str]]] = {}
         self._written: set[str] = set()
+        # What was not there when it was last read.
+        self.missing: set[str] = set()
         # Whether what a source file does counts: while the tests are collected, and not while they run.
         self.of_sources = False
 
@@ -289,3 +291,7 @@ class Reads:
             who = touches.innermost(self._foreign)
         if who is not None and who != path:
             self._by.setdefault(who, set()).add((kind, path))
+            if touches.is_there(path):
+                self.missing.discard(path)
+            else:
+                self.missing.add(path)

@@ -44,6 +44,7 @@ from conftest import COUNT
 def test_factor(n, data):
     print('data', data)
     assert (n * FACTOR) % 3 != 2
+--- area/__init__.py
 --- area/test_1.py
 import core
 
@@ -202,7 +203,7 @@ def data(made, wide):
     assert made[1] is wide[0]
     return Path('data.txt').read_text(), made
 --- shared.py
-from core.numbers import FACTOR
+from core import FACTOR
 
 def double(number):
     return FACTOR * number * 2
@@ -212,7 +213,7 @@ def double(number):
     let up = with_note(&runs, "2 were up");
     let lent = with_note(&runs, "a process that keeps fixtures");
     assert!(
-        up > edits / 8 && lent - up > edits / 8,
+        up > edits / 20 && lent - up > edits / 20,
         "of {edits} runs {lent} had a process that keeps fixtures, {up} with fixtures that were up"
     );
 }
