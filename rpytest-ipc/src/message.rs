@@ -129,6 +129,19 @@ pub struct Focus {
     pub tests: Option<Vec<String>>,
 }
 
+/// Files that a session will import, as far as that is known when its collection begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sources {
+    /// Files and directories, absolute paths in the file system's encoding.
+    pub paths: Vec<ByteBuf>,
+    /// Patterns of the names of files with tests: pytest's `python_files`.
+    pub patterns: Vec<String>,
+    /// Patterns of the names of directories that are left out: pytest's `norecursedirs`.
+    pub skipped: Vec<String>,
+    /// pytest's `enable_assertion_pass_hook`, with which other code is made.
+    pub pass_hook: bool,
+}
+
 /// What a process has looked at: absolute paths, in the file system's encoding.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Looked {
@@ -188,6 +201,16 @@ pub enum ToPython {
         argv: Vec<ByteBuf>,
         /// Absolute paths of files that are left out, in the same.
         skip: Vec<ByteBuf>,
+    },
+    /// Instead of `start`: fill the store of rewritten assertions with a share of what a session will ask
+    /// it for, and end.
+    Rewrite {
+        /// Which files these are.
+        sources: Sources,
+        /// This process's share of them, from 0.
+        share: u32,
+        /// How many processes there are.
+        of: u32,
     },
     /// Serve as a host: answer `fork` and `probe` until `shutdown`.
     Host {},
@@ -453,6 +476,21 @@ pub enum ToRust {
         genuine: u32,
         /// Why the first of those.
         reason: Option<String>,
+    },
+    /// From whoever collects: it has more to rewrite than it should alone. Answered, if at all, by
+    /// [`ToPython::Rewrite`] to other processes.
+    Rewriting {
+        /// What it is about to import.
+        sources: Sources,
+    },
+    /// From whoever has collected, if there was anything to rewrite.
+    Rewritten {
+        /// Modules whose code was kept from an earlier time.
+        kept: u32,
+        /// Modules that were rewritten by now.
+        made: u32,
+        /// Why nothing is kept, if pytest is not as it is known to be.
+        refusal: Option<String>,
     },
     /// From a controller: no new item may start ("stopping after 2 failures").
     StopRun {

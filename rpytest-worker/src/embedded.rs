@@ -229,7 +229,7 @@ fn touch(root: &Path) {
     }
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
+pub(crate) fn modified(path: &Path) -> Option<SystemTime> {
     fs::symlink_metadata(path)
         .and_then(|metadata| metadata.modified())
         .ok()
@@ -262,7 +262,7 @@ fn private_directory(parent: &Path) -> io::Result<TempDir> {
     builder.tempdir_in(parent)
 }
 
-fn create_private(directory: &Path) -> io::Result<()> {
+pub(crate) fn create_private(directory: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -273,7 +273,7 @@ fn create_private(directory: &Path) -> io::Result<()> {
 /// Whether it is a directory of this user's, or of root's, that nobody else can write to: Python code
 /// is run from it.
 #[cfg(unix)]
-fn is_private(directory: &Path) -> bool {
+pub(crate) fn is_private(directory: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::symlink_metadata(directory).is_ok_and(|metadata| {
         metadata.is_dir()
@@ -283,7 +283,7 @@ fn is_private(directory: &Path) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_private(directory: &Path) -> bool {
+pub(crate) fn is_private(directory: &Path) -> bool {
     directory.is_dir()
 }
 

@@ -16,6 +16,7 @@ mod event;
 pub mod interpreter;
 mod life;
 mod log;
+mod rewritten;
 mod spool;
 mod supervisor;
 
@@ -31,5 +32,6 @@ pub use end::{End, Fault, ProcessEnd, signal_name};
 pub use error::{SendError, SpawnError};
 pub use event::{EventKind, ProcessId, SupervisorEvent};
 pub use interpreter::Interpreter;
+pub use rewritten::RewrittenStore;
 pub use rpytest_ipc::Peer;
 pub use supervisor::{Options, Signal, Supervisor};

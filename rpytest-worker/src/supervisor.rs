@@ -16,6 +16,7 @@ use crate::embedded::PythonFiles;
 use crate::error::{SendError, SpawnError};
 use crate::event::{ProcessId, SupervisorEvent};
 use crate::interpreter::Interpreter;
+use crate::rewritten::RewrittenStore;
 use crate::{log, platform};
 
 /// How a [`Supervisor`] starts its processes.
@@ -31,6 +32,8 @@ pub struct Options {
     /// How long a process may live on that closed its channel without having said that it was done;
     /// it is killed then. 10 seconds.
     pub linger: Duration,
+    /// Where started interpreters keep code with rewritten assertions; nowhere if `None`.
+    pub rewritten: Option<RewrittenStore>,
 }
 
 impl Options {
@@ -41,6 +44,7 @@ impl Options {
             cwd: None,
             env: None,
             linger: Duration::from_secs(10),
+            rewritten: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod crew;
 mod focus;
+mod helpers;
 mod interrupt;
 #[cfg(unix)]
 mod lend;
@@ -24,13 +25,14 @@ use std::time::Duration;
 use rpytest_ipc::{Event, Outcome, Role, Settled, ToPython, ToRust};
 use rpytest_worker::interpreter::ThisProcess;
 use rpytest_worker::{
-    End, EventKind, Interpreter, ProcessEnd, ProcessId, PythonFiles, Signal, Supervisor,
-    SupervisorEvent,
+    End, EventKind, Interpreter, ProcessEnd, ProcessId, PythonFiles, RewrittenStore, Signal,
+    Supervisor, SupervisorEvent,
 };
 use serde_bytes::ByteBuf;
 
 use self::crew::Crew;
 pub(crate) use self::focus::{Focus, Opened, Stop, Told, run_focused};
+use self::helpers::Helpers;
 use self::interrupt::Interrupts;
 use self::lend::Lender;
 use self::solo::Solo;
@@ -132,7 +134,14 @@ impl Ready {
         let directory = std::env::current_dir()?;
         let interpreter = Interpreter::find(&directory, &ThisProcess)?;
         let files = PythonFiles::unpack(&ThisProcess)?;
-        let (supervisor, events) = Supervisor::new(rpytest_worker::Options::new(files))?;
+        let mut options = rpytest_worker::Options::new(files);
+        options.rewritten = RewrittenStore::of_the_user(&ThisProcess);
+        if let Some(store) = options.rewritten.clone() {
+            // Nobody waits for it: what it does not come to is left for the next run.
+            let tidy = std::thread::Builder::new().name("rpytest-tidy".into());
+            tidy.spawn(move || store.tidy())?;
+        }
+        let (supervisor, events) = Supervisor::new(options)?;
         let (host, lender) = host(&supervisor, &interpreter)?;
         let processes = Processes {
             supervisor,
@@ -171,6 +180,7 @@ impl Ready {
             stop: stop.clone(),
             explain: arguments.explain,
             ways: Ways::default(),
+            helpers: Helpers::default(),
             controller: self.processes.host,
             template: None,
             interrupts: Interrupts::new(self.signals),
@@ -288,6 +298,7 @@ struct Session {
     /// What `--explain` prints.
     notes: Vec<String>,
     ways: Ways,
+    helpers: Helpers,
 }
 
 /// By which protocol the tests were run.
@@ -351,6 +362,7 @@ impl Session {
         if self.ways.short + self.ways.genuine > 0 {
             self.notes.push(self.ways.note());
         }
+        self.notes.extend(self.helpers.notes());
         if self.explain {
             for note in &self.notes {
                 eprintln!("rpytest: {note}");
@@ -417,7 +429,21 @@ impl Session {
 
     fn handle(&mut self, event: SupervisorEvent) {
         let SupervisorEvent { process, kind, .. } = event;
+        if self.helpers.has(process) {
+            return;
+        }
         match kind {
+            EventKind::Message(ToRust::Rewriting { sources }) => {
+                self.helpers.start(&self.processes, &sources);
+            }
+            EventKind::Message(ToRust::Rewritten {
+                kept,
+                made,
+                refusal,
+            }) => {
+                let supervisor = &self.processes.supervisor;
+                self.helpers.are_done(supervisor, kept, made, refusal);
+            }
             EventKind::Message(ToRust::Ways {
                 short,
                 genuine,

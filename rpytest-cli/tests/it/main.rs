@@ -13,6 +13,7 @@ mod native;
 mod native_cache;
 mod native_merge;
 mod parity;
+mod rewriting;
 mod support;
 mod versions;
 mod watch;

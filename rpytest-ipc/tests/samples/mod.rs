@@ -5,7 +5,7 @@ use rpytest_ipc::collection::{
 };
 use rpytest_ipc::{
     Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Looked, Outcome, PROTOCOL,
-    PhaseSeconds, Role, Settled, ToPython, ToRust, WorkerIdentity,
+    PhaseSeconds, Role, Settled, Sources, ToPython, ToRust, WorkerIdentity,
 };
 use serde_bytes::ByteBuf;
 
@@ -70,6 +70,14 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
             ToPython::Collect {
                 argv: vec![bytes("-q"), bytes(*b"tests/\xff")],
                 skip: vec![bytes("/srv/test_a.py")],
+            },
+        ),
+        (
+            "rewrite",
+            ToPython::Rewrite {
+                sources: sources(),
+                share: 1,
+                of: 3,
             },
         ),
         ("welcome", ToPython::Welcome { protocol: PROTOCOL }),
@@ -519,6 +527,23 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 reason: Some("faulthandler_timeout is set".into()),
             },
         ),
+        ("rewriting", ToRust::Rewriting { sources: sources() }),
+        (
+            "rewritten",
+            ToRust::Rewritten {
+                kept: 70_000,
+                made: 3,
+                refusal: None,
+            },
+        ),
+        (
+            "rewritten-by-pytest",
+            ToRust::Rewritten {
+                kept: 0,
+                made: 0,
+                refusal: Some("pytest 10.0 is not known".to_owned()),
+            },
+        ),
         ("collection", collection()),
         (
             "collection-nothing",
@@ -534,6 +559,15 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
             ToRust::SessionOver { exit: -129 },
         ),
     ]
+}
+
+fn sources() -> Sources {
+    Sources {
+        paths: vec![bytes("/srv/tests"), bytes([b'/', 0xff])],
+        patterns: vec!["test_*.py".to_owned()],
+        skipped: vec![".*".to_owned(), "venv".to_owned()],
+        pass_hook: false,
+    }
 }
 
 fn collection() -> ToRust {

@@ -1,7 +1,8 @@
 """Entry of every interpreter that rpytest starts.
 
-`python __main__.py --channel-fd N --crash-fd M --spool-fd O`: the process's end of its channel, the
-file that its fault handler writes to, and the file of its spool.
+`python __main__.py --channel-fd N --crash-fd M --spool-fd O [--rewritten DIR]`: the process's end of
+its channel, the file that its fault handler writes to, the file of its spool, and where code with
+rewritten assertions is kept.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from importlib.machinery import FileFinder, SourceFileLoader
 EXIT_NO_PYTEST = 97
 
 
-def _argument(name: str) -> int:
-    return int(sys.argv[sys.argv.index(name) + 1])
+def _argument(name: str) -> str | None:
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else None
 
 
 class _Loader(SourceFileLoader):
@@ -35,7 +36,7 @@ class _Loader(SourceFileLoader):
 
 
 def main() -> None:
-    fds = [_argument(f"--{name}-fd") for name in ("channel", "crash", "spool")]
+    fds = [int(_argument(f"--{name}-fd") or "") for name in ("channel", "crash", "spool")]
     # Until there is a session an interrupt is the supervisor's to handle.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     here = os.path.dirname(os.path.abspath(__file__))
@@ -63,7 +64,7 @@ def main() -> None:
             del sys.path[0]
         else:
             sys.path[0] = os.path.dirname(sys.executable)
-    entry.run(fds, interrupt)
+    entry.run(fds, _argument("--rewritten"), interrupt)
 
 
 if __name__ == "__main__":

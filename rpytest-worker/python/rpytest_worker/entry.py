@@ -46,15 +46,17 @@ class Process:
             os._exit(1)
 
 
-def run(fds: list[int], interrupt: Any) -> NoReturn:
+def run(fds: list[int], rewritten: str | None, interrupt: Any) -> NoReturn:
     """Play the part that the supervisor names."""
     for fd in fds:
         os.set_inheritable(fd, False)
     process = Process(*fds)
     pytest_compat.preload()
     # Imported here, and not by the module, so that a host has them before it forks.
-    from . import collecting, controller, resident, template, warm  # noqa: F401
+    from . import collecting, controller, resident, rewriting, template, warm  # noqa: F401
 
+    if rewritten is not None:
+        rewriting.install(rewritten)
     gc.enable()
     signal.signal(signal.SIGINT, interrupt)
     process.greet()
@@ -70,8 +72,10 @@ def run(fds: list[int], interrupt: Any) -> NoReturn:
 
 
 def play(process: Process, start: dict[str, Any]) -> NoReturn:
-    from . import collecting, controller, resident, template, warm
+    from . import collecting, controller, resident, rewriting, template, warm
 
+    if start["type"] == "rewrite":
+        rewriting.help_with(process, start)
     if start.get("role") == "warm":
         warm.run(process)
     argv = [os.fsdecode(argument) for argument in start["argv"]]

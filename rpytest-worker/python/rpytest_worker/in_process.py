@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import afterfork, delivery, inventory, pytest_compat, reports
+from . import afterfork, delivery, inventory, pytest_compat, reports, rewriting
 from .loop import Loop
 from .recorder import Recorder
 
@@ -65,6 +65,14 @@ class InProcess:
         config.pluginmanager.register(self._loop, "rpytest-loop")
         self._draw_curtain()
         afterfork.watch_crashes(self._process.crash_fd)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Any:
+        rewriting.watch(lambda: self._process.channel)
+        try:
+            return (yield)
+        finally:
+            rewriting.report(self._process.channel)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Any:

@@ -555,6 +555,11 @@ class CaptureStreams:
 # ------------------------------------------------------------------ sessions
 
 
+def initial_paths(session: pytest.Session) -> list[str]:
+    """The files and directories of the command line, once the collection has begun."""
+    return sorted(str(path) for path in session._initialpaths)
+
+
 def shown_location(config: pytest.Config, excinfo: Any) -> tuple[str, str] | None:
     """Where an interrupt struck: the line that pytest shows, and the whole traceback."""
     representation = excinfo.getrepr(funcargs=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, host, pytest_compat, sharing
+from . import afterfork, host, pytest_compat, rewriting, sharing
 from .controller import Controller, planned_workers
 from .dialect import Dialect
 from .ending import Ending
@@ -155,6 +155,8 @@ class Resident:
             start = process.channel.recv()
         if start is None:
             os._exit(0)
+        if start["type"] == "rewrite":
+            rewriting.help_with(process, start)
         afterfork.renew(config)
         self._watch.generators.renew()
         if start["role"] == "resident":

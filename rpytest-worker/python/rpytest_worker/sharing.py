@@ -103,6 +103,7 @@ _OWN_CALLERS = frozenset(
         "_pytest.cacheprovider",
         "_pytest.assertion.rewrite",
         "_pytest.faulthandler",
+        "rpytest_worker.rewriting",
     }
 )
 # Modules that run programs (`uname`, `ldconfig`, `ifconfig`) only to ask what holds for the machine, or

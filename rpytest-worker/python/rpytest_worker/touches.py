@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import sharing
+from . import rewriting, sharing
 
 # Functions by which ids come to depend on the moment or on chance. Only calls from the project's own
 # code count: libraries ask for the time on import and make nothing of it.
@@ -105,6 +105,10 @@ def environment_directories() -> tuple[str, ...]:
         paths.update(site.getsitepackages())
         paths.add(site.getusersitepackages())
     paths.add(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    # What is kept there is made of sources, which are told apart by themselves.
+    store = rewriting.directory()
+    if store is not None:
+        paths.add(store)
     both = {form for path in paths if path for form in (path, os.path.realpath(path))}
     return tuple(path.rstrip(os.sep) + os.sep for path in both)
 

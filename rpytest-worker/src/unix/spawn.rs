@@ -35,6 +35,9 @@ pub(super) fn spawn(
         .args(["--channel-fd", &inherited[0].to_string()])
         .args(["--crash-fd", &inherited[1].to_string()])
         .args(["--spool-fd", &inherited[2].to_string()]);
+    if let Some(store) = &options.rewritten {
+        command.arg("--rewritten").arg(store.directory());
+    }
     if let Some(cwd) = &options.cwd {
         command.current_dir(cwd);
     }
