@@ -108,6 +108,7 @@ fn reuses(project: &Project, arguments: &[&str]) -> Run {
 }
 
 fn reuses_with(venv: &Venv, project: &Project, arguments: &[&str]) -> Run {
+    project.settle();
     borrower(venv, project)
         .args(["--reuse-fixtures", "--explain"])
         .args(arguments)

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -18,6 +20,7 @@ pub enum Files<'a> {
 #[derive(Debug)]
 pub struct Project {
     base: PathBuf,
+    written: Mutex<Instant>,
     _temporary: TempDir,
 }
 
@@ -37,6 +40,7 @@ impl Project {
         let base = temporary.path().canonicalize().expect("it is there");
         let project = Project {
             base,
+            written: Mutex::new(Instant::now()),
             _temporary: temporary,
         };
         for directory in [project.root(), project.home(), project.temporary_files()] {
@@ -97,6 +101,15 @@ impl Project {
             fs::create_dir_all(path.parent().expect("it has a parent")).expect("a directory");
             fs::write(path, content).expect("a file");
         }
+        *self.written.lock().expect("nobody panicked") = Instant::now();
+    }
+
+    /// Waits until nobody who starts now can take what was written last for something that he may have read
+    /// before: clocks of file systems tick, and what is so young is never kept.
+    pub fn settle(&self) {
+        let written = *self.written.lock().expect("nobody panicked");
+        let old = written + Duration::from_millis(40);
+        std::thread::sleep(old.saturating_duration_since(Instant::now()));
     }
 }
 
