@@ -477,6 +477,15 @@ pub enum ToRust {
         /// Why the first of those.
         reason: Option<String>,
     },
+    /// From whoever has collected, after it: how the items came about.
+    Built {
+        /// Items that were built without pytest's hooks, from what siblings have in common.
+        short: u32,
+        /// Items that pytest itself has built.
+        genuine: u32,
+        /// Why the first that was not built from what is known.
+        reason: Option<String>,
+    },
     /// From whoever collects: it has more to rewrite than it should alone. Answered, if at all, by
     /// [`ToPython::Rewrite`] to other processes.
     Rewriting {

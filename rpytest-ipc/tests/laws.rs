@@ -193,6 +193,13 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
                 reason,
             }
         }),
+        (any::<u32>(), any::<u32>(), option::of(text())).prop_map(|(short, genuine, reason)| {
+            ToRust::Built {
+                short,
+                genuine,
+                reason,
+            }
+        }),
         any::<i32>().prop_map(|exit| ToRust::SessionOver { exit }),
     ]
 }

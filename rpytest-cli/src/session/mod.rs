@@ -179,6 +179,7 @@ impl Ready {
             opened: Opened::default(),
             stop: stop.clone(),
             explain: arguments.explain,
+            built: Ways::default(),
             ways: Ways::default(),
             helpers: Helpers::default(),
             controller: self.processes.host,
@@ -297,11 +298,12 @@ struct Session {
     exit: Option<u8>,
     /// What `--explain` prints.
     notes: Vec<String>,
+    built: Ways,
     ways: Ways,
     helpers: Helpers,
 }
 
-/// By which protocol the tests were run.
+/// How many tests were collected, or run, which way.
 #[derive(Debug, Default)]
 struct Ways {
     short: u64,
@@ -316,15 +318,18 @@ impl Ways {
         self.reason = self.reason.take().or(reason);
     }
 
-    fn note(&self) -> String {
+    /// In words, of which the first are of the short way; `None` where nothing went either.
+    fn note(&self, of_short: &str, of_genuine: &str) -> Option<String> {
         let Ways { short, genuine, .. } = self;
-        let mut note =
-            format!("{short} tests were run by the short protocol, {genuine} by pytest's own");
+        if short + genuine == 0 {
+            return None;
+        }
+        let mut note = format!("{short} {of_short}, {genuine} {of_genuine}");
         if let Some(reason) = &self.reason {
             note.push_str(": ");
             note.push_str(reason);
         }
-        note
+        Some(note)
     }
 }
 
@@ -359,9 +364,14 @@ impl Session {
         if let Err(error) = self.history.save() {
             eprintln!("rpytest: warning: failed to {error}");
         }
-        if self.ways.short + self.ways.genuine > 0 {
-            self.notes.push(self.ways.note());
-        }
+        self.notes.extend(
+            self.built
+                .note("tests were collected the short way", "by pytest itself"),
+        );
+        self.notes.extend(
+            self.ways
+                .note("tests were run by the short protocol", "by pytest's own"),
+        );
         self.notes.extend(self.helpers.notes());
         if self.explain {
             for note in &self.notes {
@@ -444,6 +454,11 @@ impl Session {
                 let supervisor = &self.processes.supervisor;
                 self.helpers.are_done(supervisor, kept, made, refusal);
             }
+            EventKind::Message(ToRust::Built {
+                short,
+                genuine,
+                reason,
+            }) => self.built.add(short, genuine, reason),
             EventKind::Message(ToRust::Ways {
                 short,
                 genuine,

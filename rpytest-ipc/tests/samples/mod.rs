@@ -527,6 +527,14 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 reason: Some("faulthandler_timeout is set".into()),
             },
         ),
+        (
+            "built",
+            ToRust::Built {
+                short: 70_000,
+                genuine: 1,
+                reason: Some("test_a.py has items of the class ItemOfSpec".into()),
+            },
+        ),
         ("rewriting", ToRust::Rewriting { sources: sources() }),
         (
             "rewritten",

@@ -35,7 +35,7 @@ class Delivery:
         if self._direct is not None and events.__class__ is reports.PlainPass:
             (_, start), (_, setup), (_, call), (_, teardown), _ = events
             self._direct.start(*start)
-            self._direct.passed(start[0], (setup, call, teardown))
+            self._direct.passed([(start[0], (setup, call, teardown))])
             return
         if self._direct is not None:
             self._direct.forget_path()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import afterfork, delivery, inventory, pytest_compat, reports, rewriting
+from . import afterfork, collection, delivery, inventory, pytest_compat, reports
 from .loop import Loop
 from .recorder import Recorder
 
@@ -67,12 +67,9 @@ class InProcess:
         afterfork.watch_crashes(self._process.crash_fd)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection(self) -> Any:
-        rewriting.watch(lambda: self._process.channel)
-        try:
+    def pytest_collection(self, session: pytest.Session) -> Any:
+        with collection.shorter(session, lambda: self._process.channel):
             return (yield)
-        finally:
-            rewriting.report(self._process.channel)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Any:

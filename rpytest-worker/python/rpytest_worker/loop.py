@@ -129,8 +129,7 @@ class Loop:
     def _show(self) -> None:
         """Deliver the reports of items that have passed with nothing to tell."""
         passed, self._passed = self._passed, []
-        for one in passed:
-            self._direct.passed(one.item.nodeid, one.reports())
         if passed:
+            self._direct.passed([(one.item.nodeid, one.reports()) for one in passed])
             self._direct.flush()
         self._shown = monotonic()

@@ -27,11 +27,12 @@ from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 from _pytest.reports import CollectReport, TestReport
 
-try:  # since pytest 9.1 (node ids as objects)
+try:  # since pytest 9.2 (node ids as objects)
     from _pytest.nodeid import NodeId
 except ImportError:
     NodeId = None  # type: ignore[assignment,misc]
 
+HAS_STRUCTURED_IDS = NodeId is not None
 
 # Those that may configure a run, in their order.
 CONFIGURATION_FILES = (
@@ -95,6 +96,24 @@ PLAIN_REPORT_KEYS = TestReport(
 ).__dict__.keys()
 
 
+# How a report keeps its node id: as an object since pytest 9.2.
+_REPORT_ID = "nodeid" if NodeId is None else "_id"
+_IS_PLAIN = {
+    _REPORT_ID, "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections",
+    "duration", "start", "stop",
+} == PLAIN_REPORT_KEYS  # fmt: skip
+
+
+def report_id(item: pytest.Item) -> Any:
+    """What the reports of an item have in common."""
+    return item.nodeid if NodeId is None else item.id
+
+
+def parse_id(nodeid: str) -> Any:
+    """The same of an item of another process."""
+    return nodeid if NodeId is None else NodeId.parse(nodeid)
+
+
 def plain_report(
     nodeid: Any,
     location: tuple[str, int | None, str],
@@ -104,10 +123,31 @@ def plain_report(
     start: float,
     stop: float,
 ) -> TestReport:
-    """The report of a phase that passed without anything to show."""
-    return TestReport(
-        nodeid, location, keywords, "passed", None, when, (), duration, start, stop, None
-    )
+    """The report of a phase that passed without anything to show; `nodeid` is from `report_id`."""
+    if not _IS_PLAIN:
+        return TestReport(
+            nodeid, location, keywords, "passed", None, when, (), duration, start, stop, None
+        )
+    # A third of the time.
+    report: Any = _new_report(TestReport)
+    if NodeId is None:
+        report.nodeid = nodeid
+    else:
+        report._id = nodeid
+    report.location = location
+    report.keywords = keywords
+    report.outcome = "passed"
+    report.longrepr = None
+    report.when = when
+    report.user_properties = []
+    report.sections = []
+    report.duration = duration
+    report.start = start
+    report.stop = stop
+    return report  # type: ignore[no-any-return]
+
+
+_new_report = TestReport.__new__
 
 
 class RenderedRepr(TerminalRepr):
@@ -173,8 +213,10 @@ class DirectDelivery:
         "pytest_runtest_logfinish",
         "pytest_report_teststatus",
     )
-    # Whose `pytest_runtest_logreport` does nothing for a phase that passed.
+    # Whose `pytest_runtest_logreport` does nothing for a phase that passed, or for one that is not the
+    # call.
     INDIFFERENT = frozenset({"Session", "LoggingPlugin"})
+    OF_CALLS = frozenset({"LFPlugin", "TerminalProgressPlugin"})
 
     @classmethod
     def when_equal(cls, config: pytest.Config) -> DirectDelivery | None:
@@ -200,13 +242,18 @@ class DirectDelivery:
         self._shows_paths = bool(reporter.showfspath)
         self._path: str | None = None
         self._finish = getattr(reporter, "pytest_runtest_logfinish", None)
-        self._others = [
-            implementation.function
-            for implementation in config.hook.pytest_runtest_logreport.get_hookimpls()
-            if implementation.plugin is not reporter
-            and type(implementation.plugin).__name__ not in self.INDIFFERENT
-            and not is_ours(implementation.plugin)
-        ]
+        self._config = config
+        self._others: list[Callable[..., object]] = []
+        self._others_of_calls: list[Callable[..., object]] = []
+        for implementation in config.hook.pytest_runtest_logreport.get_hookimpls():
+            plugin, name = implementation.plugin, type(implementation.plugin).__name__
+            if plugin is reporter or name in self.INDIFFERENT or is_ours(plugin):
+                continue
+            others = self._others_of_calls if name in self.OF_CALLS else self._others
+            others.append(implementation.function)
+        self._notes_report = hasattr(reporter, "_current_logreport")  # since pytest 9.2
+        # What a call that passes is to the reporter; asked for at the first one.
+        self._status: object = None
 
     @property
     def shows_each(self) -> bool:
@@ -225,14 +272,61 @@ class DirectDelivery:
             self._reporter.pytest_runtest_logstart(nodeid, location)
         self._path = nodeid.partition("::")[0]
 
-    def passed(self, nodeid: str, phases: Sequence[Any]) -> None:
-        """Report an item that has started: the reports of its three phases."""
+    def passed(self, items: Iterable[tuple[str, Sequence[Any]]]) -> None:
+        """Report items that have started: their node ids, and the reports of their three phases.
+
+        Where each is shown by a letter and the line has room, the letters are written together.
+        """
+        reporter = self._reporter
         # One write for all that is reported at once; see `flush`.
-        self._reporter.flush = _do_nothing
+        reporter.flush = _do_nothing
+        letters = room = 0
         try:
-            self._passed(nodeid, *phases)
+            for nodeid, (setup, call, teardown) in items:
+                if not letters:
+                    room = self._room(call)
+                if letters >= room:
+                    self._write(letters)
+                    letters = 0
+                    self._passed(nodeid, setup, call, teardown)
+                    continue
+                letters += 1
+                self._phases.append(setup)
+                self._calls.append(call)
+                self._phases.append(teardown)
+                self._reported.add(call.nodeid if NodeId is None else call.id)
+                self._tell_others(setup, call, teardown)
+                if self._notes_report:
+                    reporter._current_logreport = call
+            self._write(letters)
         finally:
-            del self._reporter.flush
+            del reporter.flush
+
+    def _room(self, call: Any) -> int:
+        """For how many letters the reporter would do no more than to write them."""
+        reporter = self._reporter
+        stats = reporter.stats
+        if self._show_each or "" not in stats or "passed" not in stats or self._finish is not None:
+            return 0
+        if self._status is None:
+            self._status = tuple(
+                self._config.hook.pytest_report_teststatus(report=call, config=self._config)
+            )
+        if self._status != ("passed", ".", "PASSED"):
+            return 0
+        self._phases, self._calls = stats[""], stats["passed"]
+        self._reported = reporter._progress_nodeids_reported
+        total = reporter._session.testscollected
+        # At most so much is written at the end of a line, and something else with the last item.
+        progress = max(len(f" [{total}/{total}]"), len(" 99h 59m")) + 2
+        width = reporter._screen_width - progress - reporter._tw.width_of_current_line
+        return int(min(width, total - len(self._reported) - 1))
+
+    def _write(self, letters: int) -> None:
+        if letters:
+            writer = self._reporter._tw
+            writer._current_line += "." * letters
+            writer._file.write(writer.markup(".", green=True) * letters)
 
     def flush(self) -> None:
         self._reporter.flush()
@@ -247,12 +341,17 @@ class DirectDelivery:
             reporter._add_stats("", [setup])
         reporter.pytest_runtest_logreport(call)
         stats[""].append(teardown)
+        self._tell_others(setup, call, teardown)
+        if self._finish is not None:
+            self._finish(nodeid)
+
+    def _tell_others(self, setup: Any, call: Any, teardown: Any) -> None:
         for function in self._others:
             function(report=setup)
             function(report=call)
             function(report=teardown)
-        if self._finish is not None:
-            self._finish(nodeid)
+        for function in self._others_of_calls:
+            function(report=call)
 
     def forget_path(self) -> None:
         """Something else was written since: the next item names its file again."""
@@ -553,6 +652,40 @@ class CaptureStreams:
 
 
 # ------------------------------------------------------------------ sessions
+
+
+def remember_hook_proxies(session: Any) -> None:
+    """Find out once for each path which conftests are in force there; `Node.ihook` asks each time.
+
+    That changes only where conftests come or go, or are looked for in another directory.
+    """
+    genuine = session.gethookproxy
+    if getattr(genuine, "remembers", False):
+        return
+    manager = session.config.pluginmanager
+    conftests, directories = manager._conftest_plugins, manager._dirpath2confmods
+    known: dict[Any, Any] = {}
+    counted = 0, 0
+
+    def gethookproxy(fspath: Any) -> Any:
+        nonlocal counted
+        count = len(conftests), len(directories)
+        if count != counted:
+            known.clear()
+            counted = count
+        proxy = known.get(fspath)
+        if proxy is None:
+            proxy = known[fspath] = genuine(fspath)
+        return proxy
+
+    gethookproxy.remembers = True  # type: ignore[attr-defined]
+    session.gethookproxy = gethookproxy
+
+
+def is_traced(config: pytest.Config) -> bool:
+    """Whether somebody sees each call of a hook (`--debug`, or a plugin that monitors them)."""
+    execute = getattr(config.pluginmanager, "_inner_hookexec", None)
+    return getattr(execute, "__name__", "") != "_multicall"
 
 
 def initial_paths(session: pytest.Session) -> list[str]:

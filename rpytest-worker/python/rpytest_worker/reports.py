@@ -131,12 +131,11 @@ def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
     if data[0] == "passed":
         _, start, nodeid, location, keywords, phases = data
         events = PlainPass([(START, start)])
-        key: Any = nodeid
+        key = pytest_compat.parse_id(nodeid)
         for when, (duration, begin, stop) in zip(_PASSED_PHASES, phases, strict=True):
             report = pytest_compat.plain_report(
                 key, location, keywords, when, duration, begin, stop
             )
-            key = getattr(report, "_id", nodeid)
             events.append((REPORT, report))
         events.append((FINISH, start))
         return events

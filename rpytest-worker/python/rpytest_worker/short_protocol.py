@@ -3,23 +3,25 @@
 An item that passes and writes nothing spends nine tenths of its time in hook calls whose
 implementations are pytest's own and come to nothing. Here the same functions of pytest's are called
 without the plugin manager (fixtures, `runtest`, warnings, assertions, unraisable exceptions), capture
-and log handlers stay in place from one phase to the next, and there are no report objects. If a phase
-has something to tell, it goes through pytest's own `call_and_report` after all, in which what has
-been done already is not done again (`_report`), and the rest of the item is pytest's.
+and log handlers stay in place from one phase to the next, and there are no report objects. A phase in
+which no code but pytest's could run is not watched, and where a test function would be called by nobody
+else, it is called here.
 
-It is taken only where every implementation of the hooks that it skips is known (`_KNOWN`), or is one
-that can be called as the plugin manager would, which is looked at again for each item.
+If a phase has something to tell, it is reported: by a report with sections if it has passed, and else
+by pytest's own `call_and_report`, in which what has been done already is not done again (`_report`).
+
+It is taken only where every implementation of the hooks that it skips is known (`known_hooks`), or is
+one that can be called as the plugin manager would, which is looked at again for each item.
 `ShortProtocol.when_equal` says what else must hold for a session, and `ShortProtocol.refusal` what
 must hold for an item.
 
-This module and `pytest_compat` are the two that touch private names of pytest. It was read in, and is
-tested against, pytest 8.0 to 9.2.
+Private names of pytest are touched here, in `item_output`, `item_warnings` and `pytest_compat`. It
+was read in, and is tested against, pytest 8.0 to 9.2.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
 import types
@@ -27,16 +29,24 @@ from collections.abc import Callable, Generator
 from time import perf_counter, time
 from typing import Any, Final
 
+import _pytest.assertion
 import _pytest.capture
 import _pytest.faulthandler
 import _pytest.logging
+import _pytest.nodes
+import _pytest.python
 import _pytest.runner
 import _pytest.skipping
 import _pytest.tmpdir
+import _pytest.unittest
+import _pytest.warnings
 import pytest
 from _pytest._code.code import ExceptionInfo
 
-from . import pytest_compat
+from . import known_hooks, pytest_compat
+from .item_output import ItemOutput
+from .item_warnings import ItemWarnings
+from .known_hooks import PHASES
 
 Phase = tuple[float, float, float]
 """Seconds that a phase took, and when it started and stopped, since the epoch."""
@@ -56,86 +66,19 @@ class Passed:
     def reports(self) -> list[Any]:
         """The reports that pytest would have made."""
         item = self.item
-        nodeid: Any = item.nodeid
-        reports = []
-        for when, (duration, begun, stopped) in zip(_PHASES, self.phases, strict=False):
-            report = pytest_compat.plain_report(
-                nodeid, item.location, self.keywords, when, duration, begun, stopped
-            )
-            nodeid = getattr(report, "_id", nodeid)
-            reports.append(report)
-        return reports
+        nodeid: Any = pytest_compat.report_id(item)
+        location, keywords = item.location, self.keywords
+        return [
+            pytest_compat.plain_report(nodeid, location, keywords, when, *phase)
+            for when, phase in zip(PHASES, self.phases, strict=False)
+        ]
 
-
-# What becomes of an implementation of a hook: it is called as it is; it wraps, and is driven by hand;
-# it tells of exceptions that were left in a queue, and does nothing while that is empty; it does
-# nothing under what `when_equal` and `refusal` make sure of, or is done here.
-_CALL, _WRAP, _QUEUE, _COVERED = "call", "wrap", "queue", "covered"
-
-_KNOWN: Final[dict[str, dict[str, str]]] = {
-    "pytest_runtest_protocol": {
-        "_pytest.runner.pytest_runtest_protocol": _COVERED,
-        "_pytest.assertion.pytest_runtest_protocol": _WRAP,
-        "_pytest.warnings.pytest_runtest_protocol": _WRAP,
-        # With a timeout only.
-        "_pytest.faulthandler.pytest_runtest_protocol": _COVERED,
-        # For items of unittest only.
-        "_pytest.unittest.pytest_runtest_protocol": _COVERED,
-    },
-    "pytest_runtest_setup": {
-        "_pytest.runner.pytest_runtest_setup": _CALL,
-        "_pytest.nose.pytest_runtest_setup": _CALL,
-        "_pytest.threadexception.pytest_runtest_setup": _QUEUE,
-        "_pytest.unraisableexception.pytest_runtest_setup": _QUEUE,
-        # For marks that the item does not have.
-        "_pytest.skipping.pytest_runtest_setup": _COVERED,
-        "_pytest.capture.CaptureManager.pytest_runtest_setup": _COVERED,
-        "_pytest.logging.LoggingPlugin.pytest_runtest_setup": _COVERED,
-    },
-    "pytest_runtest_call": {
-        "_pytest.runner.pytest_runtest_call": _CALL,
-        "_pytest.threadexception.pytest_runtest_call": _QUEUE,
-        "_pytest.unraisableexception.pytest_runtest_call": _QUEUE,
-        "_pytest.skipping.pytest_runtest_call": _COVERED,
-        "_pytest.capture.CaptureManager.pytest_runtest_call": _COVERED,
-        "_pytest.logging.LoggingPlugin.pytest_runtest_call": _COVERED,
-    },
-    "pytest_runtest_teardown": {
-        "_pytest.runner.pytest_runtest_teardown": _CALL,
-        "_pytest.threadexception.pytest_runtest_teardown": _QUEUE,
-        "_pytest.unraisableexception.pytest_runtest_teardown": _QUEUE,
-        "_pytest.capture.CaptureManager.pytest_runtest_teardown": _COVERED,
-        "_pytest.logging.LoggingPlugin.pytest_runtest_teardown": _COVERED,
-    },
-    # Of a phase that passed and has nothing to show.
-    "pytest_runtest_makereport": {
-        "_pytest.runner.pytest_runtest_makereport": _COVERED,
-        "_pytest.skipping.pytest_runtest_makereport": _COVERED,
-        "_pytest.unittest.pytest_runtest_makereport": _COVERED,
-        "_pytest.tmpdir.pytest_runtest_makereport": _COVERED,
-    },
-    # Without live logs they only note where the item is.
-    "pytest_runtest_logstart": {"_pytest.logging.LoggingPlugin.pytest_runtest_logstart": _COVERED},
-    "pytest_runtest_logfinish": {
-        "_pytest.logging.LoggingPlugin.pytest_runtest_logfinish": _COVERED
-    },
-    "pytest_runtest_logreport": {
-        "_pytest.logging.LoggingPlugin.pytest_runtest_logreport": _COVERED,
-        "_pytest.main.Session.pytest_runtest_logreport": _COVERED,
-        # The controller's has the cache.
-        "_pytest.cacheprovider.LFPlugin.pytest_runtest_logreport": _COVERED,
-        # It writes to where a worker's terminal reporter does, which is nowhere.
-        "_pytest.terminal.TerminalProgressPlugin.pytest_runtest_logreport": _COVERED,
-    },
-}
 
 # An item that has one of these may end in another way than it would seem.
 _MARKS: Final = frozenset({"skip", "skipif", "xfail"})
 
-_PHASES: Final = ("setup", "call", "teardown")
-_OF_PHASES: Final = frozenset(f"pytest_runtest_{when}" for when in _PHASES)
 _ITEM: Final = ("item",)
-
+_CURRENT: Final = "PYTEST_CURRENT_TEST"
 
 # Hooks of which a caller with a terminal takes care itself (see `pytest_compat.DirectDelivery`).
 _OF_REPORTS: Final = frozenset(
@@ -164,6 +107,33 @@ class Tally:
         }
 
 
+class _Parent:
+    """What the items of one collector have in common, for as long as it stays as it is."""
+
+    __slots__ = (
+        "calls", "conftests", "containers", "depth", "filters", "hook", "keywords", "length", "node",
+        "plain", "prefix", "refusal", "skips",
+    )  # fmt: skip
+
+    node: Any
+    # Where marks and keywords of the collector and of those above it are, and how many there are.
+    containers: list[Any]
+    length: int
+    keywords: dict[str, int]
+    # Whether there is a mark `skip` or `skipif`, a mark `filterwarnings`, and one that is for pytest.
+    skips: bool
+    filters: bool
+    refusal: bool
+    depth: int
+    # What stands before a function's name in `Item.location`.
+    prefix: str
+    hook: Any
+    conftests: int
+    # What to call in each phase, and whether that is pytest's alone.
+    calls: dict[str, list[tuple[Callable[..., object], tuple[str, ...]]]]
+    plain: bool
+
+
 class ShortProtocol:
     """Runs items of one session."""
 
@@ -179,6 +149,8 @@ class ShortProtocol:
         if os.environ.get("RPYTEST_GENUINE", "") not in ("", "0"):
             return "RPYTEST_GENUINE is set"
         config = session.config
+        if pytest_compat.is_traced(config):
+            return "calls of hooks are traced"
         option = config.option
         for name in ("usepdb", "trace", "setupshow", "setuponly", "setupplan"):
             if getattr(option, name, False):
@@ -199,7 +171,7 @@ class ShortProtocol:
                 return "the plugin `capturemanager` is not pytest's"
             if capture._method not in ("fd", "no"):
                 return f"--capture={capture._method} is given"
-        found = _implementations(config, _OF_REPORTS if before_telling else frozenset())
+        found = known_hooks.implementations(config, _OF_REPORTS if before_telling else frozenset())
         if isinstance(found, str):
             return found
         try:
@@ -216,68 +188,141 @@ class ShortProtocol:
         implementations: dict[str, list[Any]],
         before_telling: Callable[[], None],
     ) -> None:
+        config = session.config
         self._session = session
         self._before_telling = before_telling
+        self._output = ItemOutput(capture, logs, [config.stash[key] for key in _queue_keys(config)])
         # The plugin manager's own lists, and what they held when the session started.
-        self._live = [getattr(session.config.hook, name)._hookimpls for name in _KNOWN]
+        names = (*known_hooks.KNOWN, "pytest_pyfunc_call")
+        self._live = [getattr(config.hook, name)._hookimpls for name in names]
         self._known = [list(implementations) for implementations in self._live]
-        self._wrappers: list[Callable[[pytest.Item], Generator[None, object, object]]] = [
-            implementation.function for implementation in implementations["pytest_runtest_protocol"]
-        ]
-        self._implementations = {
-            when: implementations[f"pytest_runtest_{when}"] for when in _PHASES
-        }
-        # Those of them that are in force for an item, by its hooks.
-        self._calls: dict[Any, dict[str, list[tuple[Callable[..., object], tuple[str, ...]]]]] = {}
-        self._capture = capture if capture is not None and capture._method == "fd" else None
-        self._logs = logs
-        self._root = logging.getLogger()
-        self._queues = [session.config.stash[key] for key in _queue_keys(session.config)]
+        self._conftests = config.pluginmanager._conftest_plugins
+        wrappers = [one.function for one in implementations["pytest_runtest_protocol"]]
+        self._wrappers: list[Callable[[pytest.Item], Generator[None, object, object]]] = wrappers
+        self._warnings: ItemWarnings | None = None
+        with contextlib.suppress(Exception):
+            # A filter that cannot be parsed is pytest's to complain about.
+            self._warnings = ItemWarnings.of(config)
+        of_warnings = _pytest.warnings.pytest_runtest_protocol
+        if of_warnings not in wrappers:
+            self._warnings = None
+        self._other_wrappers = [one for one in wrappers if one is not of_warnings]
+        self._implementations = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
         # pytest's own implementations, which `_report` replaces.
         self._own = {
             when: _implementation(session, f"pytest_runtest_{when}", _pytest.runner)
-            for when in (*_PHASES, "makereport")
+            for when in (*PHASES, "makereport")
         }
-        if session.config.pluginmanager.hasplugin("skipping"):
+        self._skipping: Callable[[pytest.Item], None] | None = None
+        if config.pluginmanager.hasplugin("skipping"):
             self._own["skipping"] = _implementation(
                 session, "pytest_runtest_setup", _pytest.skipping
             )
+            self._skipping = _pytest.skipping.pytest_runtest_setup
+        # Whether pytest alone calls test functions, and gives items their location.
+        self._calls_directly = [
+            one.function for one in config.hook.pytest_pyfunc_call.get_hookimpls()
+        ] == [_pytest.python.pytest_pyfunc_call]
+        self._knows_setup = (
+            pytest.Function.teardown is _pytest.nodes.Node.teardown
+            and "setup" in vars(pytest.Function)
+        )
         self._running: Passed | None = None
-        self._open = False
-        self._clean: dict[Any, tuple[list[Any], int]] = {}
-        self._watched: list[Any] | None = None
-        self._attached: dict[int, logging.Logger] = {}
-        if self._capture is not None:
-            capturing = self._capturing = self._capture._global_capturing
-            # Whatever is missing is missed here, and not in the middle of a test.
-            capturing._state, capturing.out.targetfd, capturing.out.syscapture.tmpfile  # noqa: B018
-        if logs is not None:
-            logs.caplog_handler.records, logs.report_handler.records  # noqa: B018
-            _pytest.logging.caplog_records_key, _pytest.logging.caplog_handler_key  # noqa: B018
+        self._parents: dict[int, _Parent] = {}
+        self._parent: Any = None
+        self._skips = self._filters = False
+        # Whether the variable that names the current test is left over.
+        self._named = False
+        self._places: dict[str, str] = {}
         _pytest.tmpdir.tmppath_result_key  # noqa: B018
         pytest.Stash()._storage  # noqa: B018
-        _remember_hook_proxies(session)
+        pytest_compat.remember_hook_proxies(session)
 
     @property
     def captures(self) -> bool:
         """Whether what a test writes goes elsewhere than what is written about it."""
-        return self._capture is not None
+        return self._output.captures
 
-    # ---------------------------------------------------------------- an item
+    # ---------------------------------------------------------------- what is known of an item
 
     def refusal(self, item: Any) -> str | None:
         """Why it is not known what pytest would do with an item; `None` if it is."""
-        if item.__class__ is not pytest.Function:
-            return f"{item.nodeid} is a {type(item).__name__}"
-        if self._others_have_come():
+        kind = item.__class__
+        if kind is not pytest.Function and (
+            kind is not _pytest.unittest.TestCaseFunction or "twisted.trial.unittest" in sys.modules
+        ):
+            return f"{item.nodeid} is a {kind.__name__}"
+        if self._live != self._known:
             return "a plugin has come or gone since the session started"
-        self._watched = self._containers(item)
-        if self._watched is None:
-            return f"{item.nodeid} has a mark `skip`, `skipif` or `xfail`"
+        node = item.parent
+        parent = self._parents.get(id(node))
+        if (
+            parent is None
+            or sum(map(len, parent.containers)) != parent.length
+            or parent.conftests != len(self._conftests)
+        ):
+            parent = self._parent_of(item, node)
+        refused, skips, filters = parent.refusal, parent.skips, parent.filters
+        for mark in item.own_markers:
+            name = mark.name
+            if name in _MARKS:
+                skips = True
+                refused = refused or name == "xfail"
+            elif name == "filterwarnings":
+                filters = True
+        if refused or (skips and self._skipping is None):
+            return f"{item.nodeid} has a mark `xfail`"
+        self._parent, self._skips, self._filters = parent, skips, filters
         return None
 
-    def _others_have_come(self) -> bool:
-        return self._live != self._known
+    def _parent_of(self, item: Any, node: Any) -> _Parent:
+        parent = _Parent()
+        parent.node = node
+        chain = node.listchain()
+        parent.depth = len(chain)
+        containers: list[Any] = []
+        for one in chain:
+            containers += (one.own_markers, one.keywords._markers)
+        parent.containers = containers
+        parent.length = sum(map(len, containers))
+        parent.keywords = dict.fromkeys(node.keywords, 1)
+        names = {mark.name for mark in node.iter_markers()}
+        parent.skips = not names.isdisjoint(_MARKS)
+        parent.refusal = "xfail" in names
+        parent.filters = "filterwarnings" in names
+        path = "" if isinstance(node, pytest.Module) else node.getmodpath()
+        parent.prefix = path and f"{path}."
+        parent.hook = item.ihook
+        parent.conftests = len(self._conftests)
+        # A conftest is in force below its directory; elsewhere its hooks are left out.
+        removed = getattr(parent.hook, "remove_mods", ())
+        parent.calls = {
+            when: [
+                (implementation.function, implementation.argnames)
+                for implementation in implementations
+                if implementation.plugin not in removed
+            ]
+            for when, implementations in self._implementations.items()
+        }
+        parent.plain = self._knows_setup and all(
+            [function for function, _ in parent.calls[when]] == [self._own[when].function]
+            for when in PHASES
+        )
+        self._parents[id(node)] = parent
+        return parent
+
+    def _locate(self, item: Any, code: types.CodeType | None, prefix: str) -> None:
+        """Find out `Item.location`, which asks the disk for each item whether its file is there."""
+        if code is None or "location" in item.__dict__:
+            item.location  # noqa: B018
+            return
+        place = self._places.get(code.co_filename)
+        if place is None:
+            self._places[code.co_filename] = item.location[0]
+            return
+        item.__dict__["location"] = (place, code.co_firstlineno - 1, f"{prefix}{item.name}")
+
+    # ---------------------------------------------------------------- running an item
 
     def run(self, item: Any, nextitem: pytest.Item | None) -> Passed | None:
         """Run an item for which `refusal` has just found no reason.
@@ -286,126 +331,190 @@ class ShortProtocol:
         """
         if not item._request:
             item._initrequest()
-        wrappers = []
+        parent = self._parent
+        code = _plain_code(item.obj)
+        self._locate(item, code, parent.prefix)
+        filters = self._warnings
+        filtered = filters is not None and not self._filters and filters.enter()
+        begun = []
         try:
-            for wrapper in self._wrappers:
+            for wrapper in self._other_wrappers if filtered else self._wrappers:
                 generator = wrapper(item)
                 next(generator)
-                wrappers.append(generator)
-            passed = self._run(item, nextitem)
+                begun.append(generator)
+            passed = self._run(item, nextitem, parent, code)
+            for generator in reversed(begun):
+                with contextlib.suppress(StopIteration):
+                    generator.send(True)
         except BaseException as error:
             self.close()
-            _throw(error, wrappers)
+            _throw(error, begun)
             raise
-        for generator in reversed(wrappers):
-            try:
-                generator.send(True)
-            except StopIteration:
-                continue
+        finally:
+            if filtered:
+                assert filters is not None
+                for warning in filters.leave():
+                    parent.hook.pytest_warning_recorded.call_historic(
+                        kwargs={
+                            "warning_message": warning,
+                            "nodeid": item.nodeid,
+                            "when": "runtest",
+                            "location": None,
+                        }
+                    )
         return passed
 
-    def _containers(self, item: Any) -> list[Any] | None:
-        """Where marks and keywords of the item are kept; `None` if it is for pytest."""
-        for mark in item.own_markers:
-            if mark.name in _MARKS:
-                return None
-        parent = item.parent
-        found = self._clean.get(parent)
-        if found is None or sum(map(len, found[0])) != found[1]:
-            for mark in parent.iter_markers():
-                if mark.name in _MARKS:
-                    return None
-            containers: list[Any] = []
-            for node in parent.listchain():
-                containers += (node.own_markers, node.keywords._markers)
-            found = self._clean[parent] = containers, sum(map(len, containers))
-        return [*found[0], item.own_markers, item.keywords._markers]
-
-    def _run(self, item: Any, nextitem: pytest.Item | None) -> Passed | None:
-        session = self._session
-        watched: list[Any] = self._watched or []
-        marks = sum(map(len, watched))
-        hook = item.ihook
-        calls = self._calls.get(hook) or self._calls_of(hook)
+    def _run(
+        self, item: Any, nextitem: Any, parent: _Parent, code: types.CodeType | None
+    ) -> Passed | None:
+        session, output = self._session, self._output
         run = self._running = Passed(item)
-        phases = run.phases
+        own, keywords = item.own_markers, item.keywords._markers
+        length = parent.length + len(own) + len(keywords)
         storage = item.stash._storage
-        passed: dict[str, bool] = {}
+        # Nobody has changed what the item does in a phase.
+        plain = parent.plain and item.__dict__.keys().isdisjoint(_METHODS)
+        quiet = plain and item.__class__ is pytest.Function
+        result: dict[str, bool] = {}
+        told = False
         try:
-            for when in _PHASES:
-                if when == "teardown" and (session.shouldfail or session.shouldstop):
-                    nextitem = None
-                self._begin(storage, when)
-                error = None
-                begun, started = time(), perf_counter()
-                try:
-                    for function, argnames in calls[when]:
-                        if argnames == _ITEM:
-                            function(item)
-                        else:
-                            known = {"item": item, "nextitem": nextitem}
-                            function(*[known[name] for name in argnames])
-                except BaseException as raised:
-                    # Without this frame.
-                    trace = raised.__traceback__ and raised.__traceback__.tb_next
-                    error = raised.with_traceback(trace)
-                duration, stopped = perf_counter() - started, time()
-                phase = duration, begun, stopped
+            for when in PHASES:
+                stack = session._setupstate.stack
+                error = returned = None
+                direct = silent = False
+                if when == "setup":
+                    # No fixture, and all collectors are set up: no code but pytest's takes part.
+                    silent = (
+                        quiet
+                        and not item.fixturenames
+                        and not self._skips
+                        and len(stack) == parent.depth
+                        and next(reversed(stack)) is parent.node
+                        and not any(failed for _, failed in stack.values())
+                    )
+                    if silent:
+                        begun, started = time(), perf_counter()
+                        stack[item] = ([item.teardown], None)
+                elif when == "call":
+                    if not result["setup"]:
+                        continue
+                    if quiet and code is not None and self._calls_directly:
+                        direct = True
+                        output.begin(storage if item.fixturenames else None, when)
+                        names, funcargs = item._fixtureinfo.argnames, item.funcargs
+                        begun, started = time(), perf_counter()
+                        os.environ[_CURRENT] = f"{item.nodeid} (call)".replace("\x00", "(null)")
+                        self._named = True
+                        if "last_type" in sys.__dict__:
+                            _forget_last_error()
+                        try:
+                            if names:
+                                returned = item.obj(**{name: funcargs[name] for name in names})
+                            else:
+                                returned = item.obj()
+                        except BaseException as raised:
+                            error = _below(raised)
+                else:
+                    if session.shouldfail or session.shouldstop:
+                        nextitem = None
+                    # No finalizer, and the next item needs all collectors that this one does.
+                    silent = (
+                        quiet
+                        and nextitem is not None
+                        and nextitem.parent is parent.node
+                        and len(stack) == parent.depth + 1
+                        and next(reversed(stack)) is item
+                        and len(stack[item][0]) == 1
+                    )
+                    if silent:
+                        begun, started = time(), perf_counter()
+                        stack.popitem()
+                if not silent and not direct:
+                    output.begin(storage, when)
+                    begun, started = time(), perf_counter()
+                    try:
+                        if when == "setup" and self._skips:
+                            assert self._skipping is not None
+                            self._skipping(item)
+                        for function, argnames in parent.calls[when]:
+                            if argnames == _ITEM:
+                                function(item)
+                            else:
+                                known = {"item": item, "nextitem": nextitem}
+                                function(*[known[name] for name in argnames])
+                    except BaseException as raised:
+                        error = _below(raised)
+                phase = perf_counter() - started, begun, time()
+                changed = False
+                if not silent:
+                    has_output = output.has_something_to_tell()
+                    changed = (
+                        self._live != self._known
+                        or sum(map(len, parent.containers)) + len(own) + len(keywords) != length
+                    )
+                    if self._running is None:
+                        told = True
                 if (
-                    self._has_something_to_tell()
+                    told
+                    or (not silent and has_output)
+                    or changed
                     or error is not None
-                    or self._running is None
+                    or returned is not None
                     or item.user_properties
                     or item._report_sections
-                    or sum(map(len, watched)) != marks
-                    or self._others_have_come()
+                    or getattr(item, "_excinfo", None)
                 ):
-                    self._tell(run)
-                    self._report(item, nextitem, when, phase, error)
-                    return None
-                phases.append(phase)
-                if when == "setup":
-                    run.keywords = dict.fromkeys(item.keywords, 1)
-                    storage[_pytest.tmpdir.tmppath_result_key] = passed
-                passed[when] = True
-            if self._logs is not None:
-                del storage[_pytest.logging.caplog_records_key]
-                del storage[_pytest.logging.caplog_handler_key]
+                    if not told:
+                        told = True
+                        self._tell(run)
+                    if (
+                        changed
+                        or error is not None
+                        or returned is not None
+                        or output.has_exceptions
+                        or getattr(item, "_excinfo", None)
+                    ):
+                        stand_in = _StandIn(item, error, returned) if direct else None
+                        report = self._report(item, nextitem, when, phase, error, stand_in)
+                    else:
+                        report = self._report_passed(item, when, phase, silent)
+                    result[when] = report.passed
+                    storage[_pytest.tmpdir.tmppath_result_key] = result
+                    if changed or self._live != self._known:
+                        self._leave_to_pytest(item, nextitem, when, report)
+                        break
+                else:
+                    run.phases.append(phase)
+                    result[when] = True
+                    if when == "setup":
+                        # As pytest's report has them: the item's own come first.
+                        run.keywords = dict.fromkeys(keywords, 1)
+                        run.keywords.update(parent.keywords)
+                        if not silent:
+                            storage[_pytest.tmpdir.tmppath_result_key] = result
+            output.forget_records(item)
+            if told:
+                self.close()
+                item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+                return None
             return run
         except BaseException:
-            self._tell(run)
+            if not told:
+                self._tell(run)
             raise
         finally:
             self._running = None
             item._request = False
             item.funcargs = None
 
-    def _calls_of(
-        self, hook: Any
-    ) -> dict[str, list[tuple[Callable[..., object], tuple[str, ...]]]]:
-        """What to call in each phase of the items that have these hooks.
-
-        A conftest is in force below its directory; elsewhere its hooks are left out.
-        """
-        removed = getattr(hook, "remove_mods", ())
-        calls = self._calls[hook] = {
-            when: [
-                (implementation.function, implementation.argnames)
-                for implementation in implementations
-                if implementation.plugin not in removed
-            ]
-            for when, implementations in self._implementations.items()
-        }
-        return calls
+    # ---------------------------------------------------------------- telling of it
 
     def tell_early(self) -> None:
         """Called when somebody else reports while an item runs, as subtests do."""
         running, self._running = self._running, None
         if running is None:
             return
-        with contextlib.ExitStack() as stack:
-            if self._capture is not None:
-                stack.enter_context(self._capture.global_and_fixture_disabled())
+        with self._output.disabled() or contextlib.nullcontext():
             self._before_telling()
             self._call_hooks(running)
 
@@ -432,6 +541,19 @@ class ShortProtocol:
         for report in run.reports():
             hook.pytest_runtest_logreport(report=report)
 
+    def _report_passed(self, item: Any, when: Any, phase: Phase, silent: bool) -> Any:
+        """Report a phase that has passed, with what there is to show of the item."""
+        if not silent:
+            self._output.add_sections(item, when)
+        duration, begun, stopped = phase
+        call: Any = pytest.CallInfo(
+            None, None, start=begun, stop=stopped, duration=duration, when=when, _ispytest=True
+        )
+        report = pytest.TestReport.from_item_and_call(item, call)
+        self.close()
+        item.ihook.pytest_runtest_logreport(report=report)
+        return report
+
     def _report(
         self,
         item: Any,
@@ -439,166 +561,136 @@ class ShortProtocol:
         when: str,
         phase: Phase,
         error: BaseException | None,
-    ) -> None:
-        """Let pytest report a phase that has been run, and do what is left to be done."""
-        records: list[Any] = []
-        text = ""
-        if self._logs is not None:
-            # Where the plugin begins the phase, it forgets what was logged.
-            records = self._logs.caplog_handler.records
-            text = self._logs.report_handler.stream.getvalue().strip()
+        stand_in: _StandIn | None,
+    ) -> Any:
+        """Let pytest report a phase that has been run.
+
+        Where the test's function was called here, what stands in for it does what it has done; else
+        that is what pytest's own implementation of the phase is replaced by.
+        """
+        # Where the plugin begins the phase, it forgets what was logged.
+        records, text = self._output.logged()
+        self._output.make_ready(item)
+        self.close()
 
         def done(*_: object) -> None:
             if error is not None:
                 raise error
 
+        repeated = _StandIn.__call__.__code__ if stand_in is not None else done.__code__
+
         def makereport(item: Any, call: Any) -> Any:
             call.duration, call.start, call.stop = phase
-            if call.excinfo is not None:
-                trace = _without(done.__code__, call.excinfo.tb)
+            if error is not None and call.excinfo is not None:
+                trace = _without(repeated, call.excinfo.tb)
                 value = call.excinfo.value.with_traceback(trace)
                 call.excinfo = ExceptionInfo.from_exc_info((type(value), value, trace))
+                if stand_in is not None and getattr(sys, "last_value", None) is value:
+                    sys.last_traceback = _without(repeated, sys.last_traceback)
             item.add_report_section(when, "log", text)
             return genuine(item, call)
 
         # All that has been called, and what looks at marks before fixtures may add some.
-        steps = dict.fromkeys(self._implementations[when], _do_nothing)
+        steps: dict[Any, Callable[..., object]] = {}
+        if stand_in is None:
+            steps = dict.fromkeys(self._implementations[when], _do_nothing)
+            steps[self._own[when]] = done
         if when == "setup" and "skipping" in self._own:
             steps[self._own["skipping"]] = _do_nothing
         genuine = self._own["makereport"].function
-        steps |= {self._own[when]: done, self._own["makereport"]: makereport}
+        steps[self._own["makereport"]] = makereport
         functions = [implementation.function for implementation in steps]
         for implementation, function in steps.items():
             implementation.function = function
         arguments = {"nextitem": nextitem} if when == "teardown" else {}
+        if stand_in is not None:
+            stand_in.put_in_place()
         try:
             report = _pytest.runner.call_and_report(item, when, True, **arguments)  # type: ignore[arg-type]
         finally:
+            if stand_in is not None:
+                stand_in.take_away()
             for implementation, function in zip(steps, functions, strict=True):
                 implementation.function = function
-        if when != "teardown" and self._logs is not None:
-            item.stash[_pytest.logging.caplog_records_key][when] = records
+        if when != "teardown":
+            self._output.keep_records(item, when, records)
+        return report
+
+    def _leave_to_pytest(
+        self, item: Any, nextitem: pytest.Item | None, when: str, report: Any
+    ) -> None:
+        """The phases that are left."""
         if when == "setup" and report.passed:
             _pytest.runner.call_and_report(item, "call", True)
         if when != "teardown":
             if item.session.shouldfail or item.session.shouldstop:
                 nextitem = None
             _pytest.runner.call_and_report(item, "teardown", True, nextitem=nextitem)
-        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-
-    # ---------------------------------------------------------------- capture and logs
-
-    def _begin(self, storage: dict[Any, Any], when: str) -> None:
-        """What capture and logging do at the beginning of a phase."""
-        logs = self._logs
-        if logs is not None:
-            self._attach()
-            caplog = logs.caplog_handler
-            if caplog.records:
-                caplog.reset()
-            else:
-                caplog.records = []  # the last phase's is somebody else's now
-            if logs.report_handler.records:
-                logs.report_handler.reset()
-            if when == "setup":
-                storage[_pytest.logging.caplog_records_key] = {}
-            storage[_pytest.logging.caplog_records_key][when] = caplog.records
-            storage[_pytest.logging.caplog_handler_key] = caplog
-        capture = self._capture
-        if capture is not None:
-            capturing = self._capturing
-            out, err = capturing.out, capturing.err
-            if not self._open or capturing._state != "started":
-                capture.resume_global_capture()
-                self._files = [out.tmpfile.fileno(), err.tmpfile.fileno()]
-            else:
-                # Whatever the last phase has done to them.
-                os.dup2(self._files[0], out.targetfd)
-                os.dup2(self._files[1], err.targetfd)
-                sys.stdout, sys.stderr = out.syscapture.tmpfile, err.syscapture.tmpfile
-            if capture._capture_fixture is not None:
-                capture.activate_fixture()
-        self._open = True
-
-    def _has_something_to_tell(self) -> bool:
-        """Whether the phase that has ended wrote or logged, or left exceptions behind."""
-        capture = self._capture
-        if capture is not None:
-            if capture._capture_fixture is not None:
-                capture.deactivate_fixture()
-            lseek, (out, err) = os.lseek, self._files
-            if lseek(out, 0, os.SEEK_END) or lseek(err, 0, os.SEEK_END):
-                return True
-        if self._logs is not None and self._logs.report_handler.records:
-            return True
-        return any(self._queues)
-
-    def _attach(self) -> None:
-        """Have both log handlers where `catching_logs` would put them."""
-        root = self._root
-        logs = self._logs
-        both = [logs.caplog_handler, logs.report_handler]
-        if root.handlers[-2:] != both:
-            for handler in both:
-                root.removeHandler(handler)
-                root.addHandler(handler)
-        if not _ATTACHES_TO_NON_PROPAGATING:
-            return
-        attached = self._attached
-        for logger in root.manager.loggerDict.values():
-            if not isinstance(logger, logging.Logger):
-                continue
-            if not logger.propagate:
-                if logger.handlers[-2:] != both:
-                    for handler in both:
-                        logger.removeHandler(handler)
-                        logger.addHandler(handler)
-                attached[id(logger)] = logger
-            elif attached and attached.pop(id(logger), None) is not None:
-                for handler in both:
-                    logger.removeHandler(handler)
 
     def close(self) -> None:
-        """Leave capture and logging as pytest does between two phases."""
-        if not self._open:
-            return
-        self._open = False
-        logs = self._logs
-        if logs is not None:
-            loggers = [self._root, *self._attached.values()]
-            for handler in (logs.caplog_handler, logs.report_handler):
-                for logger in loggers:
-                    logger.removeHandler(handler)
-            self._attached = {}
-        if self._capture is not None:
-            self._capture.suspend_global_capture(in_=False)
+        """Leave all as pytest does between two items."""
+        self._output.close()
+        if self._named:
+            self._named = False
+            os.environ.pop(_CURRENT, None)
 
 
-def _remember_hook_proxies(session: Any) -> None:
-    """Find out once for each path which conftests are in force there; `Node.ihook` asks each time.
+class _StandIn:
+    """What is called in the place of a test's function that has been called before."""
 
-    After collection that does not change, unless a plugin comes or goes.
-    """
-    genuine = session.gethookproxy
-    conftests = session.config.pluginmanager._conftest_plugins
-    known: dict[Any, tuple[int, Any]] = {}
+    def __init__(self, item: Any, error: BaseException | None, returned: object) -> None:
+        self._item = item
+        self._error = error
+        self._returned = returned
+        self._function = item.obj
 
-    def gethookproxy(fspath: Any) -> Any:
-        count, proxy = known.get(fspath, (-1, None))
-        if count != len(conftests):
-            proxy = genuine(fspath)
-            known[fspath] = len(conftests), proxy
-        return proxy
+    def put_in_place(self) -> None:
+        self._item.obj = self
 
-    session.gethookproxy = gethookproxy
+    def take_away(self) -> None:
+        self._item.obj = self._function
 
-
-def _attaches_to_non_propagating() -> bool:
-    """Since pytest 9.1 loggers that do not propagate are caught, too."""
-    return "attached_loggers" in getattr(_pytest.logging.catching_logs, "__slots__", ())
+    def __call__(self, **_: object) -> object:
+        self.take_away()
+        if self._error is not None:
+            raise self._error
+        return self._returned
 
 
-_ATTACHES_TO_NON_PROPAGATING = _attaches_to_non_propagating()
+# Attributes by which an item may do otherwise than its class.
+_METHODS: Final = frozenset({"setup", "runtest", "teardown"})
+_ASYNCHRONOUS: Final = 0x80 | 0x200
+"""`inspect.CO_COROUTINE` and `inspect.CO_ASYNC_GENERATOR`"""
+
+
+def _plain_code(function: Any) -> types.CodeType | None:
+    """The code of a function that says nothing about itself but its marks, if it is one."""
+    if function.__class__ is types.MethodType:
+        function = function.__func__
+    if function.__class__ is not types.FunctionType:
+        return None
+    attributes = function.__dict__
+    if attributes and (len(attributes) > 1 or "pytestmark" not in attributes):
+        return None
+    code: types.CodeType = function.__code__
+    return None if code.co_flags & _ASYNCHRONOUS else code
+
+
+def _below(error: BaseException) -> BaseException:
+    """An exception without the frame that has caught it."""
+    return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+
+
+def _forget_last_error() -> None:
+    """As `pytest_runtest_call` begins."""
+    try:
+        del sys.last_type
+        del sys.last_value
+        del sys.last_traceback
+        if sys.version_info >= (3, 12):
+            del sys.last_exc
+    except AttributeError:
+        pass
 
 
 def _faulthandler_timeout(config: pytest.Config) -> float:
@@ -654,32 +746,3 @@ def _without(code: Any, trace: Any) -> Any:
     for entry in reversed(outer):
         inner = types.TracebackType(inner, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return inner
-
-
-def _implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, list[Any]] | str:
-    """Those that are still called, of each hook, in their order; or the first that is not known."""
-    found: dict[str, list[Any]] = {}
-    for hook, known in _KNOWN.items():
-        found[hook] = []
-        if hook in apart:
-            continue
-        fates = []
-        for implementation in reversed(getattr(config.hook, hook).get_hookimpls()):
-            plugin, function = implementation.plugin, implementation.function
-            if pytest_compat.is_ours(plugin):
-                continue
-            name = f"{function.__module__}.{function.__qualname__}"
-            fate = known.get(name)
-            wraps = implementation.hookwrapper or implementation.wrapper
-            if fate is None and hook in _OF_PHASES and not wraps:
-                # It is called where the plugin manager would call it: within capture and logging, after
-                # marks were looked at, and before what is left in queues is.
-                early = hook == "pytest_runtest_setup" and _COVERED not in fates
-                fate = None if early or _QUEUE in fates else _CALL
-            if fate is None or (fate in (_CALL, _QUEUE) and wraps) or (fate == _WRAP and not wraps):
-                return f"{name} implements {hook}"
-            if not wraps:
-                fates.append(fate)
-            if fate in (_CALL, _WRAP):
-                found[hook].append(implementation)
-    return found

@@ -18,13 +18,13 @@ from _pytest.config.exceptions import UsageError
 
 from . import (
     afterfork,
+    collection,
     dialect,
     host,
     inventory,
     pytest_compat,
     recorded_warnings,
     reports,
-    rewriting,
     sharing,
 )
 from .dialect import Dialect
@@ -249,15 +249,12 @@ class Template:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> Any:
-        rewriting.watch(lambda: self.channel)
         try:
-            with afterfork.rare_garbage_collection():
+            with collection.shorter(session, lambda: self.channel):
                 return (yield)
         except UsageError as error:
             self.relay("usage_error", [str(argument) for argument in error.args])
             raise
-        finally:
-            rewriting.report(self.channel)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

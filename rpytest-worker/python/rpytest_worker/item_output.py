@@ -1,0 +1,193 @@
+"""What items write and log: capture and log handlers that stay in place from one item to the next.
+
+pytest puts both in place for each phase and takes them out again, and reads what there is. Here a phase
+begins with making sure that they are where they were, and ends with a look whether anything came.
+
+Private names of pytest's capture and logging plugins are touched here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import _pytest.logging
+import pytest
+
+
+class ItemOutput:
+    """Of one session. Either plugin may be missing."""
+
+    def __init__(self, capture: Any, logs: Any, queues: list[Any]) -> None:
+        self._capture = capture if capture is not None and capture._method == "fd" else None
+        self._logs = logs
+        # Exceptions that nobody has caught.
+        self._queues = queues
+        self._root = logging.getLogger()
+        self._open = False
+        self._attached: dict[int, logging.Logger] = {}
+        self._files: list[int] = []
+        if self._capture is not None:
+            capturing = self._capturing = self._capture._global_capturing
+            # Whatever is missing is missed here, and not in the middle of a test.
+            capturing._state, capturing.out.targetfd, capturing.out.syscapture.tmpfile  # noqa: B018
+        if logs is not None:
+            logs.caplog_handler.records, logs.report_handler.records  # noqa: B018
+            self._handlers = [logs.caplog_handler, logs.report_handler]
+            self._records_key: Any = _pytest.logging.caplog_records_key
+            self._handler_key: Any = _pytest.logging.caplog_handler_key
+
+    @property
+    def captures(self) -> bool:
+        """Whether what a test writes goes elsewhere than what is written about it."""
+        return self._capture is not None
+
+    def begin(self, storage: dict[Any, Any] | None, when: str) -> None:
+        """What capture and logging do at the beginning of a phase.
+
+        `storage` is that of the item's stash. Without it the item is not told of the phase's records,
+        which nobody could look for.
+        """
+        logs = self._logs
+        if logs is not None:
+            if self._root.handlers[-2:] != self._handlers or _ATTACHES_TO_NON_PROPAGATING:
+                self._attach()
+            caplog = logs.caplog_handler
+            if caplog.records:
+                caplog.reset()
+            else:
+                caplog.records = []  # the last phase's is somebody else's now
+            if logs.report_handler.records:
+                logs.report_handler.reset()
+            if storage is not None:
+                if when == "setup":
+                    storage[self._records_key] = {}
+                else:
+                    storage.setdefault(self._records_key, {"setup": []})
+                storage[self._records_key][when] = caplog.records
+                storage[self._handler_key] = caplog
+        capture = self._capture
+        if capture is not None:
+            capturing = self._capturing
+            out, err = capturing.out, capturing.err
+            if not self._open or capturing._state != "started":
+                capture.resume_global_capture()
+                self._files = [out.tmpfile.fileno(), err.tmpfile.fileno()]
+            else:
+                # Whatever the last phase has done to them.
+                os.dup2(self._files[0], out.targetfd)
+                os.dup2(self._files[1], err.targetfd)
+                sys.stdout, sys.stderr = out.syscapture.tmpfile, err.syscapture.tmpfile
+            if capture._capture_fixture is not None:
+                capture.activate_fixture()
+        self._open = True
+
+    def has_something_to_tell(self) -> bool:
+        """Whether the phase that has ended wrote or logged, or left exceptions behind."""
+        capture = self._capture
+        if capture is not None:
+            if capture._capture_fixture is not None:
+                capture.deactivate_fixture()
+            lseek, (out, err) = os.lseek, self._files
+            if lseek(out, 0, os.SEEK_END) or lseek(err, 0, os.SEEK_END):
+                return True
+        if self._logs is not None and self._logs.report_handler.records:
+            return True
+        return any(self._queues)
+
+    @property
+    def has_exceptions(self) -> bool:
+        """Whether an exception that nobody has caught is left."""
+        return any(self._queues)
+
+    def logged(self) -> tuple[list[Any], str]:
+        """The records of the phase, and the text of those that are reported."""
+        if self._logs is None:
+            return [], ""
+        return (
+            self._logs.caplog_handler.records,
+            self._logs.report_handler.stream.getvalue().strip(),
+        )
+
+    def make_ready(self, item: Any) -> None:
+        """Have an item that was not told of its records ready for pytest's own phases."""
+        if self._logs is not None:
+            storage = item.stash._storage
+            storage.setdefault(self._records_key, {"setup": []})
+            storage[self._handler_key] = self._logs.caplog_handler
+
+    def keep_records(self, item: Any, when: str, records: list[Any]) -> None:
+        if self._logs is not None:
+            item.stash._storage[self._records_key][when] = records
+
+    def forget_records(self, item: Any) -> None:
+        """At the end of an item."""
+        if self._logs is not None:
+            storage = item.stash._storage
+            storage.pop(self._records_key, None)
+            storage.pop(self._handler_key, None)
+
+    def add_sections(self, item: pytest.Item, when: str) -> None:
+        """Put what a phase has written and logged where its report looks for it.
+
+        It leaves capture as pytest does after a phase.
+        """
+        _, text = self.logged()
+        self.close()
+        if self._capture is not None:
+            out, err = self._capture.read_global_capture()
+            item.add_report_section(when, "stdout", out)
+            item.add_report_section(when, "stderr", err)
+        item.add_report_section(when, "log", text)
+
+    def disabled(self) -> Any:
+        """A context in which what is written goes to where it went before pytest captured it."""
+        return self._capture and self._capture.global_and_fixture_disabled()
+
+    def _attach(self) -> None:
+        """Have both log handlers where `catching_logs` would put them."""
+        root = self._root
+        both = self._handlers
+        if root.handlers[-2:] != both:
+            for handler in both:
+                root.removeHandler(handler)
+                root.addHandler(handler)
+        if not _ATTACHES_TO_NON_PROPAGATING:
+            return
+        attached = self._attached
+        for logger in root.manager.loggerDict.values():
+            if not isinstance(logger, logging.Logger):
+                continue
+            if not logger.propagate:
+                if logger.handlers[-2:] != both:
+                    for handler in both:
+                        logger.removeHandler(handler)
+                        logger.addHandler(handler)
+                attached[id(logger)] = logger
+            elif attached and attached.pop(id(logger), None) is not None:
+                for handler in both:
+                    logger.removeHandler(handler)
+
+    def close(self) -> None:
+        """Leave capture and logging as pytest does between two phases."""
+        if not self._open:
+            return
+        self._open = False
+        if self._logs is not None:
+            loggers = [self._root, *self._attached.values()]
+            for handler in self._handlers:
+                for logger in loggers:
+                    logger.removeHandler(handler)
+            self._attached = {}
+        if self._capture is not None:
+            self._capture.suspend_global_capture(in_=False)
+
+
+def _attaches_to_non_propagating() -> bool:
+    """Since pytest 9.1 loggers that do not propagate are caught, too."""
+    return "attached_loggers" in getattr(_pytest.logging.catching_logs, "__slots__", ())
+
+
+_ATTACHES_TO_NON_PROPAGATING = _attaches_to_non_propagating()

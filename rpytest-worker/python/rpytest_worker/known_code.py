@@ -1,0 +1,117 @@
+"""Whether functions of pytest's, in whose place others are put, are those that were read.
+
+What a function does is not known from its name. Here each is known by the names that its code uses:
+arguments, variables, attributes. In a version of pytest that nobody has read, or where a plugin has put
+something in its place, these are others, and the short cut is not taken.
+
+`python -m rpytest_worker.known_code`, beside a pytest that has been read, prints what is to be added.
+"""
+
+from __future__ import annotations
+
+import importlib
+import types
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+import pytest
+
+# In a version that has no such function, and need not have.
+_ABSENT: Final = "absent"
+
+# By their names below `_pytest`: what they were from pytest 8.1 to 9.2.
+COLLECTION: Final[Mapping[str, str]] = {
+    "python:PyCollector.collect": "1aa7ab95 6fb09692",
+    "python:PyCollector._genfunctions": "845bc439 b92d27e1",
+    "python:PyCollector.istestfunction": "925dc9e9",
+    "python:PyCollector.istestclass": "6b6fed0d 19d507c9",
+    "python:PyCollector.funcnamefilter": "31dd8466",
+    "python:PyCollector.classnamefilter": "31dd8466",
+    "python:PyCollector.isnosetest": "a36df14b",
+    "python:PyCollector._matches_prefix_or_glob_option": "5d535f19",
+    "python:pytest_pycollect_makeitem": "3ca3796c 9f953474",
+    "unittest:pytest_pycollect_makeitem": "76127f23 c9cb5a97",
+    "python:pytest_generate_tests": "52f5adc7",
+    "python:Function.__init__": "7a42ebcf ad77657f de570fb0",
+    "python:Function.from_parent": "c57df559",
+    "python:Function._initrequest": "e5036bb3",
+    "python:Function._getobj": "59cfbaa5 08506c24",
+    "python:Function._getinstance": "absent 9c8a6d87",
+    "python:Function.instance": "absent dabfcee6",
+    "python:PyobjMixin.obj": "14b9f453",
+    "python:PyobjMixin.cls": "72c873bc",
+    "python:Class.newinstance": "1e9dbd28",
+    "nodes:NodeMeta._create": "afa9fcb2",
+    "nodes:Node.__init__": "08528cea 2921c833 ddc6e8d6",
+    "nodes:Node.from_parent": "83ae463e",
+    "nodes:Item.__init__": "3f1748e4",
+    "nodes:Item._check_item_and_collector_diamond_inheritance": "551ace12",
+    "fixtures:FixtureManager.getfixtureinfo": "cd12f0a5",
+    "fixtures:FixtureManager.getfixtureclosure": "6201d814 67420069 60a5b645 f4d35cb7",
+    "fixtures:FixtureManager.getfixturedefs": "dc0213da c49aaf6e",
+    "fixtures:FixtureManager._matchfactories": "ca968d4b ab82dd5c absent",
+    "fixtures:FixtureManager._getautousenames": "0e506013 8d70052f",
+    "fixtures:FixtureManager._getusefixturesnames": "a93c8b6b c9ec93eb",
+    "fixtures:FixtureManager.pytest_generate_tests": "96bf100d cd351483 e71f4405",
+    "fixtures:FixtureManager._register_fixture": "6a37c7c5 c128548d 81ad81d2 38397576",
+    "fixtures:FixtureManager._find_wrapped_fixture_def": "absent 3448c6af",
+    "fixtures:_get_direct_parametrize_args": "8b7303ab b61b2dd1",
+    "fixtures:deduplicate_names": "0f822f53",
+    "fixtures:reorder_items": "68fb58c2 dbdd42b8 5a36e662 5d4d4a20",
+    "fixtures:reorder_items_atscope": "10926a7a 75f3958e e7705190",
+    "fixtures:get_parametrized_fixture_argkeys": "absent 1fcd97a7",
+    "fixtures:get_param_argkeys": "absent 103470e2 906e0d3f",
+    "main:Session.genitems": "3171b371 0c1c1e98",
+    "main:Session.gethookproxy": "963728b5 ba70c551",
+    "mark.structures:get_unpacked_marks": "4fc40fe8 15d42cbe",
+    "mark.structures:NodeKeywords.__init__": "4333b9cb",
+    "mark.structures:NodeKeywords.update": "3ab896be",
+    "compat:getfuncargnames": "08c31984 13ea213e 728dd130 ab3e302e",
+}
+
+
+def unknown(functions: Mapping[str, str]) -> str | None:
+    """The first function that is not as it was read, in words."""
+    for name, known in functions.items():
+        if digest(name) not in known.split():
+            return f"_pytest.{name.replace(':', '.')} of pytest {pytest.__version__} is not known"
+    return None
+
+
+def digest(name: str) -> str:
+    """Of the names in a function's code. It is the same for each version of Python."""
+    module, _, path = name.partition(":")
+    try:
+        found: Any = importlib.import_module(f"_pytest.{module}")
+        for part in path.split("."):
+            found = vars(found)[part]
+    except (ImportError, KeyError):
+        return _ABSENT
+    found = getattr(found, "fget", found)
+    found = getattr(found, "__func__", found)
+    while hasattr(found, "__wrapped__"):
+        found = found.__wrapped__
+    if not isinstance(found, types.FunctionType):
+        return type(found).__name__
+    names = "\0".join(sorted(set(_names(found.__code__))))
+    return blake2b(names.encode(), digest_size=4).hexdigest()
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    for names in (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars):
+        yield from (name for name in names if not name.startswith("."))
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def main() -> None:
+    for name, known in COLLECTION.items():
+        found = digest(name)
+        if found not in known.split():
+            print(f"{name}: {found}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The implementations of hooks that are known to the short protocol, and what becomes of each."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from . import pytest_compat
+
+# What becomes of an implementation of a hook: it is called as it is; it wraps, and is driven by hand;
+# it tells of exceptions that were left in a queue, and does nothing while that is empty; it does
+# nothing under what `when_equal` and `refusal` make sure of, or is done here.
+_CALL, _WRAP, _QUEUE, _COVERED = "call", "wrap", "queue", "covered"
+
+PHASES: Final = ("setup", "call", "teardown")
+_OF_PHASES: Final = frozenset(f"pytest_runtest_{when}" for when in PHASES)
+
+KNOWN: Final[dict[str, dict[str, str]]] = {
+    "pytest_runtest_protocol": {
+        "_pytest.runner.pytest_runtest_protocol": _COVERED,
+        "_pytest.assertion.pytest_runtest_protocol": _WRAP,
+        "_pytest.warnings.pytest_runtest_protocol": _WRAP,
+        # With a timeout only.
+        "_pytest.faulthandler.pytest_runtest_protocol": _COVERED,
+        # For items of unittest only.
+        "_pytest.unittest.pytest_runtest_protocol": _COVERED,
+    },
+    "pytest_runtest_setup": {
+        "_pytest.runner.pytest_runtest_setup": _CALL,
+        "_pytest.nose.pytest_runtest_setup": _CALL,
+        "_pytest.threadexception.pytest_runtest_setup": _QUEUE,
+        "_pytest.unraisableexception.pytest_runtest_setup": _QUEUE,
+        # For marks that the item does not have.
+        "_pytest.skipping.pytest_runtest_setup": _COVERED,
+        "_pytest.capture.CaptureManager.pytest_runtest_setup": _COVERED,
+        "_pytest.logging.LoggingPlugin.pytest_runtest_setup": _COVERED,
+    },
+    "pytest_runtest_call": {
+        "_pytest.runner.pytest_runtest_call": _CALL,
+        "_pytest.threadexception.pytest_runtest_call": _QUEUE,
+        "_pytest.unraisableexception.pytest_runtest_call": _QUEUE,
+        "_pytest.skipping.pytest_runtest_call": _COVERED,
+        "_pytest.capture.CaptureManager.pytest_runtest_call": _COVERED,
+        "_pytest.logging.LoggingPlugin.pytest_runtest_call": _COVERED,
+    },
+    "pytest_runtest_teardown": {
+        "_pytest.runner.pytest_runtest_teardown": _CALL,
+        "_pytest.threadexception.pytest_runtest_teardown": _QUEUE,
+        "_pytest.unraisableexception.pytest_runtest_teardown": _QUEUE,
+        "_pytest.capture.CaptureManager.pytest_runtest_teardown": _COVERED,
+        "_pytest.logging.LoggingPlugin.pytest_runtest_teardown": _COVERED,
+    },
+    # Of a phase that passed and has nothing to show.
+    "pytest_runtest_makereport": {
+        "_pytest.runner.pytest_runtest_makereport": _COVERED,
+        "_pytest.skipping.pytest_runtest_makereport": _COVERED,
+        "_pytest.unittest.pytest_runtest_makereport": _COVERED,
+        "_pytest.tmpdir.pytest_runtest_makereport": _COVERED,
+    },
+    # Without live logs they only note where the item is.
+    "pytest_runtest_logstart": {"_pytest.logging.LoggingPlugin.pytest_runtest_logstart": _COVERED},
+    "pytest_runtest_logfinish": {
+        "_pytest.logging.LoggingPlugin.pytest_runtest_logfinish": _COVERED
+    },
+    "pytest_runtest_logreport": {
+        "_pytest.logging.LoggingPlugin.pytest_runtest_logreport": _COVERED,
+        "_pytest.main.Session.pytest_runtest_logreport": _COVERED,
+        # The controller's has the cache.
+        "_pytest.cacheprovider.LFPlugin.pytest_runtest_logreport": _COVERED,
+        # It writes to where a worker's terminal reporter does, which is nowhere.
+        "_pytest.terminal.TerminalProgressPlugin.pytest_runtest_logreport": _COVERED,
+    },
+}
+
+
+def implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, list[Any]] | str:
+    """Those that are still called, of each hook, in their order; or the first that is not known."""
+    found: dict[str, list[Any]] = {}
+    for hook, known in KNOWN.items():
+        found[hook] = []
+        if hook in apart:
+            continue
+        fates = []
+        for implementation in reversed(getattr(config.hook, hook).get_hookimpls()):
+            plugin, function = implementation.plugin, implementation.function
+            if pytest_compat.is_ours(plugin):
+                continue
+            name = f"{function.__module__}.{function.__qualname__}"
+            fate = known.get(name)
+            wraps = implementation.hookwrapper or implementation.wrapper
+            if fate is None and hook in _OF_PHASES and not wraps:
+                # It is called where the plugin manager would call it: within capture and logging, after
+                # marks were looked at, and before what is left in queues is.
+                early = hook == "pytest_runtest_setup" and _COVERED not in fates
+                fate = None if early or _QUEUE in fates else _CALL
+            if fate is None or (fate in (_CALL, _QUEUE) and wraps) or (fate == _WRAP and not wraps):
+                return f"{name} implements {hook}"
+            if not wraps:
+                fates.append(fate)
+            if fate in (_CALL, _WRAP):
+                found[hook].append(implementation)
+    return found
