@@ -129,6 +129,15 @@ class ItemOutput:
             storage.pop(self._records_key, None)
             storage.pop(self._handler_key, None)
 
+    def read_sections(self, item: pytest.Item, when: str) -> None:
+        """The same as `add_sections`, with capture as it is."""
+        _, text = self.logged()
+        if self._capture is not None:
+            out, err = self._capture.read_global_capture()
+            item.add_report_section(when, "stdout", out)
+            item.add_report_section(when, "stderr", err)
+        item.add_report_section(when, "log", text)
+
     def add_sections(self, item: pytest.Item, when: str) -> None:
         """Put what a phase has written and logged where its report looks for it.
 

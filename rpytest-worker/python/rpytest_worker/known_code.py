@@ -70,6 +70,28 @@ COLLECTION: Final[Mapping[str, str]] = {
     "compat:getfuncargnames": "08c31984 13ea213e 728dd130 ab3e302e",
 }
 
+# The same from pytest 8.3 to 9.2.
+FIXTURES: Final[Mapping[str, str]] = {
+    "fixtures:pytest_fixture_setup": "86656ad7 a9dc5b0d f380cede",
+    "fixtures:resolve_fixture_function": "bf78c2f2 a05ac35f 18816845",
+    "fixtures:call_fixture_func": "25bc188b cf6c9d18",
+    "fixtures:_teardown_yield_fixture": "e8e88014",
+    "fixtures:FixtureDef.__init__": "e84054e8 9f02e653 06e4c1f3 b3955f8e",
+    "fixtures:FixtureDef.execute": "a73257d3 0ee0b400 874240b6",
+    "fixtures:FixtureDef.finish": "428c4cdf fdc05b38",
+    "fixtures:FixtureDef.cache_key": "518800ab",
+    "fixtures:RequestFixtureDef.__init__": "absent cb3dd78e db9ae01e",
+    "fixtures:FixtureRequest.getfixturevalue": "aa75d2b1",
+    "fixtures:FixtureRequest._get_active_fixturedef": "3f445eaf a7b083a3 a4657670",
+    "fixtures:SubRequest.__init__": "6fe9c8fe f246cd70",
+    "fixtures:SubRequest._check_scope": "7e6e9a9b a052b520",
+    "fixtures:SubRequest._scope": "f6574aa3",
+    "scope:Scope.__lt__": "75edd03c",
+    "setuponly:pytest_fixture_setup": "8b9efdf6",
+    "setuponly:pytest_fixture_post_finalizer": "d943c317",
+    "setupplan:pytest_fixture_setup": "beed5e69",
+}
+
 
 def unknown(functions: Mapping[str, str]) -> str | None:
     """The first function that is not as it was read, in words."""
@@ -107,7 +129,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def main() -> None:
-    for name, known in COLLECTION.items():
+    for name, known in {**COLLECTION, **FIXTURES}.items():
         found = digest(name)
         if found not in known.split():
             print(f"{name}: {found}")

@@ -63,7 +63,7 @@ class Loop:
         try:
             self._run(session, self._short)
         finally:
-            self._short.close()
+            self._short.end()
             self._show()
         return True
 

@@ -6,6 +6,7 @@ All of it was read in, and is tested against, pytest 8.0 to 9.2.
 from __future__ import annotations
 
 import argparse
+import builtins
 import contextlib
 import importlib
 import io
@@ -16,6 +17,7 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import _pytest._code.code
 import _pytest.cacheprovider
 import _pytest.config
 import _pytest.fixtures
@@ -33,6 +35,11 @@ except ImportError:
     NodeId = None  # type: ignore[assignment,misc]
 
 HAS_STRUCTURED_IDS = NodeId is not None
+
+# Before Python 3.11 pytest brings a package that has it.
+BaseExceptionGroup: Any = (
+    getattr(builtins, "BaseExceptionGroup", None) or vars(_pytest._code.code)["BaseExceptionGroup"]
+)
 
 # Those that may configure a run, in their order.
 CONFIGURATION_FILES = (
@@ -680,6 +687,23 @@ def remember_hook_proxies(session: Any) -> None:
 
     gethookproxy.remembers = True  # type: ignore[attr-defined]
     session.gethookproxy = gethookproxy
+
+
+def replace(undo: contextlib.ExitStack, owner: Any, name: str, stand_in: Any) -> None:
+    """Put something in the place of an attribute, until `undo` is closed."""
+    is_own = name in vars(owner)
+    before = vars(owner).get(name)
+
+    def put_back() -> None:
+        if vars(owner).get(name) is not stand_in:
+            return  # somebody else has a say by now
+        if is_own:
+            setattr(owner, name, before)
+        else:
+            delattr(owner, name)
+
+    setattr(owner, name, stand_in)
+    undo.callback(put_back)
 
 
 def is_traced(config: pytest.Config) -> bool:

@@ -17,7 +17,8 @@ import pytest
 from . import pytest_compat, recorded_warnings
 
 if TYPE_CHECKING:
-    from .short_protocol import Passed, Phase
+    from .item_reports import Phase
+    from .short_protocol import Passed
 
 START, REPORT, FINISH, WARNING = "start", "report", "finish", "warning"
 # A report that is logged while a test's output is captured (a unittest's subtest): what the terminal
@@ -117,8 +118,10 @@ def encode_passed(passed: Passed) -> tuple[bytes, str, Seconds]:
     """The short form, for an item that has no reports."""
     item, phases = passed.item, passed.phases
     nodeid, location = item.nodeid, item.location
-    payload = dump(("passed", (nodeid, location), nodeid, location, passed.keywords, phases))
-    return payload, "passed", _seconds(phases)
+    story: tuple[Any, ...] = "passed", (nodeid, location), nodeid, location, passed.keywords, phases
+    if passed.sections is not None:
+        story += (passed.sections,)
+    return dump(story), "passed", _seconds(phases)
 
 
 class PlainPass(list[tuple[str, Any]]):
@@ -129,7 +132,7 @@ def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
     """The events of an item, with report objects as pytest's hooks expect them."""
     data = marshal.loads(payload)
     if data[0] == "passed":
-        _, start, nodeid, location, keywords, phases = data
+        _, start, nodeid, location, keywords, phases, *sections = data
         events = PlainPass([(START, start)])
         key = pytest_compat.parse_id(nodeid)
         for when, (duration, begin, stop) in zip(_PASSED_PHASES, phases, strict=True):
@@ -137,6 +140,9 @@ def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
                 key, location, keywords, when, duration, begin, stop
             )
             events.append((REPORT, report))
+        if sections:
+            for (_, report), of_phase in zip(events[1:], sections[0], strict=True):
+                report.sections = of_phase
         events.append((FINISH, start))
         return events
     return [

@@ -60,7 +60,7 @@ class Runner:
                     break
         finally:
             if self._short is not None:
-                self._short.close()
+                self._short.end()
         self._recorder.flush()
         self._channel.send(self._tally.message())
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import functools
 import inspect
 import re
 import sys
@@ -90,16 +91,21 @@ class ShortCollection:
             return
         session, manager = self._session, self._session._fixturemanager
         pytest_compat.remember_hook_proxies(session)
-        self._replace(_Collector, "collect", _method(self.collect))
-        self._replace(_Collector, "_genfunctions", _method(self.functions))
-        self._replace(_Function, "from_parent", classmethod(_method(self.from_parent)))
-        self._replace(_pytest.fixtures, "reorder_items", _reorder(_pytest.fixtures.reorder_items))
-        self._replace(manager, "getfixtureinfo", self._builder.info)
-        self._replace(manager, "_register_fixture", self._register(manager._register_fixture))
+        replace = functools.partial(pytest_compat.replace, self._undo)
+        replace(_Collector, "collect", _method(self.collect))
+        replace(_Collector, "_genfunctions", _method(self.functions))
+        replace(_Function, "from_parent", classmethod(_method(self.from_parent)))
+        replace(_pytest.fixtures, "reorder_items", _reorder(_pytest.fixtures.reorder_items))
+        replace(manager, "getfixtureinfo", self._builder.info)
+        replace(manager, "_register_fixture", self._register(manager._register_fixture))
         if hasattr(manager, "_find_wrapped_fixture_def"):  # since pytest 9.1
             find = manager._find_wrapped_fixture_def
-            self._replace(manager, "_find_wrapped_fixture_def", _find_wrapped(find))
-        self._replace(session, "genitems", self._items(session.genitems))
+            replace(manager, "_find_wrapped_fixture_def", _find_wrapped(find))
+        replace(session, "genitems", self._items(session.genitems))
+        maker = _pytest.python.IdMaker
+        listeners = session.config.hook.pytest_make_parametrize_id._hookimpls
+        ask = _ask_no_hook(maker._idval_from_hook, listeners)
+        replace(maker, "_idval_from_hook", ask)
 
     def end(self) -> None:
         """Leave everything as it was."""
@@ -112,22 +118,6 @@ class ShortCollection:
         if pytest_compat.is_traced(self._session.config):
             return "calls of hooks are traced"
         return known_code.unknown(known_code.COLLECTION)
-
-    def _replace(self, owner: Any, name: str, stand_in: Any) -> None:
-        """Put something in the place of an attribute, until `end`."""
-        is_own = name in vars(owner)
-        before = vars(owner).get(name)
-
-        def undo() -> None:
-            if vars(owner).get(name) is not stand_in:
-                return  # somebody else has a say by now
-            if is_own:
-                setattr(owner, name, before)
-            else:
-                delattr(owner, name)
-
-        setattr(owner, name, stand_in)
-        self._undo.callback(undo)
 
     def _unknown(self, reason: str) -> None:
         self.tally.reason = self.tally.reason or reason
@@ -359,7 +349,7 @@ def _find_wrapped(genuine: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def find_wrapped_fixture_def(obj: Any) -> Any:
         cls = type(obj)
-        if cls in _INERT:
+        if cls in _INERT or cls in _DESCRIPTORS:
             return None
         if cls is types.FunctionType and obj.__dict__.keys().isdisjoint(_WRAPPED):
             return None
@@ -369,3 +359,19 @@ def _find_wrapped(genuine: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 _WRAPPED: Final = frozenset({"__wrapped__", "_mock_name"})
+# What every class has of `object`.
+_DESCRIPTORS: Final = frozenset(
+    {
+        types.BuiltinFunctionType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
+        types.MethodDescriptorType, types.WrapperDescriptorType, types.MemberDescriptorType,
+    }
+)  # fmt: skip
+
+
+def _ask_no_hook(genuine: Callable[..., Any], listeners: list[Any]) -> Callable[..., Any]:
+    """Stands for `IdMaker._idval_from_hook`, while nobody listens to the hook."""
+
+    def idval_from_hook(maker: Any, val: object, argname: str) -> Any:
+        return genuine(maker, val, argname) if listeners else None
+
+    return idval_from_hook

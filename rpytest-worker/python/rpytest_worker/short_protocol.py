@@ -7,16 +7,15 @@ and log handlers stay in place from one phase to the next, and there are no repo
 which no code but pytest's could run is not watched, and where a test function would be called by nobody
 else, it is called here.
 
-If a phase has something to tell, it is reported: by a report with sections if it has passed, and else
-by pytest's own `call_and_report`, in which what has been done already is not done again (`_report`).
+If a phase has something to tell, `item_reports` has it reported.
 
 It is taken only where every implementation of the hooks that it skips is known (`known_hooks`), or is
 one that can be called as the plugin manager would, which is looked at again for each item.
 `ShortProtocol.when_equal` says what else must hold for a session, and `ShortProtocol.refusal` what
 must hold for an item.
 
-Private names of pytest are touched here, in `item_output`, `item_warnings` and `pytest_compat`. It
-was read in, and is tested against, pytest 8.0 to 9.2.
+Private names of pytest are touched here, in the modules `item_…`, `short_fixtures` and
+`pytest_compat`. It was read in, and is tested against, pytest 8.0 to 9.2.
 """
 
 from __future__ import annotations
@@ -41,25 +40,25 @@ import _pytest.tmpdir
 import _pytest.unittest
 import _pytest.warnings
 import pytest
-from _pytest._code.code import ExceptionInfo
 
 from . import known_hooks, pytest_compat
 from .item_output import ItemOutput
+from .item_reports import ItemReports, Phase, StandIn, do_nothing
 from .item_warnings import ItemWarnings
 from .known_hooks import PHASES
-
-Phase = tuple[float, float, float]
-"""Seconds that a phase took, and when it started and stopped, since the epoch."""
+from .short_fixtures import ShortFixtures
 
 
 class Passed:
     """An item as far as it has come with nothing to tell."""
 
-    __slots__ = ("item", "keywords", "phases")
+    __slots__ = ("item", "keywords", "phases", "sections")
 
     def __init__(self, item: Any) -> None:
         self.item = item
         self.phases: list[Phase] = []
+        # What there was to show of the item when each phase ended; nothing at all is `None`.
+        self.sections: list[list[tuple[str, str]]] | None = None
         # As they were when the first phase ended.
         self.keywords: dict[str, int] = {}
 
@@ -68,10 +67,23 @@ class Passed:
         item = self.item
         nodeid: Any = pytest_compat.report_id(item)
         location, keywords = item.location, self.keywords
-        return [
+        reports = [
             pytest_compat.plain_report(nodeid, location, keywords, when, *phase)
             for when, phase in zip(PHASES, self.phases, strict=False)
         ]
+        if self.sections is not None:
+            for report, sections in zip(reports, self.sections, strict=True):
+                report.sections = sections
+        return reports
+
+    def has_written(self) -> None:
+        """Keep what there is to show by the end of the phase that is about to be added."""
+        sections = [
+            (f"Captured {key} {when}", content) for when, key, content in self.item._report_sections
+        ]
+        if self.sections is None:
+            self.sections = [[] for _ in self.phases]
+        self.sections.append(sections)
 
 
 # An item that has one of these may end in another way than it would seem.
@@ -152,6 +164,8 @@ class ShortProtocol:
         if pytest_compat.is_traced(config):
             return "calls of hooks are traced"
         option = config.option
+        if getattr(option, "fulltrace", False):
+            return "--full-trace is given"
         for name in ("usepdb", "trace", "setupshow", "setuponly", "setupplan"):
             if getattr(option, name, False):
                 return f"--{name} is given"
@@ -175,7 +189,7 @@ class ShortProtocol:
         if isinstance(found, str):
             return found
         try:
-            return cls(session, capture, logs, found, before_telling or _do_nothing)
+            return cls(session, capture, logs, found, before_telling or do_nothing)
         except (AttributeError, LookupError, ValueError) as error:
             # A private name that this pytest lacks, or has in another way.
             return f"pytest {pytest.__version__} is not known: {error}"
@@ -208,16 +222,9 @@ class ShortProtocol:
             self._warnings = None
         self._other_wrappers = [one for one in wrappers if one is not of_warnings]
         self._implementations = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
-        # pytest's own implementations, which `_report` replaces.
-        self._own = {
-            when: _implementation(session, f"pytest_runtest_{when}", _pytest.runner)
-            for when in (*PHASES, "makereport")
-        }
+        self._reports = ItemReports(session, self._output, self._implementations, self.close)
         self._skipping: Callable[[pytest.Item], None] | None = None
         if config.pluginmanager.hasplugin("skipping"):
-            self._own["skipping"] = _implementation(
-                session, "pytest_runtest_setup", _pytest.skipping
-            )
             self._skipping = _pytest.skipping.pytest_runtest_setup
         # Whether pytest alone calls test functions, and gives items their location.
         self._calls_directly = [
@@ -237,6 +244,8 @@ class ShortProtocol:
         _pytest.tmpdir.tmppath_result_key  # noqa: B018
         pytest.Stash()._storage  # noqa: B018
         pytest_compat.remember_hook_proxies(session)
+        self._fixtures = ShortFixtures(session)
+        self._fixtures.begin()
 
     @property
     def captures(self) -> bool:
@@ -305,7 +314,7 @@ class ShortProtocol:
             for when, implementations in self._implementations.items()
         }
         parent.plain = self._knows_setup and all(
-            [function for function, _ in parent.calls[when]] == [self._own[when].function]
+            [function for function, _ in parent.calls[when]] == [self._reports.own[when].function]
             for when in PHASES
         )
         self._parents[id(node)] = parent
@@ -367,7 +376,7 @@ class ShortProtocol:
     def _run(
         self, item: Any, nextitem: Any, parent: _Parent, code: types.CodeType | None
     ) -> Passed | None:
-        session, output = self._session, self._output
+        session, output, reports = self._session, self._output, self._reports
         run = self._running = Passed(item)
         own, keywords = item.own_markers, item.keywords._markers
         length = parent.length + len(own) + len(keywords)
@@ -377,6 +386,11 @@ class ShortProtocol:
         quiet = plain and item.__class__ is pytest.Function
         result: dict[str, bool] = {}
         told = False
+        # How many there are to show, of all phases.
+        sections = 0
+        if item._report_sections:
+            told = True
+            self._tell(run)
         try:
             for when in PHASES:
                 stack = session._setupstate.stack
@@ -456,13 +470,13 @@ class ShortProtocol:
                         told = True
                 if (
                     told
-                    or (not silent and has_output)
                     or changed
                     or error is not None
                     or returned is not None
                     or item.user_properties
-                    or item._report_sections
+                    or len(item._report_sections) != sections
                     or getattr(item, "_excinfo", None)
+                    or (not silent and has_output and output.has_exceptions)
                 ):
                     if not told:
                         told = True
@@ -474,16 +488,26 @@ class ShortProtocol:
                         or output.has_exceptions
                         or getattr(item, "_excinfo", None)
                     ):
-                        stand_in = _StandIn(item, error, returned) if direct else None
-                        report = self._report(item, nextitem, when, phase, error, stand_in)
+                        if reports.is_shown_alike(item, error) and not (
+                            changed or output.has_exceptions
+                        ):
+                            report = reports.raised(item, when, phase, error)
+                        else:
+                            stand_in = StandIn(item, error, returned) if direct else None
+                            report = reports.by_pytest(item, nextitem, when, phase, error, stand_in)
                     else:
-                        report = self._report_passed(item, when, phase, silent)
+                        report = reports.passed(item, when, phase, silent)
                     result[when] = report.passed
                     storage[_pytest.tmpdir.tmppath_result_key] = result
                     if changed or self._live != self._known:
                         self._leave_to_pytest(item, nextitem, when, report)
                         break
                 else:
+                    if not silent and has_output:
+                        output.read_sections(item, when)
+                        sections = len(item._report_sections)
+                    if sections:
+                        run.has_written()
                     run.phases.append(phase)
                     result[when] = True
                     if when == "setup":
@@ -541,81 +565,6 @@ class ShortProtocol:
         for report in run.reports():
             hook.pytest_runtest_logreport(report=report)
 
-    def _report_passed(self, item: Any, when: Any, phase: Phase, silent: bool) -> Any:
-        """Report a phase that has passed, with what there is to show of the item."""
-        if not silent:
-            self._output.add_sections(item, when)
-        duration, begun, stopped = phase
-        call: Any = pytest.CallInfo(
-            None, None, start=begun, stop=stopped, duration=duration, when=when, _ispytest=True
-        )
-        report = pytest.TestReport.from_item_and_call(item, call)
-        self.close()
-        item.ihook.pytest_runtest_logreport(report=report)
-        return report
-
-    def _report(
-        self,
-        item: Any,
-        nextitem: pytest.Item | None,
-        when: str,
-        phase: Phase,
-        error: BaseException | None,
-        stand_in: _StandIn | None,
-    ) -> Any:
-        """Let pytest report a phase that has been run.
-
-        Where the test's function was called here, what stands in for it does what it has done; else
-        that is what pytest's own implementation of the phase is replaced by.
-        """
-        # Where the plugin begins the phase, it forgets what was logged.
-        records, text = self._output.logged()
-        self._output.make_ready(item)
-        self.close()
-
-        def done(*_: object) -> None:
-            if error is not None:
-                raise error
-
-        repeated = _StandIn.__call__.__code__ if stand_in is not None else done.__code__
-
-        def makereport(item: Any, call: Any) -> Any:
-            call.duration, call.start, call.stop = phase
-            if error is not None and call.excinfo is not None:
-                trace = _without(repeated, call.excinfo.tb)
-                value = call.excinfo.value.with_traceback(trace)
-                call.excinfo = ExceptionInfo.from_exc_info((type(value), value, trace))
-                if stand_in is not None and getattr(sys, "last_value", None) is value:
-                    sys.last_traceback = _without(repeated, sys.last_traceback)
-            item.add_report_section(when, "log", text)
-            return genuine(item, call)
-
-        # All that has been called, and what looks at marks before fixtures may add some.
-        steps: dict[Any, Callable[..., object]] = {}
-        if stand_in is None:
-            steps = dict.fromkeys(self._implementations[when], _do_nothing)
-            steps[self._own[when]] = done
-        if when == "setup" and "skipping" in self._own:
-            steps[self._own["skipping"]] = _do_nothing
-        genuine = self._own["makereport"].function
-        steps[self._own["makereport"]] = makereport
-        functions = [implementation.function for implementation in steps]
-        for implementation, function in steps.items():
-            implementation.function = function
-        arguments = {"nextitem": nextitem} if when == "teardown" else {}
-        if stand_in is not None:
-            stand_in.put_in_place()
-        try:
-            report = _pytest.runner.call_and_report(item, when, True, **arguments)  # type: ignore[arg-type]
-        finally:
-            if stand_in is not None:
-                stand_in.take_away()
-            for implementation, function in zip(steps, functions, strict=True):
-                implementation.function = function
-        if when != "teardown":
-            self._output.keep_records(item, when, records)
-        return report
-
     def _leave_to_pytest(
         self, item: Any, nextitem: pytest.Item | None, when: str, report: Any
     ) -> None:
@@ -627,34 +576,17 @@ class ShortProtocol:
                 nextitem = None
             _pytest.runner.call_and_report(item, "teardown", True, nextitem=nextitem)
 
+    def end(self) -> None:
+        """No more items will come."""
+        self.close()
+        self._fixtures.end()
+
     def close(self) -> None:
         """Leave all as pytest does between two items."""
         self._output.close()
         if self._named:
             self._named = False
             os.environ.pop(_CURRENT, None)
-
-
-class _StandIn:
-    """What is called in the place of a test's function that has been called before."""
-
-    def __init__(self, item: Any, error: BaseException | None, returned: object) -> None:
-        self._item = item
-        self._error = error
-        self._returned = returned
-        self._function = item.obj
-
-    def put_in_place(self) -> None:
-        self._item.obj = self
-
-    def take_away(self) -> None:
-        self._item.obj = self._function
-
-    def __call__(self, **_: object) -> object:
-        self.take_away()
-        if self._error is not None:
-            raise self._error
-        return self._returned
 
 
 # Attributes by which an item may do otherwise than its class.
@@ -699,10 +631,6 @@ def _faulthandler_timeout(config: pytest.Config) -> float:
     return float(config.getini("faulthandler_timeout") or 0.0)
 
 
-def _do_nothing(*_: object) -> None:
-    pass
-
-
 def _throw(error: BaseException, wrappers: list[Generator[None, object, object]]) -> None:
     """Let wrappers see what was raised within them, the innermost first."""
     for generator in reversed(wrappers):
@@ -711,16 +639,6 @@ def _throw(error: BaseException, wrappers: list[Generator[None, object, object]]
         except BaseException as other:
             if other is not error:
                 raise
-
-
-def _implementation(session: pytest.Session, hook: str, plugin: object) -> Any:
-    """The one implementation of a hook by a plugin of pytest's."""
-    (found,) = [
-        implementation
-        for implementation in getattr(session.config.hook, hook).get_hookimpls()
-        if implementation.plugin is plugin
-    ]
-    return found
 
 
 def _queue_keys(config: pytest.Config) -> list[Any]:
@@ -734,15 +652,3 @@ def _queue_keys(config: pytest.Config) -> list[Any]:
         if module is not None:
             keys.append(getattr(module, key))
     return keys
-
-
-def _without(code: Any, trace: Any) -> Any:
-    """A traceback without the frame of a function that has raised what was raised before."""
-    outer = []
-    while trace is not None and trace.tb_frame.f_code is not code:
-        outer.append(trace)
-        trace = trace.tb_next
-    inner = None if trace is None else trace.tb_next
-    for entry in reversed(outer):
-        inner = types.TracebackType(inner, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-    return inner

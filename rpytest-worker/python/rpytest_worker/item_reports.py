@@ -1,0 +1,235 @@
+"""Reports of phases that the short protocol has run, and that have something to tell.
+
+A phase that has passed gets a report at once. One that has raised does, too, where pytest would show
+the exception in the same way whether or not frames of its own lead to it. All else goes through
+pytest's own `call_and_report`, in which what has been done already is not done again.
+
+Private names of pytest are touched here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, Final
+
+import _pytest
+import _pytest.runner
+import _pytest.skipping
+import pluggy
+import pytest
+from _pytest._code.code import ExceptionInfo
+
+from . import pytest_compat
+from .item_output import ItemOutput
+from .known_hooks import PHASES
+
+Phase = tuple[float, float, float]
+"""Seconds that a phase took, and when it started and stopped, since the epoch."""
+
+
+class ItemReports:
+    """Of one session."""
+
+    def __init__(
+        self,
+        session: pytest.Session,
+        output: ItemOutput,
+        implementations: dict[str, list[Any]],
+        close: Callable[[], None],
+    ) -> None:
+        """`implementations` are those that the protocol calls in each phase, and `close` leaves capture
+        and logging as pytest does between two phases."""
+        self._output = output
+        self._implementations = implementations
+        self._close = close
+        self._cuts_tracebacks = getattr(session.config.option, "tbstyle", "auto") != "native"
+        # pytest's own implementations, which others are put in the place of.
+        self.own = {
+            when: _implementation(session, f"pytest_runtest_{when}", _pytest.runner)
+            for when in (*PHASES, "makereport")
+        }
+        if session.config.pluginmanager.hasplugin("skipping"):
+            self.own["skipping"] = _implementation(
+                session, "pytest_runtest_setup", _pytest.skipping
+            )
+
+    def passed(self, item: Any, when: Any, phase: Phase, silent: bool) -> Any:
+        """Report a phase that has passed, with what there is to show of the item."""
+        if not silent:
+            self._output.add_sections(item, when)
+        report = pytest.TestReport.from_item_and_call(item, _call(when, phase, None))
+        self._close()
+        item.ihook.pytest_runtest_logreport(report=report)
+        return report
+
+    def is_shown_alike(self, item: Any, error: BaseException | None) -> bool:
+        """Whether pytest would show an exception as it does if the frames of its own that the test was
+        called through are missing."""
+        return (
+            error is not None
+            and item.__class__ is pytest.Function
+            and self._cuts_tracebacks
+            and isinstance(error, _REPORTED)
+            and not isinstance(error, _OTHERWISE)
+            and _has_visible_frame(error.__traceback__, isinstance(error, pytest.skip.Exception))
+        )
+
+    def raised(self, item: Any, when: Any, phase: Phase, error: Any) -> Any:
+        """Report a phase that has raised, as the end of `call_and_report` does."""
+        self._output.add_sections(item, when)
+        trace = error.__traceback__
+        if when == "call" and isinstance(error, Exception):
+            sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
+            if sys.version_info >= (3, 12):
+                sys.last_exc = error
+        self._close()
+        call = _call(when, phase, ExceptionInfo.from_exc_info((type(error), error, trace)))
+        hook = item.ihook
+        report = hook.pytest_runtest_makereport(item=item, call=call)
+        hook.pytest_runtest_logreport(report=report)
+        if _pytest.runner.check_interactive_exception(call, report):
+            hook.pytest_exception_interact(node=item, call=call, report=report)
+        return report
+
+    def by_pytest(
+        self,
+        item: Any,
+        nextitem: pytest.Item | None,
+        when: str,
+        phase: Phase,
+        error: BaseException | None,
+        stand_in: StandIn | None,
+    ) -> Any:
+        """Let pytest report a phase that has been run.
+
+        Where the test's function was called here, what stands in for it does what it has done; else
+        that is what pytest's own implementation of the phase is replaced by.
+        """
+        # Where the plugin begins the phase, it forgets what was logged.
+        records, text = self._output.logged()
+        self._output.make_ready(item)
+        self._close()
+
+        def done(*_: object) -> None:
+            if error is not None:
+                raise error
+
+        repeated = StandIn.__call__.__code__ if stand_in is not None else done.__code__
+
+        def makereport(item: Any, call: Any) -> Any:
+            call.duration, call.start, call.stop = phase
+            if error is not None and call.excinfo is not None:
+                trace = _without(repeated, call.excinfo.tb)
+                value = call.excinfo.value.with_traceback(trace)
+                call.excinfo = ExceptionInfo.from_exc_info((type(value), value, trace))
+                if stand_in is not None and getattr(sys, "last_value", None) is value:
+                    sys.last_traceback = _without(repeated, sys.last_traceback)
+            item.add_report_section(when, "log", text)
+            return genuine(item, call)
+
+        # All that has been called, and what looks at marks before fixtures may add some.
+        steps: dict[Any, Callable[..., object]] = {}
+        if stand_in is None:
+            steps = dict.fromkeys(self._implementations[when], do_nothing)
+            steps[self.own[when]] = done
+        if when == "setup" and "skipping" in self.own:
+            steps[self.own["skipping"]] = do_nothing
+        genuine = self.own["makereport"].function
+        steps[self.own["makereport"]] = makereport
+        functions = [implementation.function for implementation in steps]
+        for implementation, function in steps.items():
+            implementation.function = function
+        arguments = {"nextitem": nextitem} if when == "teardown" else {}
+        if stand_in is not None:
+            stand_in.put_in_place()
+        try:
+            report = _pytest.runner.call_and_report(item, when, True, **arguments)  # type: ignore[arg-type]
+        finally:
+            if stand_in is not None:
+                stand_in.take_away()
+            for implementation, function in zip(steps, functions, strict=True):
+                implementation.function = function
+        if when != "teardown":
+            self._output.keep_records(item, when, records)
+        return report
+
+
+class StandIn:
+    """What is called in the place of a test's function that has been called before."""
+
+    def __init__(self, item: Any, error: BaseException | None, returned: object) -> None:
+        self._item = item
+        self._error = error
+        self._returned = returned
+        self._function = item.obj
+
+    def put_in_place(self) -> None:
+        self._item.obj = self
+
+    def take_away(self) -> None:
+        self._item.obj = self._function
+
+    def __call__(self, **_: object) -> object:
+        self.take_away()
+        if self._error is not None:
+            raise self._error
+        return self._returned
+
+
+def _call(when: Any, phase: Phase, excinfo: Any) -> Any:
+    duration, begun, stopped = phase
+    return pytest.CallInfo(
+        None, excinfo, start=begun, stop=stopped, duration=duration, when=when, _ispytest=True
+    )
+
+
+def do_nothing(*_: object) -> None:
+    pass
+
+
+# Exceptions of which pytest makes a report; and those of them that end the session, or are shown with
+# all frames.
+_REPORTED: Final = (Exception, pytest.skip.Exception, pytest.fail.Exception)
+_OTHERWISE: Final = (pytest.exit.Exception, pytest_compat.BaseExceptionGroup)
+_OF_PYTEST: Final = tuple(
+    os.path.dirname(str(module.__file__)) + os.sep for module in (_pytest, pluggy)
+)
+
+
+def _has_visible_frame(trace: types.TracebackType | None, of_anybody: bool) -> bool:
+    """Whether a traceback has a frame that pytest shows, and does not leave out as one of its own."""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if (
+            "__tracebackhide__" not in code.co_varnames
+            and "__tracebackhide__" not in trace.tb_frame.f_globals
+            and (of_anybody or not code.co_filename.startswith(_OF_PYTEST))
+        ):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _without(code: Any, trace: Any) -> Any:
+    """A traceback without the frame of a function that has raised what was raised before."""
+    outer = []
+    while trace is not None and trace.tb_frame.f_code is not code:
+        outer.append(trace)
+        trace = trace.tb_next
+    inner = None if trace is None else trace.tb_next
+    for entry in reversed(outer):
+        inner = types.TracebackType(inner, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return inner
+
+
+def _implementation(session: pytest.Session, hook: str, plugin: object) -> Any:
+    """The one implementation of a hook by a plugin of pytest's."""
+    (found,) = [
+        implementation
+        for implementation in getattr(session.config.hook, hook).get_hookimpls()
+        if implementation.plugin is plugin
+    ]
+    return found
