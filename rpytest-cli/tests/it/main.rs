@@ -7,6 +7,7 @@
 
 mod daemon;
 mod dialect;
+mod equivalence;
 mod isolation;
 mod losses;
 mod native;

@@ -9,20 +9,17 @@ Private names of pytest are touched here.
 
 from __future__ import annotations
 
-import os
 import sys
 import types
 from collections.abc import Callable
 from typing import Any, Final
 
-import _pytest
 import _pytest.runner
 import _pytest.skipping
-import pluggy
 import pytest
 from _pytest._code.code import ExceptionInfo
 
-from . import pytest_compat
+from . import pytest_compat, short_fixtures
 from .item_output import ItemOutput
 from .known_hooks import PHASES
 
@@ -74,19 +71,25 @@ class ItemReports:
             and self._cuts_tracebacks
             and isinstance(error, _REPORTED)
             and not isinstance(error, _OTHERWISE)
-            and _has_visible_frame(error.__traceback__, isinstance(error, pytest.skip.Exception))
+            and pytest_compat.has_visible_frame(
+                error.__traceback__, isinstance(error, pytest.skip.Exception)
+            )
         )
 
     def raised(self, item: Any, when: Any, phase: Phase, error: Any) -> Any:
         """Report a phase that has raised, as the end of `call_and_report` does."""
         self._output.add_sections(item, when)
-        trace = error.__traceback__
+        trace = _without(short_fixtures.STAND_INS, error.__traceback__)
         if when == "call" and isinstance(error, Exception):
             sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
             if sys.version_info >= (3, 12):
                 sys.last_exc = error
         self._close()
-        call = _call(when, phase, ExceptionInfo.from_exc_info((type(error), error, trace)))
+        call = _call(
+            when,
+            phase,
+            ExceptionInfo.from_exc_info((type(error), error.with_traceback(trace), trace)),
+        )
         hook = item.ihook
         report = hook.pytest_runtest_makereport(item=item, call=call)
         hook.pytest_runtest_logreport(report=report)
@@ -117,7 +120,7 @@ class ItemReports:
             if error is not None:
                 raise error
 
-        repeated = StandIn.__call__.__code__ if stand_in is not None else done.__code__
+        repeated = _STAND_INS | {done.__code__}
 
         def makereport(item: Any, call: Any) -> Any:
             call.duration, call.start, call.stop = phase
@@ -172,6 +175,9 @@ class StandIn:
     def take_away(self) -> None:
         self._item.obj = self._function
 
+    def __repr__(self) -> str:
+        return repr(self._function)
+
     def __call__(self, **_: object) -> object:
         self.take_away()
         if self._error is not None:
@@ -190,39 +196,27 @@ def do_nothing(*_: object) -> None:
     pass
 
 
+_STAND_INS: Final = frozenset({StandIn.__call__.__code__, *short_fixtures.STAND_INS})
+
 # Exceptions of which pytest makes a report; and those of them that end the session, or are shown with
 # all frames.
 _REPORTED: Final = (Exception, pytest.skip.Exception, pytest.fail.Exception)
 _OTHERWISE: Final = (pytest.exit.Exception, pytest_compat.BaseExceptionGroup)
-_OF_PYTEST: Final = tuple(
-    os.path.dirname(str(module.__file__)) + os.sep for module in (_pytest, pluggy)
-)
 
 
-def _has_visible_frame(trace: types.TracebackType | None, of_anybody: bool) -> bool:
-    """Whether a traceback has a frame that pytest shows, and does not leave out as one of its own."""
+def _without(codes: frozenset[Any], trace: Any) -> Any:
+    """A traceback without the frames of functions that have raised what was raised before."""
+    entries = []
     while trace is not None:
-        code = trace.tb_frame.f_code
-        if (
-            "__tracebackhide__" not in code.co_varnames
-            and "__tracebackhide__" not in trace.tb_frame.f_globals
-            and (of_anybody or not code.co_filename.startswith(_OF_PYTEST))
-        ):
-            return True
+        entries.append(trace)
         trace = trace.tb_next
-    return False
-
-
-def _without(code: Any, trace: Any) -> Any:
-    """A traceback without the frame of a function that has raised what was raised before."""
-    outer = []
-    while trace is not None and trace.tb_frame.f_code is not code:
-        outer.append(trace)
-        trace = trace.tb_next
-    inner = None if trace is None else trace.tb_next
-    for entry in reversed(outer):
-        inner = types.TracebackType(inner, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-    return inner
+    for entry in reversed(entries):
+        if entry.tb_frame.f_code in codes:
+            continue
+        if entry.tb_next is not trace:
+            entry = types.TracebackType(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+        trace = entry
+    return trace
 
 
 def _implementation(session: pytest.Session, hook: str, plugin: object) -> Any:

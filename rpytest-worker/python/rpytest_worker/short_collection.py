@@ -52,15 +52,14 @@ class Tally:
 
     def __init__(self) -> None:
         self.short = 0
-        self.all = 0
+        self.genuine = 0
         self.reason: str | None = None
 
     def message(self) -> dict[str, Any]:
-        short = min(self.short, self.all)
         return {
             "type": "built",
-            "short": short,
-            "genuine": self.all - short,
+            "short": self.short,
+            "genuine": self.genuine,
             "reason": self.reason,
         }
 
@@ -73,6 +72,8 @@ class ShortCollection:
         self._session = session
         self._builder = Builder(session)
         self._undo = contextlib.ExitStack()
+        # Items that pytest has built, kept so that no other gets their address.
+        self._genuine: dict[int, Any] = {}
         self._collect = _Collector.collect
         self._functions = _Collector._genfunctions
         self._from_parent = vars(_Function)["from_parent"].__func__
@@ -110,7 +111,9 @@ class ShortCollection:
     def end(self) -> None:
         """Leave everything as it was."""
         self._undo.close()
-        self.tally.all = self.tally.all or self._session.testscollected
+        self._genuine.clear()
+        if not self.tally.short:  # nobody has counted
+            self.tally.genuine = self._session.testscollected
 
     def _refusal(self) -> str | None:
         if getattr(self._session.config.option, "fulltrace", False):
@@ -216,7 +219,6 @@ class ShortCollection:
         except Unknown as error:
             self._unknown(str(error))
             return None
-        self.tally.short += 1
         return item
 
     def _asks(self, parent: Parent, function: Any) -> bool:
@@ -240,24 +242,27 @@ class ShortCollection:
         __tracebackhide__ = True
         if parent.__class__ in _COLLECTORS and cls in _CLASSES:
             try:
-                item = self._builder.from_parent(cls, parent, values)
-                self.tally.short += cls is _Function
-                return item
+                return self._builder.from_parent(cls, parent, values)
             except Unknown as error:
                 self._unknown(str(error))
         elif cls not in _CLASSES:
             self._unknown(f"{parent.nodeid} has items of the class {cls.__name__}")
-        return self._from_parent(cls, parent, **values)
+        item = self._from_parent(cls, parent, **values)
+        self._genuine[id(item)] = item
+        return item
 
     def _items(self, genuine: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
         """Stands for `Session.genitems`, which asks a hook for each item."""
-        tally, listeners = self.tally, self._collected._hookimpls
+        tally, listeners, others = self.tally, self._collected._hookimpls, self._genuine
 
         def genitems(node: Any) -> Iterator[Any]:
             if not isinstance(node, pytest.Item):
                 yield from genuine(node)
                 return
-            tally.all += 1
+            if node.__class__ is not _Function or id(node) in others:
+                tally.genuine += 1
+            else:
+                tally.short += 1
             if listeners:
                 node.ihook.pytest_itemcollected(item=node)
             yield node

@@ -25,10 +25,15 @@ from _pytest.scope import Scope
 
 from . import known_code, pytest_compat
 
+# Of all functions here.
+__tracebackhide__ = True
+
 _fixtures: Any = _pytest.fixtures
 _OF_FUNCTION: Final = Scope.Function
 _GENERATOR: Final = inspect.CO_GENERATOR
 _ASYNCHRONOUS: Final = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_HIDDEN: Final = {"__tracebackhide__": True}
+_NOTHING: Final = object()
 _KNOWN: Final = (_pytest.fixtures, _pytest.setuponly, _pytest.setupplan)
 
 
@@ -82,12 +87,13 @@ class Hooks:
         self._genuine = genuine
         known_setup, known_finalizer = list(setup), list(finalizer)
 
+        @pytest_compat.not_shown
         def pytest_fixture_setup(*, fixturedef: Any, request: Any) -> Any:
-            __tracebackhide__ = True
             if setup == known_setup:
-                return set_up(fixturedef, request)
+                return set_up(fixturedef, request, genuine.pytest_fixture_setup)
             return genuine.pytest_fixture_setup(fixturedef=fixturedef, request=request)
 
+        @pytest_compat.not_shown
         def pytest_fixture_post_finalizer(*, fixturedef: Any, request: Any) -> Any:
             if finalizer != known_finalizer:
                 return genuine.pytest_fixture_post_finalizer(fixturedef=fixturedef, request=request)
@@ -99,16 +105,20 @@ class Hooks:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._genuine, name)
 
+    def __repr__(self) -> str:
+        return repr(self._genuine)
 
-def set_up(fixturedef: Any, request: Any) -> Any:
+
+@pytest_compat.not_shown
+def set_up(fixturedef: Any, request: Any, genuine: Callable[..., Any]) -> Any:
     """What `pytest_fixture_setup` does, for plain functions."""
-    __tracebackhide__ = True
     function = fixturedef.func
-    if function.__class__ is not types.FunctionType:
-        return _fixtures.pytest_fixture_setup(fixturedef, request)
-    flags = function.__code__.co_flags
-    if flags & _ASYNCHRONOUS or function.__dict__:
-        return _fixtures.pytest_fixture_setup(fixturedef, request)
+    if (
+        function.__class__ is not types.FunctionType
+        or function.__code__.co_flags & _ASYNCHRONOUS
+        or function.__dict__
+    ):
+        return genuine(fixturedef=fixturedef, request=request)
     active = request._fixture_defs
     values = {}
     for name in fixturedef.argnames:
@@ -122,36 +132,78 @@ def set_up(fixturedef: Any, request: Any) -> Any:
             values[name] = definition.cached_result[0]
     key = fixturedef.cache_key(request)
     try:
-        if flags & _GENERATOR:
+        if function.__code__.co_flags & _GENERATOR:
             generator = function(**values)
-            try:
-                result = next(generator)
-            except StopIteration:
-                # It says so.
-                result = _fixtures.call_fixture_func(_yields_nothing, request, {})
-            teardown = functools.partial(_fixtures._teardown_yield_fixture, function, generator)
-            request.addfinalizer(teardown)
+            result = next(generator, _NOTHING)
+            if result is not _NOTHING:
+                request.addfinalizer(
+                    functools.partial(_fixtures._teardown_yield_fixture, function, generator)
+                )
         else:
             result = function(**values)
     except TEST_OUTCOME as error:
-        if isinstance(error, skip.Exception):
-            error._use_item_location = True
+        inner = error.__traceback__ and error.__traceback__.tb_next
+        is_skip = isinstance(error, skip.Exception)
+        if (
+            not pytest_compat.has_visible_frame(inner, is_skip)
+            or pytest_compat.is_called_by_others()
+        ):
+            kind = raises_as_generator if function.__code__.co_flags & _GENERATOR else raises
+            return _again(fixturedef, request, genuine, kind, error.with_traceback(inner))
+        if is_skip:
+            error._use_item_location = True  # type: ignore[union-attr]
         fixturedef.cached_result = (None, key, (error, error.__traceback__))
         raise
+    if result is _NOTHING:
+        return _again(fixturedef, request, genuine, yields_nothing)
     fixturedef.cached_result = (result, key, None)
     return result
 
 
-def _yields_nothing() -> Any:
+@pytest_compat.not_shown
+def _again(
+    fixturedef: Any, request: Any, genuine: Any, kind: Any, error: BaseException | None = None
+) -> Any:
+    """Let pytest set up a fixture with a function that ends as its own has just done.
+
+    For an error of which the traceback is shown with the frames of hooks: that is so where it has none
+    but pytest's, and where a function has asked for the fixture, with all that comes after it.
+    """
+    function = fixturedef.func
+    stand_in = types.FunctionType(kind.__code__, {"error": error, **_HIDDEN}, function.__name__)
+    stand_in.__qualname__ = function.__qualname__
+    fixturedef.func = stand_in
+    try:
+        return genuine(fixturedef=fixturedef, request=request)
+    finally:
+        fixturedef.func = function
+
+
+def yields_nothing(**_: object) -> Any:
     return
     yield
+
+
+@pytest_compat.not_shown
+def raises(**_: object) -> Any:
+    raise error  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest_compat.not_shown
+def raises_as_generator(**_: object) -> Any:
+    raise error  # type: ignore[name-defined]  # noqa: F821
+    yield
+
+
+# Frames that pytest's own fixture functions have in their place.
+STAND_INS: Final = frozenset({raises.__code__, raises_as_generator.__code__})
 
 
 def _check_scope(genuine: Callable[..., None]) -> Callable[..., None]:
     """Stands for `SubRequest._check_scope`: nothing is narrower than a function."""
 
+    @pytest_compat.not_shown
     def check_scope(self: Any, requested_fixturedef: Any, requested_scope: Any) -> None:
-        __tracebackhide__ = True
         scope = self._scope_field
         if scope is not _OF_FUNCTION and scope is not requested_scope:
             genuine(self, requested_fixturedef, requested_scope)

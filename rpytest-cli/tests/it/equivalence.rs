@@ -1,0 +1,159 @@
+//! Items and reports, whole, with the short cuts and without: a plugin writes down everything that is in
+//! them (`tests/observer`), and the two texts are equal.
+
+use std::path::Path;
+
+use crate::support::normal::difference;
+use crate::support::python::{Venv, interpreters, main_venv, plain_venv, pytest_venv, python_venv};
+use crate::support::{Command, Project, Run};
+
+/// What was written down in one run.
+struct Observed {
+    items: String,
+    reports: String,
+    run: Run,
+}
+
+fn observe(venv: &Venv, files: &str, arguments: &[&str], genuine: bool) -> Observed {
+    let project = Project::new(files);
+    let observer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/observer");
+    let run = Command::rpytest(venv, &project)
+        .args(["-n", "1", "-p", "rpytest_observer", "--explain"])
+        .args(arguments)
+        .env("PYTHONPATH", observer.to_str().expect("a path"))
+        .env("PYTHONHASHSEED", "0")
+        .env("RPYTEST_OBSERVED", "observed")
+        .env("RPYTEST_GENUINE", if genuine { "1" } else { "" })
+        .run();
+    // Each copy of the project is somewhere else.
+    let base = project.base().to_str().expect("a path").to_owned();
+    let read = |path| project.read(path).replace(&base, "BASE");
+    Observed {
+        items: read("observed/items"),
+        reports: read("observed/reports"),
+        run,
+    }
+}
+
+/// Compares both, and returns what the run with the short cuts said.
+#[track_caller]
+fn equal(venv: &Venv, files: &str, arguments: &[&str]) -> String {
+    let short = observe(venv, files, arguments, false);
+    let genuine = observe(venv, files, arguments, true);
+    let said = short.run.stdout + &short.run.stderr;
+    assert_eq!(short.run.code, genuine.run.code, "{said}");
+    assert!(!genuine.items.is_empty(), "{}", genuine.run.stderr);
+    for (short, genuine) in [
+        (short.items, genuine.items),
+        (short.reports, genuine.reports),
+    ] {
+        assert!(
+            short == genuine,
+            "{arguments:?} with {} (- genuine, + short):\n{:.4000}",
+            venv.root().display(),
+            difference(&genuine, &short)
+        );
+    }
+    said
+}
+
+/// How many tests a run says to have collected and run the short way.
+fn short_ways(said: &str) -> (usize, usize) {
+    let count = |what: &str| {
+        let line = said.lines().find(|line| line.contains(what));
+        let line = line.unwrap_or_else(|| panic!("no line with {what:?}:\n{said}"));
+        let number = line.trim_start_matches("rpytest: ").split(' ').next();
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
+    };
+    (
+        count(" were collected the short way"),
+        count(" were run by the short protocol"),
+    )
+}
+
+const SUITE: &str = include_str!("equivalence_suite.txt");
+
+/// What is different for each session as a whole.
+const OPTIONS: [&[&str]; 5] = [
+    &[],
+    &["--tb=short", "-p", "no:logging"],
+    &["--tb=native", "-p", "no:warnings", "--strict-markers"],
+    &[
+        "-k",
+        "not Method and not wide",
+        "--tb=no",
+        "-p",
+        "no:unraisableexception",
+    ],
+    &[
+        "--maxfail=9",
+        "-p",
+        "no:threadexception",
+        "--log-level=INFO",
+    ],
+];
+
+#[test]
+fn items_and_reports() {
+    for options in OPTIONS {
+        let (collected, run) = short_ways(&equal(main_venv(), SUITE, options));
+        assert!(collected > 100, "{collected} with {options:?}");
+        let by_options = options
+            .iter()
+            .any(|option| option.starts_with("--log-level"));
+        assert_eq!(by_options, run == 0, "{run} with {options:?}");
+    }
+}
+
+#[test]
+fn of_each_pytest() {
+    for version in ["8.4.2", "9.0.3"] {
+        let (collected, run) = short_ways(&equal(&pytest_venv(version), SUITE, &[]));
+        assert!(collected > 100 && run > 80, "{version}: {collected}, {run}");
+    }
+    // It is the same, the long way, with one that is older than what is known.
+    let (collected, run) = short_ways(&equal(&pytest_venv("8.0.2"), SUITE, &[]));
+    assert_eq!((collected, run), (0, 0));
+}
+
+#[test]
+fn of_each_python() {
+    for python in interpreters().iter().skip(1) {
+        let (collected, run) = short_ways(&equal(&python_venv(python), SUITE, &[]));
+        assert!(collected > 100 && run > 80, "{collected}, {run}");
+    }
+}
+
+#[test]
+fn functions_that_are_replaced() {
+    let replaced = r#"
+--- pytest.ini
+[pytest]
+--- conftest.py
+import _pytest.fixtures
+import _pytest.python
+
+seen = []
+genuine = _pytest.python.PyCollector.collect
+
+def collect(self):
+    seen.append(self.name)
+    return genuine(self)
+
+_pytest.python.PyCollector.collect = collect
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.line(f"seen {seen}")
+--- test_it.py
+def test_it():
+    pass
+"#;
+    let said = equal(plain_venv(), replaced, &[]);
+    assert!(
+        said.contains("0 tests were collected the short way, 1 by pytest itself: ")
+            && said.contains("_pytest.python.PyCollector.collect of pytest 9.2.0 is not known"),
+        "{said}"
+    );
+}
