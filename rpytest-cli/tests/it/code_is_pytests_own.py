@@ -1,15 +1,18 @@
-"""Compares the code that `rpytest_worker.rewriting` makes and keeps with pytest's, part by part.
+"""Compares the code that `rpytest_worker.rewriting` makes and keeps with pytest's, part by part, and the
+places of statements that `rpytest_worker.short_tracebacks` finds with those that pytest does.
 
 Arguments: a directory for the store, and directories with sources.
 """
 
+import ast
 import sys
 import types
 import warnings
 from pathlib import Path
 
 import _pytest.assertion.rewrite as rewrite
-from rpytest_worker import rewriting
+from _pytest._code.source import get_statement_startend2
+from rpytest_worker import rewriting, short_tracebacks
 
 # Derived from what is compared, or views of it.
 DERIVED = {"co_consts", "co_lines", "co_positions", "co_branches", "co_lnotab"}
@@ -112,6 +115,15 @@ def same(a: object, b: object) -> bool:
     return a == b if isinstance(a, frozenset) else repr(a) == repr(b)
 
 
+def same_statements(text: str) -> bool:
+    tree = ast.parse(text)
+    ours = short_tracebacks.ShortTracebacks()
+    return not tree.body or all(
+        ours._start_and_end(line, tree) == get_statement_startend2(line, tree)
+        for line in range(0, text.count("\n") + 2, 1 if len(text) < 3000 else 53)
+    )
+
+
 def main() -> None:
     store, *directories = sys.argv[1:]
     kinds = KINDS if sys.version_info >= (3, 11) else KINDS.replace(b"except*", b"except")
@@ -129,6 +141,7 @@ def main() -> None:
                 warnings.simplefilter("always")
                 _, genuine = rewrite._rewrite_test(file, config)
             text = file.read_bytes()
+            assert pass_hook or same_statements(text.decode()), file
             for _ in ("made", "kept"):
                 before = list(warnings.filters)
                 try:

@@ -47,6 +47,7 @@ from .item_reports import ItemReports, Phase, StandIn, do_nothing
 from .item_warnings import ItemWarnings
 from .known_hooks import PHASES
 from .short_fixtures import ShortFixtures
+from .short_tracebacks import ShortTracebacks
 
 
 class Passed:
@@ -244,8 +245,9 @@ class ShortProtocol:
         _pytest.tmpdir.tmppath_result_key  # noqa: B018
         pytest.Stash()._storage  # noqa: B018
         pytest_compat.remember_hook_proxies(session)
-        self._fixtures = ShortFixtures(session)
-        self._fixtures.begin()
+        self._replacements = ShortFixtures(session), ShortTracebacks()
+        for replacement in self._replacements:
+            replacement.begin()
 
     @property
     def captures(self) -> bool:
@@ -579,7 +581,8 @@ class ShortProtocol:
     def end(self) -> None:
         """No more items will come."""
         self.close()
-        self._fixtures.end()
+        for replacement in self._replacements:
+            replacement.end()
 
     def close(self) -> None:
         """Leave all as pytest does between two items."""
