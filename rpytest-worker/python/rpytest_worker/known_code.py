@@ -70,6 +70,25 @@ COLLECTION: Final[Mapping[str, str]] = {
     "compat:getfuncargnames": "08c31984 13ea213e 728dd130 ab3e302e",
 }
 
+# The same.
+WALK: Final[Mapping[str, str]] = {
+    "main:Dir.collect": "d5cc9df6",
+    "main:pytest_ignore_collect": "8f04b169",
+    "main:_in_venv": "43b2576d b3278081",
+    "main:Session.isinitpath": "21138a59",
+    "main:scandir": "06520c36 50cd1323",
+    "python:scandir": "06520c36 50cd1323",
+    "python:Package.collect": "10b25a8d 87548c14",
+    "python:pytest_collect_file": "c45d9fab",
+    "python:pytest_pycollect_makemodule": "0fbdb541",
+    "python:path_matches_patterns": "38db52ab",
+    "pathlib:fnmatch_ex": "6f8e6195",
+    "doctest:pytest_collect_file": "2cb1d82b",
+    "doctest:_is_doctest": "40bfcdfa",
+    "config:Config._getconftest_pathlist": "19b22e99 3671141a",
+    "nodes:FSCollector.from_parent": "ab11ee8f",
+}
+
 # The same from pytest 8.3 to 9.2.
 FIXTURES: Final[Mapping[str, str]] = {
     "fixtures:pytest_fixture_setup": "86656ad7 a9dc5b0d f380cede",
@@ -136,7 +155,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def main() -> None:
-    for name, known in {**COLLECTION, **FIXTURES, **TRACEBACKS}.items():
+    for name, known in {**COLLECTION, **WALK, **FIXTURES, **TRACEBACKS}.items():
         found = digest(name)
         if found not in known.split():
             print(f"{name}: {found}")

@@ -33,6 +33,7 @@ from _pytest.scope import Scope
 
 from . import known_code, pytest_compat
 from .item_building import Builder, Parent, Unknown
+from .short_walk import ShortWalk
 
 _Function: Any = pytest.Function
 _Collector: Any = _pytest.python.PyCollector
@@ -107,6 +108,7 @@ class ShortCollection:
         listeners = session.config.hook.pytest_make_parametrize_id._hookimpls
         ask = _ask_no_hook(maker._idval_from_hook, listeners)
         replace(maker, "_idval_from_hook", ask)
+        ShortWalk(session).begin(replace)
 
     def end(self) -> None:
         """Leave everything as it was."""
