@@ -78,6 +78,8 @@ const SUITE: &str = include_str!("equivalence_suite.txt");
 /// What is different for each session as a whole.
 const OPTIONS: [&[&str]; 7] = [
     &[],
+    &["--doctest-modules", "--ignore=package/inner", "--tb=line"],
+    &["test_parameters.py", "package/notes.rst", "ignoring"],
     &["--tb=short", "-p", "no:logging"],
     &["--tb=native", "-p", "no:warnings", "--strict-markers"],
     &[

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, pytest_compat, surroundings
+from . import afterfork, collection, pytest_compat, surroundings
 from .dialect import Dialect
 from .touches import Touches
 
@@ -95,9 +95,18 @@ class Collecting:
         # Whatever is there by now came with the environment or the command line.
         self._early = {id(plugin) for plugin in early_config.pluginmanager.get_plugins()}
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> Any:
+        with collection.built_here(session):
+            return (yield)
+
+    def ignores(self, path: str) -> bool:
+        """Known to `short_walk`, too."""
+        return path in self._skip
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Any) -> bool | None:
-        return True if str(collection_path) in self._skip else None
+        return True if self.ignores(str(collection_path)) else None
 
     @pytest.hookimpl
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

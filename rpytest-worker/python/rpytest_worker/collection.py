@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import afterfork, rewriting
-from .short_collection import ShortCollection
+from .short_collection import ShortCollection, Tally
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -21,15 +21,27 @@ def shorter(session: pytest.Session, channel: Callable[[], Channel]) -> Iterator
     """Collect with what has been rewritten before, with items built here, and with little garbage
     collection; and say what came of it, for `--explain`."""
     rewriting.watch(channel)
-    short = None
-    if os.environ.get("RPYTEST_GENUINE", "") in ("", "0"):
-        short = ShortCollection(session)
-        short.begin()
+    tally = None
     try:
-        with afterfork.rare_garbage_collection():
+        with built_here(session) as tally:
             yield
     finally:
-        if short is not None:
-            short.end()
-            channel().send(short.tally.message())
+        if tally is not None:
+            channel().send(tally.message())
         rewriting.report(channel())
+
+
+@contextlib.contextmanager
+def built_here(session: pytest.Session) -> Iterator[Tally | None]:
+    """The same, with nothing said and nothing kept of what is rewritten."""
+    if os.environ.get("RPYTEST_GENUINE", "") not in ("", "0"):
+        with afterfork.rare_garbage_collection():
+            yield None
+        return
+    short = ShortCollection(session)
+    short.begin()
+    try:
+        with afterfork.rare_garbage_collection():
+            yield short.tally
+    finally:
+        short.end()

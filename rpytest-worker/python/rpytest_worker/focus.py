@@ -162,13 +162,14 @@ class Focus:
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Any) -> bool | None:
         """Also where the arguments are files: pytest looks at all that lie beside them."""
-        if self._only is None:
-            return None
-        path = str(collection_path)
-        if path in self._only:
-            return None
+        return True if self.ignores(str(collection_path)) else None
+
+    def ignores(self, path: str) -> bool:
+        """Known to `short_walk`, too."""
+        if self._only is None or path in self._only:
+            return False
         below = path + os.sep
-        return None if any(file.startswith(below) for file in self._only) else True
+        return not any(file.startswith(below) for file in self._only)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> Any:

@@ -89,6 +89,72 @@ WALK: Final[Mapping[str, str]] = {
     "nodes:FSCollector.from_parent": "ab11ee8f",
 }
 
+# The same from pytest 8.4 to 9.2.
+PROTOCOL: Final[Mapping[str, str]] = {
+    "runner:pytest_runtest_protocol": "334fb5a5",
+    "runner:runtestprotocol": "d34b1a13 fa781a9a",
+    "runner:call_and_report": "bbe71089 c2a7c6e3",
+    "runner:pytest_runtest_setup": "72c07bdc",
+    "runner:pytest_runtest_call": "7f0619bd",
+    "runner:pytest_runtest_teardown": "f4381a1f",
+    "runner:_update_current_test_var": "e3406fec",
+    "runner:pytest_runtest_makereport": "4d263733",
+    "runner:check_interactive_exception": "62dd9ebf fff12150",
+    "runner:CallInfo.from_call": "7a2ed414",
+    "runner:SetupState.setup": "87958706",
+    "runner:SetupState.teardown_exact": "8fdad439",
+    "runner:SetupState.addfinalizer": "0ff4bd29",
+    "assertion:pytest_runtest_protocol": "05731796 e2105964",
+    "warnings:pytest_runtest_protocol": "6c8a13bb",
+    "warnings:catch_warnings_for_item": "20d14703 9389fec1 d2967bd6",
+    "faulthandler:pytest_runtest_protocol": "d8d55292 dfca2d54",
+    "unittest:pytest_runtest_protocol": "55ff5b98 fe0c1365",
+    "unittest:pytest_runtest_makereport": "80cc85d7 c70a68b3 fcab6cb6",
+    "capture:CaptureManager.item_capture": "e57813f2",
+    "capture:CaptureManager.pytest_runtest_setup": "842e8428",
+    "capture:CaptureManager.pytest_runtest_call": "842e8428",
+    "capture:CaptureManager.pytest_runtest_teardown": "842e8428",
+    "capture:CaptureManager.resume_global_capture": "13e3b04a",
+    "capture:CaptureManager.suspend_global_capture": "b788d7b1",
+    "capture:CaptureManager.read_global_capture": "0439d57e",
+    "capture:CaptureManager.activate_fixture": "06cfb5f4",
+    "capture:CaptureManager.deactivate_fixture": "a5f7e0fd",
+    "capture:FDCaptureBase.resume": "1b64e2e8",
+    "capture:FDCaptureBase.suspend": "d06d74f8",
+    "capture:SysCaptureBase.resume": "613a4ac7",
+    "logging:LoggingPlugin._runtest_for": "49299c2d",
+    "logging:LoggingPlugin.pytest_runtest_setup": "f56a25e6",
+    "logging:LoggingPlugin.pytest_runtest_call": "b52d5e1b",
+    "logging:LoggingPlugin.pytest_runtest_teardown": "c6ebb834",
+    "logging:LoggingPlugin.pytest_runtest_logstart": "ac931cea",
+    "logging:LoggingPlugin.pytest_runtest_logreport": "9a72c7ed",
+    "logging:LoggingPlugin.pytest_runtest_logfinish": "9a72c7ed",
+    "logging:catching_logs.__enter__": "133a6fec 62ea232b",
+    "logging:catching_logs.__exit__": "2bd9495f 5e5d5d65",
+    "skipping:pytest_runtest_setup": "ae226e16",
+    "skipping:pytest_runtest_call": "2da273a5 ccf605b2",
+    "skipping:pytest_runtest_makereport": "be4fd79e",
+    "threadexception:pytest_runtest_setup": "b5986dc4",
+    "threadexception:pytest_runtest_call": "b5986dc4",
+    "threadexception:pytest_runtest_teardown": "b5986dc4",
+    "unraisableexception:pytest_runtest_setup": "c8188550",
+    "unraisableexception:pytest_runtest_call": "c8188550",
+    "unraisableexception:pytest_runtest_teardown": "c8188550",
+    "tmpdir:pytest_runtest_makereport": "8c295d28",
+    "python:pytest_pyfunc_call": "a9d6f71d efc2ecd5",
+    "python:Function.setup": "fc7ce3a3",
+    "python:Function.runtest": "c9e86fa0",
+    "python:Function._traceback_filter": "13228f11",
+    "nodes:Node.teardown": "0d1e7699",
+    "nodes:Item.location": "77764663",
+    "nodes:Item.add_report_section": "b8600f73",
+    "reports:TestReport.from_item_and_call": "42bdfa95 4c5fb7ed dbdb4ecc",
+    "reports:TestReport.__init__": "3b00cddb cf611e6d",
+    "main:Session.pytest_runtest_logreport": "d95d7872",
+    "terminal:TerminalReporter.pytest_runtest_logstart": "725e3371 a2f7469a",
+    "terminal:TerminalReporter.pytest_runtest_logreport": "2df6bcbe c2ee507f",
+}
+
 # The same from pytest 8.3 to 9.2.
 FIXTURES: Final[Mapping[str, str]] = {
     "fixtures:pytest_fixture_setup": "86656ad7 a9dc5b0d f380cede",
@@ -109,6 +175,15 @@ FIXTURES: Final[Mapping[str, str]] = {
     "setuponly:pytest_fixture_setup": "8b9efdf6",
     "setuponly:pytest_fixture_post_finalizer": "d943c317",
     "setupplan:pytest_fixture_setup": "beed5e69",
+}
+
+# The same.
+ASSERTIONS: Final[Mapping[str, str]] = {
+    "assertion:pytest_runtest_protocol": "05731796 9768de9a e2105964",
+    "assertion.truncate:truncate_if_required": "79ac6237 absent c0fdc8ca",
+    "assertion.truncate:materialize_with_truncation": "a753caee absent",
+    "assertion.truncate:_get_truncation_parameters": "1ed617df 6b9521ed absent d5504ba1",
+    "assertion.truncate:_should_truncate_item": "966cc24b absent",
 }
 
 # The same from pytest 8.0 to 9.2.
@@ -136,7 +211,9 @@ def digest(name: str) -> str:
             found = vars(found)[part]
     except (ImportError, KeyError):
         return _ABSENT
+    # Of a property, a cached property, a class method.
     found = getattr(found, "fget", found)
+    found = getattr(found, "func", found)
     found = getattr(found, "__func__", found)
     while hasattr(found, "__wrapped__"):
         found = found.__wrapped__
@@ -155,7 +232,8 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def main() -> None:
-    for name, known in {**COLLECTION, **WALK, **FIXTURES, **TRACEBACKS}.items():
+    tables = COLLECTION, WALK, PROTOCOL, FIXTURES, ASSERTIONS, TRACEBACKS
+    for name, known in (entry for table in tables for entry in table.items()):
         found = digest(name)
         if found not in known.split():
             print(f"{name}: {found}")

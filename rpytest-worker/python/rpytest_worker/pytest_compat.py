@@ -892,6 +892,14 @@ def is_pytests_own(plugin: Any) -> bool:
     return module == "_pytest" or module.startswith("_pytest.")
 
 
+def implementations(hooks: Any, name: str) -> list[Any]:
+    """Those of a hook that are called by way of a node's or the session's hooks."""
+    # Before pytest 9 a hook that takes paths is a function around the real one.
+    hooks = getattr(hooks, "_hook_relay", hooks)
+    found: list[Any] = getattr(hooks, name).get_hookimpls()
+    return found
+
+
 def is_ours(plugin: Any) -> bool:
     return type(plugin).__module__.startswith("rpytest_worker.")
 

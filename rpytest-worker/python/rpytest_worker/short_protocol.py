@@ -41,7 +41,8 @@ import _pytest.unittest
 import _pytest.warnings
 import pytest
 
-from . import known_hooks, pytest_compat
+from . import known_code, known_hooks, pytest_compat
+from .item_assertions import ItemAssertions
 from .item_output import ItemOutput
 from .item_reports import ItemReports, Phase, StandIn, do_nothing
 from .item_warnings import ItemWarnings
@@ -86,6 +87,8 @@ class Passed:
             self.sections = [[] for _ in self.phases]
         self.sections.append(sections)
 
+
+_Wrapper = Callable[[pytest.Item], Generator[None, object, object]]
 
 # An item that has one of these may end in another way than it would seem.
 _MARKS: Final = frozenset({"skip", "skipif", "xfail"})
@@ -186,6 +189,9 @@ class ShortProtocol:
                 return "the plugin `capturemanager` is not pytest's"
             if capture._method not in ("fd", "no"):
                 return f"--capture={capture._method} is given"
+        unknown = known_code.unknown(known_code.PROTOCOL)
+        if unknown is not None:
+            return unknown
         found = known_hooks.implementations(config, _OF_REPORTS if before_telling else frozenset())
         if isinstance(found, str):
             return found
@@ -213,7 +219,6 @@ class ShortProtocol:
         self._known = [list(implementations) for implementations in self._live]
         self._conftests = config.pluginmanager._conftest_plugins
         wrappers = [one.function for one in implementations["pytest_runtest_protocol"]]
-        self._wrappers: list[Callable[[pytest.Item], Generator[None, object, object]]] = wrappers
         self._warnings: ItemWarnings | None = None
         with contextlib.suppress(Exception):
             # A filter that cannot be parsed is pytest's to complain about.
@@ -221,7 +226,18 @@ class ShortProtocol:
         of_warnings = _pytest.warnings.pytest_runtest_protocol
         if of_warnings not in wrappers:
             self._warnings = None
-        self._other_wrappers = [one for one in wrappers if one is not of_warnings]
+        of_assertions = _pytest.assertion.pytest_runtest_protocol
+        self._assertions = ItemAssertions.of() if of_assertions in wrappers else None
+        # Those that are called for an item; what stands for warnings and assertions may be in force.
+        self._wrappers: dict[tuple[bool, bool], list[_Wrapper]] = {
+            (filtered, compared): [
+                one
+                for one in wrappers
+                if not (filtered and one is of_warnings) and not (compared and one is of_assertions)
+            ]
+            for filtered in (False, True)
+            for compared in (False, True)
+        }
         self._implementations = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
         self._reports = ItemReports(session, self._output, self._implementations, self.close)
         self._skipping: Callable[[pytest.Item], None] | None = None
@@ -345,11 +361,13 @@ class ShortProtocol:
         parent = self._parent
         code = _plain_code(item.obj)
         self._locate(item, code, parent.prefix)
-        filters = self._warnings
+        filters, assertions = self._warnings, self._assertions
         filtered = filters is not None and not self._filters and filters.enter()
+        compared = False
         begun = []
         try:
-            for wrapper in self._other_wrappers if filtered else self._wrappers:
+            compared = assertions is not None and assertions.enter(item, parent.hook)
+            for wrapper in self._wrappers[filtered, compared]:
                 generator = wrapper(item)
                 next(generator)
                 begun.append(generator)
@@ -362,6 +380,9 @@ class ShortProtocol:
             _throw(error, begun)
             raise
         finally:
+            if compared:
+                assert assertions is not None
+                assertions.leave()
             if filtered:
                 assert filters is not None
                 for warning in filters.leave():
@@ -386,62 +407,41 @@ class ShortProtocol:
         # Nobody has changed what the item does in a phase.
         plain = parent.plain and item.__dict__.keys().isdisjoint(_METHODS)
         quiet = plain and item.__class__ is pytest.Function
+        calls = quiet and code is not None and self._calls_directly
         result: dict[str, bool] = {}
         told = False
         # How many there are to show, of all phases.
         sections = 0
+        # What has come of the call, if it has been made.
+        called = None
         if item._report_sections:
             told = True
             self._tell(run)
         try:
-            for when in PHASES:
+            if calls and not told and self._is_alone(item, nextitem, parent):
+                called = self._pass_alone(item, run, parent, length)
+                if called is None:
+                    return run
+                result["setup"] = True
+            for when in PHASES[len(run.phases) :]:
                 stack = session._setupstate.stack
                 error = returned = None
                 direct = silent = False
                 if when == "setup":
-                    # No fixture, and all collectors are set up: no code but pytest's takes part.
-                    silent = (
-                        quiet
-                        and not item.fixturenames
-                        and not self._skips
-                        and len(stack) == parent.depth
-                        and next(reversed(stack)) is parent.node
-                        and not any(failed for _, failed in stack.values())
-                    )
+                    silent = quiet and self._needs_no_setup(item, parent)
                     if silent:
                         begun, started = time(), perf_counter()
                         stack[item] = ([item.teardown], None)
                 elif when == "call":
                     if not result["setup"]:
                         continue
-                    if quiet and code is not None and self._calls_directly:
-                        direct = True
-                        output.begin(storage if item.fixturenames else None, when)
-                        names, funcargs = item._fixtureinfo.argnames, item.funcargs
-                        begun, started = time(), perf_counter()
-                        os.environ[_CURRENT] = f"{item.nodeid} (call)".replace("\x00", "(null)")
-                        self._named = True
-                        if "last_type" in sys.__dict__:
-                            _forget_last_error()
-                        try:
-                            if names:
-                                returned = item.obj(**{name: funcargs[name] for name in names})
-                            else:
-                                returned = item.obj()
-                        except BaseException as raised:
-                            error = _below(raised)
+                    direct = calls
+                    if direct:
+                        error, returned, phase = called or self._call(item, storage)
                 else:
                     if session.shouldfail or session.shouldstop:
                         nextitem = None
-                    # No finalizer, and the next item needs all collectors that this one does.
-                    silent = (
-                        quiet
-                        and nextitem is not None
-                        and nextitem.parent is parent.node
-                        and len(stack) == parent.depth + 1
-                        and next(reversed(stack)) is item
-                        and len(stack[item][0]) == 1
-                    )
+                    silent = quiet and self._needs_no_teardown(item, nextitem, parent)
                     if silent:
                         begun, started = time(), perf_counter()
                         stack.popitem()
@@ -460,14 +460,12 @@ class ShortProtocol:
                                 function(*[known[name] for name in argnames])
                     except BaseException as raised:
                         error = _below(raised)
-                phase = perf_counter() - started, begun, time()
+                if not direct:
+                    phase = perf_counter() - started, begun, time()
                 changed = False
                 if not silent:
                     has_output = output.has_something_to_tell()
-                    changed = (
-                        self._live != self._known
-                        or sum(map(len, parent.containers)) + len(own) + len(keywords) != length
-                    )
+                    changed = self._has_changed(item, parent, length)
                     if self._running is None:
                         told = True
                 if (
@@ -513,9 +511,7 @@ class ShortProtocol:
                     run.phases.append(phase)
                     result[when] = True
                     if when == "setup":
-                        # As pytest's report has them: the item's own come first.
-                        run.keywords = dict.fromkeys(keywords, 1)
-                        run.keywords.update(parent.keywords)
+                        run.keywords = _keywords(keywords, parent)
                         if not silent:
                             storage[_pytest.tmpdir.tmppath_result_key] = result
             output.forget_records(item)
@@ -532,6 +528,97 @@ class ShortProtocol:
             self._running = None
             item._request = False
             item.funcargs = None
+
+    # ---------------------------------------------------------------- parts of it
+
+    def _needs_no_setup(self, item: Any, parent: _Parent) -> bool:
+        """No fixture, and all collectors are set up: no code but pytest's takes part."""
+        stack = self._session._setupstate.stack
+        return (
+            not item.fixturenames
+            and not self._skips
+            and len(stack) == parent.depth
+            and next(reversed(stack)) is parent.node
+            and not any(failed for _, failed in stack.values())
+        )
+
+    def _needs_no_teardown(self, item: Any, nextitem: Any, parent: _Parent) -> bool:
+        """No finalizer, and the next item needs all collectors that this one does."""
+        stack = self._session._setupstate.stack
+        return (
+            nextitem is not None
+            and nextitem.parent is parent.node
+            and len(stack) == parent.depth + 1
+            and next(reversed(stack)) is item
+            and len(stack[item][0]) == 1
+        )
+
+    def _has_changed(self, item: Any, parent: _Parent, length: int) -> bool:
+        """Whether a plugin has come or gone, or a mark or keyword, since the item was begun."""
+        own, keywords = item.own_markers, item.keywords._markers
+        return (
+            sum(map(len, parent.containers)) + len(own) + len(keywords) != length
+            or self._live != self._known
+        )
+
+    def _is_alone(self, item: Any, nextitem: Any, parent: _Parent) -> bool:
+        """Whether nothing but an item's function is to be called, in all phases."""
+        return (
+            nextitem is not None
+            and nextitem.parent is parent.node
+            and not item.user_properties
+            and self._needs_no_setup(item, parent)
+        )
+
+    def _pass_alone(self, item: Any, run: Passed, parent: _Parent, length: int) -> Any:
+        """The way of most items. Returns what has come of the call, if it has anything to tell; what
+        is to be done then is not done here."""
+        session, phases = self._session, run.phases
+        begun, started = time(), perf_counter()
+        session._setupstate.stack[item] = ([item.teardown], None)
+        phases.append((perf_counter() - started, begun, time()))
+        run.keywords = _keywords(item.keywords._markers, parent)
+        called = self._call(item, None)
+        error, returned, phase = called
+        if (
+            error is not None
+            or returned is not None
+            or self._output.has_something_to_tell()
+            or self._running is None
+            or item.user_properties
+            or item._report_sections
+            or session.shouldfail
+            or session.shouldstop
+            or self._has_changed(item, parent, length)
+        ):
+            return called
+        stack = session._setupstate.stack
+        if next(reversed(stack)) is not item or len(stack[item][0]) != 1:
+            return called
+        phases.append(phase)
+        begun, started = time(), perf_counter()
+        stack.popitem()
+        phases.append((perf_counter() - started, begun, time()))
+        return None
+
+    def _call(
+        self, item: Any, storage: dict[Any, Any] | None
+    ) -> tuple[BaseException | None, object, Phase]:
+        """Call a test's function: what it has raised, what it has returned, and how long it took."""
+        self._output.begin(storage if item.fixturenames else None, "call")
+        funcargs = item.funcargs
+        arguments = {name: funcargs[name] for name in item._fixtureinfo.argnames}
+        error = returned = None
+        begun, started = time(), perf_counter()
+        os.environ[_CURRENT] = f"{item.nodeid} (call)".replace("\x00", "(null)")
+        self._named = True
+        if "last_type" in sys.__dict__:
+            _forget_last_error()
+        try:
+            returned = item.obj(**arguments)
+        except BaseException as raised:
+            error = _below(raised)
+        return error, returned, (perf_counter() - started, begun, time())
 
     # ---------------------------------------------------------------- telling of it
 
@@ -590,6 +677,13 @@ class ShortProtocol:
         if self._named:
             self._named = False
             os.environ.pop(_CURRENT, None)
+
+
+def _keywords(own: dict[str, Any], parent: _Parent) -> dict[str, int]:
+    """As pytest's reports have them: the item's own come first."""
+    keywords = dict.fromkeys(own, 1)
+    keywords.update(parent.keywords)
+    return keywords
 
 
 # Attributes by which an item may do otherwise than its class.

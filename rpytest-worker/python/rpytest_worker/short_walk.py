@@ -22,7 +22,7 @@ import _pytest.main
 import _pytest.python
 import pytest
 
-from . import known_code
+from . import known_code, pytest_compat
 
 _main: Any = _pytest.main
 _python: Any = _pytest.python
@@ -75,27 +75,34 @@ class ShortWalk:
 
         def collect(directory: Any) -> Iterable[Any]:
             __tracebackhide__ = True
-            if directory.__class__ is cls and self._is_known(directory):
-                return self._children(directory, sort_key)
+            if directory.__class__ is cls:
+                ignore = self._ignore(directory)
+                if ignore is not None:
+                    return self._children(directory, sort_key, ignore)
             found: Iterable[Any] = genuine(directory)
             return found
 
         return collect
 
-    def _is_known(self, directory: Any) -> bool:
+    def _ignore(self, directory: Any) -> list[Callable[[str], bool]] | None:
+        """What plugins of ours, which are known, ignore; `None` where others have a say."""
         path, hook = directory.path, directory.ihook
+        ours = []
         for name, known in _KNOWN.items():
-            for implementation in getattr(hook, name).get_hookimpls():
-                if implementation.plugin not in known:
-                    return False
+            for implementation in pytest_compat.implementations(hook, name):
+                plugin = implementation.plugin
+                if pytest_compat.is_ours(plugin):
+                    ours.append(plugin.ignores)
+                elif plugin not in known:
+                    return None
         lists = self._config._getconftest_pathlist
         try:
-            return (
-                lists("collect_ignore", path=path) is None
-                and lists("collect_ignore_glob", path=path) is None
-            )
+            for name in ("collect_ignore", "collect_ignore_glob"):
+                if lists(name, path=path) is not None:
+                    return None
         except Exception:
-            return False  # it is pytest's to complain about
+            return None  # it is pytest's to complain about
+        return ours
 
     def _arguments(self) -> frozenset[str]:
         paths = self._session._initialpaths
@@ -103,7 +110,9 @@ class ShortWalk:
             self._initial = paths, frozenset(map(str, paths))
         return self._initial[1]
 
-    def _children(self, directory: Any, sort_key: Callable[[Any], Any]) -> Iterator[Any]:
+    def _children(
+        self, directory: Any, sort_key: Callable[[Any], Any], ignore: list[Callable[[str], bool]]
+    ) -> Iterator[Any]:
         __tracebackhide__ = True
         session, config, hook = self._session, self._config, directory.ihook
         is_module, is_text = self._modules.match, self._texts.match
@@ -122,7 +131,7 @@ class ShortWalk:
                 name = entry.name
                 if entry.path in arguments:
                     yield from ask(file_path=Path(entry.path), parent=directory)
-                elif name == "__pycache__":
+                elif name == "__pycache__" or any(one(entry.path) for one in ignore):
                     continue
                 elif os.path.splitext(name)[1] != ".py":
                     if is_text(name):

@@ -96,9 +96,13 @@ def result_frame(
     """The frame of a message `result`, of which there is one for each test."""
     out = bytearray(_RESULT)
     _pack_int(task, out)
-    out += _OUTCOME
-    _pack_into(outcome, out, 0)
-    out += _seconds(*seconds)
+    if outcome == "passed":
+        out += _PASSED
+    else:
+        out += _OUTCOME
+        _pack_into(outcome, out, 0)
+    setup, call, teardown = seconds
+    out += _seconds(_SETUP, setup, _CALL, call, _TEARDOWN, teardown, _PAYLOAD)
     length = len(payload)
     out += _tag_u8(0xC4, length) if length < 0x100 else _long_tag(0xC5, length)
     out += payload
@@ -467,13 +471,6 @@ _SETUP: Final = pack("seconds") + b"\x83" + pack("setup") + b"\xcb"
 _CALL: Final = pack("call") + b"\xcb"
 _TEARDOWN: Final = pack("teardown") + b"\xcb"
 _PAYLOAD: Final = pack("payload")
-
-
-def _seconds(setup: float, call: float, teardown: float) -> bytes:
-    """The field `seconds`, and the name of the next one."""
-    return b"".join(
-        (_SETUP, _double(setup), _CALL, _double(call), _TEARDOWN, _double(teardown), _PAYLOAD)
-    )
-
-
-_double = struct.Struct(">d").pack
+_PASSED: Final = _OUTCOME + pack("passed")
+# The field `seconds`, and the name of the next one.
+_seconds = struct.Struct(f">{len(_SETUP)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD)}s").pack
