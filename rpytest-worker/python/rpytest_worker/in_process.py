@@ -17,6 +17,7 @@ from .loop import Loop
 from .recorder import Recorder
 
 if TYPE_CHECKING:
+    from .channel import Channel
     from .entry import Process
 
 
@@ -31,6 +32,10 @@ class InProcess:
         before_tests: Callable[[pytest.Session], None] | None = None,
     ) -> None:
         self._before_tests = before_tests
+        # Whether it is anybody's run already.
+        self._is_run = before_tests is None
+        # What the collection has to say, until it can.
+        self._unsaid: list[dict[str, Any]] = []
         self._process = process
         self._config = config
         self._settle(settled)
@@ -44,6 +49,7 @@ class InProcess:
     def adopt(self, process: Process, settled: list[dict[str, Any]]) -> None:
         """In a fork: tell the one that this process belongs to, and take over what it has settled."""
         self._process = process
+        self._is_run = True
         self.recorder.channel = process.channel
         self._settle(settled)
         self._draw_curtain()
@@ -68,13 +74,18 @@ class InProcess:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> Any:
-        with collection.shorter(session, lambda: self._process.channel):
+        with collection.shorter(session, self._channel) as self._unsaid:
             return (yield)
+
+    def _channel(self) -> Channel | None:
+        return self._process.channel if self._is_run else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Any:
         if self._before_tests is not None:
             self._before_tests(session)
+        for message in self._unsaid:
+            self._process.channel.send(message)
         if not self._config.option.collectonly:
             self._announce(session)
         if self._settled:

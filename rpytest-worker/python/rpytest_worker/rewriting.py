@@ -454,14 +454,17 @@ def directory() -> str | None:
     return None if _rewriting is None else _rewriting.store.directory
 
 
-def watch(channel: Callable[[], Channel]) -> None:
-    """Ask for help when there is much to be made."""
+def watch(channel: Callable[[], Channel | None]) -> None:
+    """Ask for help when there is much to be made, if there is anybody to ask."""
     if _rewriting is None:
         return
 
     def ask(session: pytest.Session) -> None:
         config = session.config
-        channel().send(
+        asked = channel()
+        if asked is None:
+            return
+        asked.send(
             {
                 "type": "rewriting",
                 "sources": {
@@ -476,15 +479,16 @@ def watch(channel: Callable[[], Channel]) -> None:
     _rewriting.when_many = ask
 
 
-def report(channel: Channel) -> None:
-    """Say what came of it, for `--explain`."""
+def report() -> list[dict[str, Any]]:
+    """What came of it, for `--explain`."""
     kept = made = 0
     if _rewriting is not None:
         kept, made = _rewriting.kept, _rewriting.made
         _rewriting.when_many = None
         _rewriting.kept = _rewriting.made = 0
     if kept or made or _refusal is not None:
-        channel.send({"type": "rewritten", "kept": kept, "made": made, "refusal": _refusal})
+        return [{"type": "rewritten", "kept": kept, "made": made, "refusal": _refusal}]
+    return []
 
 
 # ------------------------------------------------------------------ helping

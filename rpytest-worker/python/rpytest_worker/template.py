@@ -249,12 +249,16 @@ class Template:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> Any:
+        messages: list[dict[str, Any]] = []
         try:
-            with collection.shorter(session, lambda: self.channel):
+            with collection.shorter(session, lambda: self.channel) as messages:
                 return (yield)
         except UsageError as error:
             self.relay("usage_error", [str(argument) for argument in error.args])
             raise
+        finally:
+            for message in messages:
+                self.channel.send(message)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
