@@ -89,6 +89,18 @@ WALK: Final[Mapping[str, str]] = {
     "nodes:FSCollector.from_parent": "ab11ee8f",
 }
 
+# The same from pytest 8.3.5 to 9.2; before, pytest looked up what is a property.
+FACTORIES: Final[Mapping[str, str]] = {
+    "fixtures:FixtureManager.parsefactories": "44591008 7722aa29 ed894873 f765c44f",
+    "fixtures:FixtureManager._lookup_in_type_dict": "absent d7bfd375",
+    "fixtures:FixtureManager._check_for_wrapped_fixture": "absent e7ae6142",
+    "fixtures:FixtureManager._find_wrapped_fixture_def": "3448c6af absent",
+    "fixtures:getfixturemarker": "c426822d f11885aa",
+    "fixtures:get_real_method": "2d03df20 absent",
+    "compat:safe_getattr": "4c5f7696",
+    "compat:safe_isclass": "6373d981",
+}
+
 # The same from pytest 8.4 to 9.2.
 PROTOCOL: Final[Mapping[str, str]] = {
     "runner:pytest_runtest_protocol": "334fb5a5",
@@ -232,7 +244,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def main() -> None:
-    tables = COLLECTION, WALK, PROTOCOL, FIXTURES, ASSERTIONS, TRACEBACKS
+    tables = COLLECTION, WALK, FACTORIES, PROTOCOL, FIXTURES, ASSERTIONS, TRACEBACKS
     for name, known in (entry for table in tables for entry in table.items()):
         found = digest(name)
         if found not in known.split():

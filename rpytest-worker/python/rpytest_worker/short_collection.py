@@ -33,6 +33,7 @@ from _pytest.scope import Scope
 
 from . import known_code, pytest_compat
 from .item_building import Builder, Parent, Unknown
+from .short_factories import ShortFactories
 from .short_walk import ShortWalk
 
 _Function: Any = pytest.Function
@@ -109,6 +110,7 @@ class ShortCollection:
         ask = _ask_no_hook(maker._idval_from_hook, listeners)
         replace(maker, "_idval_from_hook", ask)
         ShortWalk(session).begin(replace)
+        ShortFactories(session).begin(replace)
 
     def end(self) -> None:
         """Leave everything as it was."""

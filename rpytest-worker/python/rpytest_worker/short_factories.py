@@ -1,0 +1,122 @@
+"""Looks for fixtures only in what may hold some.
+
+pytest looks at every attribute of each module and class, inherited ones too, whether it is a fixture,
+or hides one behind decorators. `unittest.TestCase` alone has a hundred. Where the types of all that is
+in the dictionaries tell that there is none, nothing is left to do.
+"""
+
+from __future__ import annotations
+import __future__
+
+import abc
+import importlib.machinery
+import types
+from collections.abc import Callable
+from typing import Any, Final
+
+import _pytest.assertion.rewrite
+import pytest
+
+from . import known_code
+
+
+class ShortFactories:
+    """Stands for `FixtureManager.parsefactories`, after `begin`."""
+
+    def __init__(self, session: Any) -> None:
+        self._manager = session._fixturemanager
+        # Classes without any, and how many attributes they had; others may be added.
+        self._clean: dict[type, int] = {}
+        # What has been looked through, before pytest 9.
+        self._seen: set[Any] | None = getattr(self._manager, "_holderobjseen", None)
+
+    def begin(self, replace: Callable[[Any, str, Any], None]) -> None:
+        """Take the place of pytest's own function, by `replace`."""
+        if known_code.unknown(known_code.FACTORIES) is None:
+            genuine = self._manager.parsefactories
+            replace(self._manager, "parsefactories", self._parse(genuine))
+
+    def _parse(self, genuine: Callable[..., None]) -> Callable[..., None]:
+        def parsefactories(*args: Any, **values: Any) -> None:
+            __tracebackhide__ = True
+            holder = self._holder(args, values)
+            if holder is _UNKNOWN or not self._has_none(holder):
+                genuine(*args, **values)
+            elif self._seen is not None and holder not in self._seen:
+                self._seen.add(holder)
+
+        return parsefactories
+
+    def _holder(self, args: tuple[Any, ...], values: dict[str, Any]) -> Any:
+        if not args:
+            return values.get("holder", _UNKNOWN)
+        if len(args) == 1 and not values:
+            return args[0].obj if isinstance(args[0], pytest.Module | pytest.Class) else _UNKNOWN
+        # An object and a node id, which is deprecated since.
+        return args[0] if len(args) == 2 and self._seen is not None else _UNKNOWN
+
+    def _has_none(self, holder: Any) -> bool:
+        if holder.__class__ is types.ModuleType:
+            attributes = vars(holder)
+            return _HOOKS.isdisjoint(attributes) and all(map(_is_none, attributes.values()))
+        cls = holder if isinstance(holder, type) else type(holder)
+        return type(cls) in _METACLASSES and all(map(self._is_clean, cls.__mro__))
+
+    def _is_clean(self, cls: type) -> bool:
+        attributes = vars(cls)
+        if self._clean.get(cls) == len(attributes):
+            return True
+        if cls is not object and "__dir__" in attributes:
+            return False
+        if not all(map(_is_none, attributes.values())):
+            return False
+        self._clean[cls] = len(attributes)
+        return True
+
+
+def _is_none(value: Any) -> bool:
+    """Whether a value is known to be no fixture, and to hide none."""
+    kind = type(value)
+    if kind is types.FunctionType:
+        for _ in range(_DEPTH):
+            attributes = value.__dict__
+            if not attributes or _MARKS.isdisjoint(attributes):
+                return True
+            # What it is decorated with hides a function.
+            value = attributes.get("__wrapped__")
+            if not _OTHER_MARKS.isdisjoint(attributes) or type(value) is not types.FunctionType:
+                return False
+        return False
+    if kind in _INERT:
+        return True
+    if kind is staticmethod or kind is classmethod:
+        inner = value.__func__
+        return _MARKS.isdisjoint(value.__dict__) and (type(inner) in _FUNCTIONS and _is_none(inner))
+    if kind in _METACLASSES:
+        return all(_MARKS.isdisjoint(vars(base)) for base in value.__mro__)
+    if kind is types.ModuleType:
+        return _MARKS.isdisjoint(vars(value)) and _HOOKS.isdisjoint(vars(value))
+    return False
+
+
+_UNKNOWN: Final = object()
+_METACLASSES: Final = (type, abc.ABCMeta)
+_FUNCTIONS: Final = (types.FunctionType, types.BuiltinFunctionType, type)
+# Of a module that answers for names that it does not have.
+_HOOKS: Final = frozenset({"__getattr__", "__dir__"})
+# What pytest follows or asks for.
+_OTHER_MARKS: Final = frozenset({"_mock_name", "_pytestfixturefunction", "__pytest_wrapped__"})
+_MARKS: Final = _OTHER_MARKS | {"__wrapped__"}
+_DEPTH: Final = 10
+# Types of which nothing has such an attribute, and that do nothing when they are looked up.
+_INERT: Final = frozenset(
+    {
+        type(None), type(...), bool, int, float, complex, str, bytes, bytearray, tuple, list, dict, set,
+        frozenset, range, slice, property,
+        types.BuiltinFunctionType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
+        types.MethodDescriptorType, types.WrapperDescriptorType, types.MemberDescriptorType,
+        pytest.Mark, pytest.MarkDecorator, type(__future__.annotations),
+        importlib.machinery.ModuleSpec, importlib.machinery.SourceFileLoader,
+        _pytest.assertion.rewrite.AssertionRewritingHook, type(vars(abc.ABC)["_abc_impl"]),
+    }
+)  # fmt: skip
