@@ -19,6 +19,17 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 SHOWN = 80
+COMPARED = 1000
+
+
+def difference(genuine: list[str], other: list[str], way: str) -> list[str]:
+    """From the first line that differs on, which is as much as can be looked at."""
+    if genuine == other:
+        return []
+    pairs = zip([*genuine, None], [*other, None])
+    first = max(0, next(at for at, (one, two) in enumerate(pairs) if one != two) - 2)
+    parts = (lines[first : first + COMPARED] for lines in (genuine, other))
+    return [f"@@ {first} @@", *difflib.unified_diff(*parts, "genuine", way, "", "", 2, "")]
 
 
 def main() -> int:
@@ -66,7 +77,7 @@ def main() -> int:
     differs = False
     for way in ways:
         for name in ("items", "reports"):
-            lines = list(difflib.unified_diff(texts["genuine"][name], texts[way][name], "genuine", way, "", "", 2, ""))
+            lines = difference(texts["genuine"][name], texts[way][name], way)
             differs = differs or bool(lines)
             print(f"{name}, genuine and {way}: {len(texts[way][name])} lines, {'DIFFERENT' if lines else 'equal'}")
             for line in lines[:SHOWN]:

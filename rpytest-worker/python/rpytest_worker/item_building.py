@@ -133,7 +133,7 @@ class Builder:
             self._closures.pop(place, None)
 
     def _closure(self, node: Any, function: Any, parent: Parent) -> _Closure:
-        argnames = _argnames(function, node.originalname, parent.cls)
+        argnames = arguments_of(function, node.originalname, parent.cls)
         ignored: frozenset[str] = frozenset()
         names = parent.marks.union(mark.name for mark in node.own_markers)
         if "usefixtures" in names:
@@ -150,7 +150,7 @@ class Builder:
 
     def plain_closure(self, function: Any, name: str, parent: Parent) -> _Closure | None:
         """That of a function without marks that matter, if it is known."""
-        return parent.closures.get((_argnames(function, name, parent.cls), frozenset()))
+        return parent.closures.get((arguments_of(function, name, parent.cls), frozenset()))
 
     def info(self, node: Any, func: Any, cls: Any) -> Any:
         """Stands for `FixtureManager.getfixtureinfo`."""
@@ -281,7 +281,7 @@ _VALUES: Final = frozenset(
 )
 
 
-def _argnames(function: Any, name: str, cls: Any) -> tuple[str, ...]:
+def arguments_of(function: Any, name: str, cls: Any) -> tuple[str, ...]:
     """What `getfuncargnames` returns."""
     attributes = function.__dict__
     code = function.__code__

@@ -29,10 +29,11 @@ import _pytest.nodes
 import _pytest.python
 import _pytest.unittest
 import pytest
+from _pytest.compat import getfuncargnames
 from _pytest.scope import Scope
 
 from . import known_code, pytest_compat
-from .item_building import Builder, Parent, Unknown
+from .item_building import Builder, Parent, Unknown, arguments_of
 from .short_factories import ShortFactories
 from .short_walk import ShortWalk
 
@@ -99,6 +100,7 @@ class ShortCollection:
         replace(_Collector, "_genfunctions", _method(self.functions))
         replace(_Function, "from_parent", classmethod(_method(self.from_parent)))
         replace(_pytest.fixtures, "reorder_items", _reorder(_pytest.fixtures.reorder_items))
+        replace(_pytest.fixtures, "getfuncargnames", _getfuncargnames)
         replace(manager, "getfixtureinfo", self._builder.info)
         replace(manager, "_register_fixture", self._register(manager._register_fixture))
         if hasattr(manager, "_find_wrapped_fixture_def"):  # since pytest 9.1
@@ -375,6 +377,13 @@ _DESCRIPTORS: Final = frozenset(
         types.MethodDescriptorType, types.WrapperDescriptorType, types.MemberDescriptorType,
     }
 )  # fmt: skip
+
+
+def _getfuncargnames(function: Any, name: str = "", **others: Any) -> tuple[str, ...]:
+    """Stands for `getfuncargnames`, which makes a signature for each."""
+    if function.__class__ is types.FunctionType and not any(others.values()):
+        return arguments_of(function, name, None)
+    return tuple(getfuncargnames(function, name=name, **others))
 
 
 def _ask_no_hook(genuine: Callable[..., Any], listeners: list[Any]) -> Callable[..., Any]:
