@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use crate::support::normal::difference;
-use crate::support::python::{Venv, interpreters, main_venv, plain_venv, pytest_venv, python_venv};
+use crate::support::python::{
+    Venv, interpreters, main_venv, plain_venv, pytest_venv, python_venv, venv_of,
+};
 use crate::support::{Command, Project, Run};
 
 /// What was written down in one run.
@@ -125,6 +127,75 @@ fn of_each_python() {
     for python in interpreters().iter().skip(1) {
         let (collected, run) = short_ways(&equal(&python_venv(python), SUITE, &[]));
         assert!(collected > 100 && run > 80, "{collected}, {run}");
+    }
+}
+
+const WITH_HYPOTHESIS: &str = r#"
+--- test_properties.py
+import unittest
+
+import pytest
+from hypothesis import example, given, note, settings, strategies as st
+
+reproducible = settings(derandomize=True, database=None, max_examples=10)
+
+@reproducible
+@given(st.integers())
+def test_holds(x):
+    assert x == x
+
+@reproducible
+@given(st.lists(st.integers()))
+def test_fails(xs):
+    note(f"{len(xs)} numbers")
+    assert sum(xs) < 1000
+
+@given(st.integers())
+def inner(x):
+    assert x < 100
+
+def test_calls_one():
+    inner()
+
+@settings(max_examples=1)
+def test_without_given():
+    pass
+
+@example(1)
+def test_example_without_given():
+    pass
+
+@st.composite
+def test_strategy(draw):
+    return draw(st.integers())
+
+class TestMethods:
+    @reproducible
+    @given(x=st.booleans())
+    @pytest.mark.parametrize("y", [1, 2])
+    def test_holds(self, x, y):
+        assert x in (True, False)
+
+class TestUnit(unittest.TestCase):
+    @reproducible
+    @given(st.integers())
+    def test_holds(self, x):
+        self.assertEqual(x, x)
+
+    def test_plain(self):
+        pass
+"#;
+
+#[test]
+fn with_hypothesis() {
+    let venv = venv_of("hypothesis", &["pytest==9.2.0", "hypothesis==6.170.15"]);
+    let files = format!("{SUITE}{}", WITH_HYPOTHESIS.trim_start());
+    for options in [
+        &[][..],
+        &["--hypothesis-show-statistics", "test_properties.py"],
+    ] {
+        let (_, run) = short_ways(&equal(&venv, &files, options));
+        assert!(run > 0, "{options:?}");
     }
 }
 

@@ -9,6 +9,7 @@ addresses. In a worker the plugin does not listen to reports, so that it stands 
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import os
 import re
@@ -23,6 +24,7 @@ NUMBERED = re.compile(r"pytest-(of-\w+/pytest-)?\d+\b")
 CLOCK = re.compile(r"\b\d\d:\d\d:\d\d\b")
 # How deep a stack can be depends on what has called.
 DEPTH = re.compile(r"line repeated \d+ more|maximum recursion depth.*|after \d+ frames")
+PORT = re.compile(r"(?<=\b127\.0\.0\.1:)\d+|(?<=process \[)\d+")
 FRACTION = re.compile(r"\b(\d+\.\d\d)\d{8,}")
 
 
@@ -62,7 +64,7 @@ def write(name: str, lines: Any) -> None:
     directory = Path(os.environ["RPYTEST_OBSERVED"])
     directory.mkdir(parents=True, exist_ok=True)
     text = "\n".join(lines)
-    for pattern, stand_in in (ADDRESS, "0x..."), (NUMBERED, "pytest-N"), (CLOCK, "h:m:s"), (FRACTION, "0..."), (DEPTH, "deep"):
+    for pattern, stand_in in (ADDRESS, "0x..."), (NUMBERED, "pytest-N"), (CLOCK, "h:m:s"), (FRACTION, "0..."), (DEPTH, "deep"), (PORT, "N"):
         text = pattern.sub(stand_in, text)
     (directory / name).write_text(text + "\n", errors="backslashreplace")
 
@@ -107,7 +109,12 @@ def item_lines(item: Any) -> Any:
 def mark_text(mark: Any) -> str:
     arguments = [value_text(value) for value in mark.args]
     named = {name: value_text(value) for name, value in mark.kwargs.items()}
-    return f"{mark.name}({arguments}, {named}) {mark._param_ids_generated!r} {mark._param_ids_from is not None}"
+    text = f"{mark.name}({arguments}, {named}) {mark._param_ids_generated!r} {mark._param_ids_from is not None}"
+    if len(text) > 500:
+        # Each item of many has the parameters of all.
+        text = ADDRESS.sub("0x...", text)
+        text = f"{text[:200]}... {hashlib.sha256(text.encode(errors='backslashreplace')).hexdigest()}"
+    return text
 
 
 def fixture_text(definition: Any) -> str:

@@ -9,6 +9,7 @@ something in its place, these are others, and the short cut is not taken.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import types
 from collections.abc import Iterator, Mapping
@@ -205,6 +206,21 @@ TRACEBACKS: Final[Mapping[str, str]] = {
     "_code.source:_statement_linenos": "absent e30d356a",
 }
 
+# Of plugins that many projects have: hypothesis 6.80 to 6.170. By module and name.
+PLUGINS: Final[Mapping[str, str]] = {
+    "_hypothesis_pytestplugin.pytest_runtest_call": "067eb37a 20cd645d 2cbff0dd cca78659 fc188b31",
+    "_hypothesis_pytestplugin.pytest_runtest_makereport": "9797740d baaf06d9",
+    "_hypothesis_pytestplugin.pytest_ignore_collect": "72681776",
+}
+
+
+@functools.lru_cache(maxsize=64)
+def of_plugin(function: Any) -> str | None:
+    """The name of a plugin's function in `PLUGINS`, if it is as it was read."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    known = name in PLUGINS and _digest(function) in PLUGINS[name].split()
+    return name if known else None
+
 
 def unknown(functions: Mapping[str, str]) -> str | None:
     """The first function that is not as it was read, in words."""
@@ -227,11 +243,15 @@ def digest(name: str) -> str:
     found = getattr(found, "fget", found)
     found = getattr(found, "func", found)
     found = getattr(found, "__func__", found)
-    while hasattr(found, "__wrapped__"):
-        found = found.__wrapped__
-    if not isinstance(found, types.FunctionType):
-        return type(found).__name__
-    names = "\0".join(sorted(set(_names(found.__code__))))
+    return _digest(found)
+
+
+def _digest(function: Any) -> str:
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    if not isinstance(function, types.FunctionType):
+        return type(function).__name__
+    names = "\0".join(sorted(set(_names(function.__code__))))
     return blake2b(names.encode(), digest_size=4).hexdigest()
 
 

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import pytest
 
-from . import pytest_compat
+from . import known_code, pytest_compat
 
 # What becomes of an implementation of a hook: it is called as it is; it wraps, and is driven by hand;
 # it tells of exceptions that were left in a queue, and does nothing while that is empty; it does
-# nothing under what `when_equal` and `refusal` make sure of, or is done here.
-_CALL, _WRAP, _QUEUE, _COVERED = "call", "wrap", "queue", "covered"
+# nothing under what `when_equal` and `refusal` make sure of, or is done here; it wraps the call of a
+# function, and where that has no attributes does nothing but what it does before.
+_CALL, _WRAP, _QUEUE, _COVERED, _BEFORE = "call", "wrap", "queue", "covered", "before"
 
 PHASES: Final = ("setup", "call", "teardown")
 _OF_PHASES: Final = frozenset(f"pytest_runtest_{when}" for when in PHASES)
@@ -43,6 +44,7 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.skipping.pytest_runtest_call": _COVERED,
         "_pytest.capture.CaptureManager.pytest_runtest_call": _COVERED,
         "_pytest.logging.LoggingPlugin.pytest_runtest_call": _COVERED,
+        "_hypothesis_pytestplugin.pytest_runtest_call": _BEFORE,
     },
     "pytest_runtest_teardown": {
         "_pytest.runner.pytest_runtest_teardown": _CALL,
@@ -57,6 +59,8 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.skipping.pytest_runtest_makereport": _COVERED,
         "_pytest.unittest.pytest_runtest_makereport": _COVERED,
         "_pytest.tmpdir.pytest_runtest_makereport": _COVERED,
+        # For items that it has run.
+        "_hypothesis_pytestplugin.pytest_runtest_makereport": _COVERED,
     },
     # Without live logs they only note where the item is.
     "pytest_runtest_logstart": {"_pytest.logging.LoggingPlugin.pytest_runtest_logstart": _COVERED},
@@ -74,9 +78,15 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
 }
 
 
+BEFORE: Final = "before the call"
+
+
 def implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, list[Any]] | str:
-    """Those that are still called, of each hook, in their order; or the first that is not known."""
-    found: dict[str, list[Any]] = {}
+    """Those that are still called, of each hook, in their order; or the first that is not known.
+
+    Those that only do something before a call are under `BEFORE`.
+    """
+    found: dict[str, list[Any]] = {BEFORE: []}
     for hook, known in KNOWN.items():
         found[hook] = []
         if hook in apart:
@@ -88,16 +98,24 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, l
                 continue
             name = f"{function.__module__}.{function.__qualname__}"
             fate = known.get(name)
+            if name in known_code.PLUGINS and known_code.of_plugin(function) is None:
+                fate = None
             wraps = implementation.hookwrapper or implementation.wrapper
             if fate is None and hook in _OF_PHASES and not wraps:
                 # It is called where the plugin manager would call it: within capture and logging, after
                 # marks were looked at, and before what is left in queues is.
                 early = hook == "pytest_runtest_setup" and _COVERED not in fates
                 fate = None if early or _QUEUE in fates else _CALL
-            if fate is None or (fate in (_CALL, _QUEUE) and wraps) or (fate == _WRAP and not wraps):
+            if (
+                fate is None
+                or (fate in (_CALL, _QUEUE) and wraps)
+                or (fate in (_WRAP, _BEFORE) and not wraps)
+            ):
                 return f"{name} implements {hook}"
             if not wraps:
                 fates.append(fate)
-            if fate in (_CALL, _WRAP):
+            if fate == _BEFORE:
+                found[BEFORE].append(implementation)
+            elif fate in (_CALL, _WRAP):
                 found[hook].append(implementation)
     return found

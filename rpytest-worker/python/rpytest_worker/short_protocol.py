@@ -239,6 +239,8 @@ class ShortProtocol:
             for compared in (False, True)
         }
         self._implementations = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
+        # What to call before a test's function, which must have no attributes then.
+        self._before = [one.function for one in implementations[known_hooks.BEFORE]]
         self._reports = ItemReports(session, self._output, self._implementations, self.close)
         self._skipping: Callable[[pytest.Item], None] | None = None
         if config.pluginmanager.hasplugin("skipping"):
@@ -281,6 +283,8 @@ class ShortProtocol:
             return f"{item.nodeid} is a {kind.__name__}"
         if self._live != self._known:
             return "a plugin has come or gone since the session started"
+        if self._before and not _has_no_attributes(item.obj):
+            return f"{item.nodeid} may be of a plugin"
         node = item.parent
         parent = self._parents.get(id(node))
         if (
@@ -452,6 +456,8 @@ class ShortProtocol:
                         if when == "setup" and self._skips:
                             assert self._skipping is not None
                             self._skipping(item)
+                        elif when == "call" and self._before:
+                            self._prepare_call(item)
                         for function, argnames in parent.calls[when]:
                             if argnames == _ITEM:
                                 function(item)
@@ -610,6 +616,8 @@ class ShortProtocol:
         arguments = {name: funcargs[name] for name in item._fixtureinfo.argnames}
         error = returned = None
         begun, started = time(), perf_counter()
+        if self._before:
+            self._prepare_call(item)
         os.environ[_CURRENT] = f"{item.nodeid} (call)".replace("\x00", "(null)")
         self._named = True
         if "last_type" in sys.__dict__:
@@ -619,6 +627,12 @@ class ShortProtocol:
         except BaseException as raised:
             error = _below(raised)
         return error, returned, (perf_counter() - started, begun, time())
+
+    def _prepare_call(self, item: Any) -> None:
+        for wrapper in self._before:
+            generator = wrapper(item)
+            next(generator)
+            generator.close()
 
     # ---------------------------------------------------------------- telling of it
 
@@ -694,12 +708,7 @@ _ASYNCHRONOUS: Final = 0x80 | 0x200
 
 def _plain_code(function: Any) -> types.CodeType | None:
     """The code of a function that says nothing about itself but its marks, if it is one."""
-    if function.__class__ is types.MethodType:
-        function = function.__func__
-    if function.__class__ is not types.FunctionType:
-        return None
-    attributes = function.__dict__
-    if attributes and (len(attributes) > 1 or "pytestmark" not in attributes):
+    if not _has_no_attributes(function):
         return None
     code: types.CodeType = function.__code__
     return None if code.co_flags & _ASYNCHRONOUS else code
@@ -708,6 +717,16 @@ def _plain_code(function: Any) -> types.CodeType | None:
 def _below(error: BaseException) -> BaseException:
     """An exception without the frame that has caught it."""
     return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+
+
+def _has_no_attributes(function: Any) -> bool:
+    """Whether a function has none but its marks."""
+    if function.__class__ is types.MethodType:
+        function = function.__func__
+    return function.__class__ is types.FunctionType and function.__dict__.keys() <= _OF_MARKS
+
+
+_OF_MARKS: Final = frozenset({"pytestmark"})
 
 
 def _forget_last_error() -> None:

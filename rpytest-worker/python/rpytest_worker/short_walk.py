@@ -93,7 +93,8 @@ class ShortWalk:
                 plugin = implementation.plugin
                 if pytest_compat.is_ours(plugin):
                     ours.append(plugin.ignores)
-                elif plugin not in known:
+                elif plugin not in known and known_code.of_plugin(implementation.function) is None:
+                    # That of hypothesis has something to say to one directory only.
                     return None
         lists = self._config._getconftest_pathlist
         try:
