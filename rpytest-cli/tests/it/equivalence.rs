@@ -186,16 +186,71 @@ class TestUnit(unittest.TestCase):
         pass
 "#;
 
+const WITH_TIMEOUT: &str = r#"
+--- hanging_checks.py
+import time
+
+import pytest
+
+@pytest.fixture
+def hangs():
+    time.sleep(60)
+
+@pytest.fixture
+def hangs_after():
+    yield
+    time.sleep(60)
+
+def test_quick():
+    pass
+
+def test_hangs():
+    time.sleep(60)
+
+def test_setup(hangs):
+    pass
+
+def test_teardown(hangs_after):
+    print("call")
+
+@pytest.mark.timeout(0.2)
+def test_marked():
+    time.sleep(60)
+
+@pytest.mark.timeout(0)
+def test_without():
+    time.sleep(0.5)
+"#;
+
 #[test]
-fn with_hypothesis() {
-    let venv = venv_of("hypothesis", &["pytest==9.2.0", "hypothesis==6.170.15"]);
-    let files = format!("{SUITE}{}", WITH_HYPOTHESIS.trim_start());
-    for options in [
-        &[][..],
-        &["--hypothesis-show-statistics", "test_properties.py"],
-    ] {
-        let (_, run) = short_ways(&equal(&venv, &files, options));
-        assert!(run > 0, "{options:?}");
+fn with_plugins_that_are_known() {
+    let plugins = [
+        "pytest==9.2.0",
+        "hypothesis==6.170.15",
+        "pytest-timeout==2.4.0",
+    ];
+    let venv = venv_of("known", &plugins);
+    let with_hypothesis = format!("{SUITE}{}", WITH_HYPOTHESIS.trim_start());
+    let suites: [(&str, &[&str]); 4] = [
+        (&with_hypothesis, &["--timeout=60"]),
+        (WITH_HYPOTHESIS, &["--hypothesis-show-statistics"]),
+        (WITH_TIMEOUT, &["-o", "timeout=0.3", "hanging_checks.py"]),
+        (
+            WITH_TIMEOUT,
+            &[
+                "-o",
+                "timeout=0.3",
+                "-o",
+                "timeout_func_only=true",
+                "-k",
+                "hangs or quick",
+                "hanging_checks.py",
+            ],
+        ),
+    ];
+    for (suite, options) in suites {
+        let (_, run) = short_ways(&equal(&venv, suite, options));
+        assert_eq!(run == 0, options.len() > 4, "{options:?}");
     }
 }
 

@@ -206,11 +206,14 @@ TRACEBACKS: Final[Mapping[str, str]] = {
     "_code.source:_statement_linenos": "absent e30d356a",
 }
 
-# Of plugins that many projects have: hypothesis 6.80 to 6.170. By module and name.
+# Of plugins that many projects have: hypothesis 6.80 to 6.170, pytest-timeout 2.1 to 2.4. By module
+# and name.
 PLUGINS: Final[Mapping[str, str]] = {
     "_hypothesis_pytestplugin.pytest_runtest_call": "067eb37a 20cd645d 2cbff0dd cca78659 fc188b31",
     "_hypothesis_pytestplugin.pytest_runtest_makereport": "9797740d baaf06d9",
     "_hypothesis_pytestplugin.pytest_ignore_collect": "72681776",
+    "pytest_timeout.pytest_runtest_protocol": "cdfab898 eec4d582",
+    "pytest_timeout.pytest_runtest_call": "cdfab898",
 }
 
 

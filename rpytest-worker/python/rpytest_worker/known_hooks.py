@@ -26,6 +26,7 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.faulthandler.pytest_runtest_protocol": _COVERED,
         # For items of unittest only.
         "_pytest.unittest.pytest_runtest_protocol": _COVERED,
+        "pytest_timeout.pytest_runtest_protocol": _WRAP,
     },
     "pytest_runtest_setup": {
         "_pytest.runner.pytest_runtest_setup": _CALL,
@@ -45,6 +46,8 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.capture.CaptureManager.pytest_runtest_call": _COVERED,
         "_pytest.logging.LoggingPlugin.pytest_runtest_call": _COVERED,
         "_hypothesis_pytestplugin.pytest_runtest_call": _BEFORE,
+        # For timeouts of the function only.
+        "pytest_timeout.pytest_runtest_call": _COVERED,
     },
     "pytest_runtest_teardown": {
         "_pytest.runner.pytest_runtest_teardown": _CALL,

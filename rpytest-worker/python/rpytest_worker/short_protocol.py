@@ -90,8 +90,8 @@ class Passed:
 
 _Wrapper = Callable[[pytest.Item], Generator[None, object, object]]
 
-# An item that has one of these may end in another way than it would seem.
-_MARKS: Final = frozenset({"skip", "skipif", "xfail"})
+# A mark of pytest's that says that an item is not to be run.
+_SKIPS: Final = frozenset({"skip", "skipif"})
 
 _ITEM: Final = ("item",)
 _CURRENT: Final = "PYTEST_CURRENT_TEST"
@@ -128,7 +128,7 @@ class _Parent:
 
     __slots__ = (
         "calls", "conftests", "containers", "depth", "filters", "hook", "keywords", "length", "node",
-        "plain", "prefix", "refusal", "skips",
+        "plain", "prefix", "refused", "skips",
     )  # fmt: skip
 
     node: Any
@@ -136,10 +136,10 @@ class _Parent:
     containers: list[Any]
     length: int
     keywords: dict[str, int]
-    # Whether there is a mark `skip` or `skipif`, a mark `filterwarnings`, and one that is for pytest.
+    # Whether there is a mark `skip` or `skipif`, a mark `filterwarnings`, and which is for pytest.
     skips: bool
     filters: bool
-    refusal: bool
+    refused: str | None
     depth: int
     # What stands before a function's name in `Item.location`.
     prefix: str
@@ -175,6 +175,8 @@ class ShortProtocol:
                 return f"--{name} is given"
         if _faulthandler_timeout(config) > 0:
             return "faulthandler_timeout is set"
+        if getattr(config, "_env_timeout_func_only", False):
+            return "timeout_func_only is set"
         logs = config.pluginmanager.getplugin("logging-plugin")
         if logs is not None:
             if type(logs) is not _pytest.logging.LoggingPlugin:
@@ -219,6 +221,10 @@ class ShortProtocol:
         self._known = [list(implementations) for implementations in self._live]
         self._conftests = config.pluginmanager._conftest_plugins
         wrappers = [one.function for one in implementations["pytest_runtest_protocol"]]
+        # Those that are resumed, whatever has been raised within them.
+        self._resumed = {
+            one.function for one in implementations["pytest_runtest_protocol"] if one.hookwrapper
+        }
         self._warnings: ItemWarnings | None = None
         with contextlib.suppress(Exception):
             # A filter that cannot be parsed is pytest's to complain about.
@@ -239,6 +245,10 @@ class ShortProtocol:
             for compared in (False, True)
         }
         self._implementations = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
+        # Marks by which an item may end in another way than it would seem.
+        self._refused = frozenset({"xfail"})
+        if config.pluginmanager.hasplugin("timeout"):
+            self._refused |= {"timeout"}
         # What to call before a test's function, which must have no attributes then.
         self._before = [one.function for one in implementations[known_hooks.BEFORE]]
         self._reports = ItemReports(session, self._output, self._implementations, self.close)
@@ -293,16 +303,19 @@ class ShortProtocol:
             or parent.conftests != len(self._conftests)
         ):
             parent = self._parent_of(item, node)
-        refused, skips, filters = parent.refusal, parent.skips, parent.filters
+        refused, skips, filters = parent.refused, parent.skips, parent.filters
         for mark in item.own_markers:
             name = mark.name
-            if name in _MARKS:
+            if name in self._refused:
+                refused = name
+            elif name in _SKIPS:
                 skips = True
-                refused = refused or name == "xfail"
             elif name == "filterwarnings":
                 filters = True
-        if refused or (skips and self._skipping is None):
-            return f"{item.nodeid} has a mark `xfail`"
+        if skips and self._skipping is None:
+            refused = "skip"
+        if refused is not None:
+            return f"{item.nodeid} has a mark `{refused}`"
         self._parent, self._skips, self._filters = parent, skips, filters
         return None
 
@@ -318,8 +331,8 @@ class ShortProtocol:
         parent.length = sum(map(len, containers))
         parent.keywords = dict.fromkeys(node.keywords, 1)
         names = {mark.name for mark in node.iter_markers()}
-        parent.skips = not names.isdisjoint(_MARKS)
-        parent.refusal = "xfail" in names
+        parent.skips = not names.isdisjoint(_SKIPS)
+        parent.refused = next(iter(names & self._refused), None)
         parent.filters = "filterwarnings" in names
         path = "" if isinstance(node, pytest.Module) else node.getmodpath()
         parent.prefix = path and f"{path}."
@@ -368,20 +381,20 @@ class ShortProtocol:
         filters, assertions = self._warnings, self._assertions
         filtered = filters is not None and not self._filters and filters.enter()
         compared = False
-        begun = []
+        begun: list[tuple[_Wrapper, Generator[None, object, object]]] = []
         try:
             compared = assertions is not None and assertions.enter(item, parent.hook)
             for wrapper in self._wrappers[filtered, compared]:
                 generator = wrapper(item)
                 next(generator)
-                begun.append(generator)
+                begun.append((wrapper, generator))
             passed = self._run(item, nextitem, parent, code)
-            for generator in reversed(begun):
+            for _, generator in reversed(begun):
                 with contextlib.suppress(StopIteration):
                     generator.send(True)
         except BaseException as error:
             self.close()
-            _throw(error, begun)
+            self._throw(error, begun)
             raise
         finally:
             if compared:
@@ -534,6 +547,21 @@ class ShortProtocol:
             self._running = None
             item._request = False
             item.funcargs = None
+
+    def _throw(
+        self, error: BaseException, wrappers: list[tuple[_Wrapper, Generator[None, object, object]]]
+    ) -> None:
+        """Let wrappers see what was raised within them, the innermost first."""
+        for wrapper, generator in reversed(wrappers):
+            if wrapper in self._resumed:
+                with contextlib.suppress(StopIteration):
+                    generator.send(None)
+                continue
+            try:
+                generator.throw(error)
+            except BaseException as other:
+                if other is not error:
+                    raise
 
     # ---------------------------------------------------------------- parts of it
 
@@ -745,16 +773,6 @@ def _faulthandler_timeout(config: pytest.Config) -> float:
     if not config.pluginmanager.hasplugin("faulthandler"):
         return 0.0
     return float(config.getini("faulthandler_timeout") or 0.0)
-
-
-def _throw(error: BaseException, wrappers: list[Generator[None, object, object]]) -> None:
-    """Let wrappers see what was raised within them, the innermost first."""
-    for generator in reversed(wrappers):
-        try:
-            generator.throw(error)
-        except BaseException as other:
-            if other is not error:
-                raise
 
 
 def _queue_keys(config: pytest.Config) -> list[Any]:
