@@ -106,12 +106,21 @@ def item_lines(item: Any) -> Any:
     yield f"  request {type(request).__name__} {request.scope} {request.node is item} {sorted(vars(request))}"
 
 
+# Of marks, by their identity: each item of many has the same one, with the parameters of all.
+MARKS: dict[int, tuple[Any, str]] = {}
+
+
 def mark_text(mark: Any) -> str:
+    if id(mark) not in MARKS:
+        MARKS[id(mark)] = mark, text_of_mark(mark)
+    return MARKS[id(mark)][1]
+
+
+def text_of_mark(mark: Any) -> str:
     arguments = [value_text(value) for value in mark.args]
     named = {name: value_text(value) for name, value in mark.kwargs.items()}
     text = f"{mark.name}({arguments}, {named}) {mark._param_ids_generated!r} {mark._param_ids_from is not None}"
     if len(text) > 500:
-        # Each item of many has the parameters of all.
         text = ADDRESS.sub("0x...", text)
         text = f"{text[:200]}... {hashlib.sha256(text.encode(errors='backslashreplace')).hexdigest()}"
     return text
