@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import afterfork, rewriting
-from .short_collection import ShortCollection, Tally
+from .short_collection import ShortCollection
+from .tally import Tally
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -42,8 +43,7 @@ def shorter(
 def built_here(session: pytest.Session) -> Iterator[Tally | None]:
     """The same, with nothing said and nothing kept of what is rewritten."""
     if os.environ.get("RPYTEST_GENUINE", "") not in ("", "0"):
-        with afterfork.rare_garbage_collection():
-            yield None
+        yield None
         return
     short = ShortCollection(session)
     short.begin()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from . import pytest_compat, reports
+from .direct_delivery import DirectDelivery
 
 
 class Delivery:
@@ -23,7 +24,7 @@ class Delivery:
         self._apart: Any = None
         self._with_nodes = with_nodes and pytest_compat.others_listen(self._report)
         self._reporter = pytest_compat.terminal_reporter(config)
-        self._direct = pytest_compat.DirectDelivery.when_equal(config)
+        self._direct = DirectDelivery.when_equal(config)
         if (
             self._with_nodes
             and self._reporter is not None

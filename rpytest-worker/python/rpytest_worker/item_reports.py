@@ -19,7 +19,7 @@ import _pytest.skipping
 import pytest
 from _pytest._code.code import ExceptionInfo
 
-from . import pytest_compat, short_fixtures
+from . import frames, pytest_compat, short_fixtures
 from .item_output import ItemOutput
 from .known_hooks import PHASES
 
@@ -71,7 +71,7 @@ class ItemReports:
             and self._cuts_tracebacks
             and isinstance(error, _REPORTED)
             and not isinstance(error, _OTHERWISE)
-            and pytest_compat.has_visible_frame(
+            and frames.has_visible_frame(
                 error.__traceback__, isinstance(error, pytest.skip.Exception)
             )
         )

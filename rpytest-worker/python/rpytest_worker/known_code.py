@@ -56,7 +56,6 @@ COLLECTION: Final[Mapping[str, str]] = {
     "fixtures:FixtureManager._getusefixturesnames": "a93c8b6b c9ec93eb",
     "fixtures:FixtureManager.pytest_generate_tests": "96bf100d cd351483 e71f4405",
     "fixtures:FixtureManager._register_fixture": "6a37c7c5 c128548d 81ad81d2 38397576",
-    "fixtures:FixtureManager._find_wrapped_fixture_def": "absent 3448c6af",
     "fixtures:_get_direct_parametrize_args": "8b7303ab b61b2dd1",
     "fixtures:deduplicate_names": "0f822f53",
     "fixtures:reorder_items": "68fb58c2 dbdd42b8 5a36e662 5d4d4a20",

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from . import pytest_compat
+from .direct_delivery import DirectDelivery
 from .recorder import Recorder
-from .short_protocol import Passed, ShortProtocol, Tally
+from .short_protocol import Passed, ShortProtocol
+from .tally import Tally
 
 if TYPE_CHECKING:
     from .in_process import InProcess
@@ -28,14 +30,14 @@ class Loop:
         self._recorder = recorder
         self._short: ShortProtocol | None = None
         self._refusal = ""
-        self.tally = Tally()
+        self.tally = Tally("ways")
         self._passed: list[Passed] = []
         self._shown = 0.0
 
     def prepare(self, session: pytest.Session) -> None:
         """Find out whether all that takes part in the session is known."""
         config = session.config
-        direct = pytest_compat.DirectDelivery.when_equal(config)
+        direct = DirectDelivery.when_equal(config)
         loop = config.hook.pytest_runtestloop
         if pytest_compat.others_listen(loop):
             self._refusal = "a plugin implements pytest_runtestloop"
@@ -52,6 +54,7 @@ class Loop:
             self._refusal = "--capture=no is given"
             return
         self._short, self._direct = short, direct
+        self.tally.note(short.unknown)
         self._recorder.before_report = short.tell_early
 
     @pytest.hookimpl(tryfirst=True)

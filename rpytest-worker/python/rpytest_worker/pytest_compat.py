@@ -15,9 +15,8 @@ import sys
 import tempfile
 import types
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-import _pytest
 import _pytest._code.code
 import _pytest.cacheprovider
 import _pytest.config
@@ -25,7 +24,6 @@ import _pytest.fixtures
 import _pytest.junitxml
 import _pytest.terminal
 import _pytest.timing
-import pluggy
 import pytest
 from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
@@ -207,164 +205,6 @@ def terminal_reporter(config: pytest.Config) -> Any:
 
 def _do_nothing() -> None:
     pass
-
-
-class DirectDelivery:
-    """Reports an item that passed with nothing to show, without the plugin manager.
-
-    Such an item calls five hooks, and most of what they do, over all plugins, is nothing. Where only
-    pytest itself implements them it is known what is left: `when_equal` makes sure of that.
-    """
-
-    HOOKS = (
-        "pytest_runtest_logstart",
-        "pytest_runtest_logreport",
-        "pytest_runtest_logfinish",
-        "pytest_report_teststatus",
-    )
-    # Whose `pytest_runtest_logreport` does nothing for a phase that passed, or for one that is not the
-    # call.
-    INDIFFERENT = frozenset({"Session", "LoggingPlugin"})
-    OF_CALLS = frozenset({"LFPlugin", "TerminalProgressPlugin"})
-
-    @classmethod
-    def when_equal(cls, config: pytest.Config) -> DirectDelivery | None:
-        reporter = terminal_reporter(config)
-        if type(reporter) is not _pytest.terminal.TerminalReporter:
-            return None
-        logs = config.pluginmanager.hasplugin("logging")
-        if logs and (config.getini("log_cli") or config.option.log_cli_level is not None):
-            return None  # its handlers mark where each phase begins
-        for name in cls.HOOKS:
-            hook = getattr(config.hook, name)
-            for implementation in hook.get_hookimpls():
-                ours = is_ours(implementation.plugin)
-                if implementation.hookwrapper or getattr(implementation, "wrapper", False):
-                    return None
-                if not ours and not is_pytests_own(implementation.plugin):
-                    return None
-        return cls(config, reporter)
-
-    def __init__(self, config: pytest.Config, reporter: Any) -> None:
-        self._reporter = reporter
-        self._show_each = bool(reporter.showlongtestinfo)
-        self._shows_paths = bool(reporter.showfspath)
-        self._path: str | None = None
-        self._finish = getattr(reporter, "pytest_runtest_logfinish", None)
-        self._config = config
-        self._others: list[Callable[..., object]] = []
-        self._others_of_calls: list[Callable[..., object]] = []
-        for implementation in config.hook.pytest_runtest_logreport.get_hookimpls():
-            plugin, name = implementation.plugin, type(implementation.plugin).__name__
-            if plugin is reporter or name in self.INDIFFERENT or is_ours(plugin):
-                continue
-            others = self._others_of_calls if name in self.OF_CALLS else self._others
-            others.append(implementation.function)
-        self._notes_report = hasattr(reporter, "_current_logreport")  # since pytest 9.2
-        # What a call that passes is to the reporter; asked for at the first one.
-        self._status: object = None
-
-    @property
-    def shows_each(self) -> bool:
-        """Whether each item is named before it runs."""
-        return self._show_each
-
-    def is_shown(self, nodeid: str) -> bool:
-        """Whether nothing is written when this item starts."""
-        if self._show_each:
-            return False
-        return not self._shows_paths or nodeid.partition("::")[0] == self._path
-
-    def start(self, nodeid: str, location: Any) -> None:
-        """Write what is written when an item starts."""
-        if not self.is_shown(nodeid):
-            self._reporter.pytest_runtest_logstart(nodeid, location)
-        self._path = nodeid.partition("::")[0]
-
-    def passed(self, items: Iterable[tuple[str, Sequence[Any]]]) -> None:
-        """Report items that have started: their node ids, and the reports of their three phases.
-
-        Where each is shown by a letter and the line has room, the letters are written together.
-        """
-        reporter = self._reporter
-        # One write for all that is reported at once; see `flush`.
-        reporter.flush = _do_nothing
-        letters = room = 0
-        try:
-            for nodeid, (setup, call, teardown) in items:
-                if not letters:
-                    room = self._room(call)
-                if letters >= room:
-                    self._write(letters)
-                    letters = 0
-                    self._passed(nodeid, setup, call, teardown)
-                    continue
-                letters += 1
-                self._phases.append(setup)
-                self._calls.append(call)
-                self._phases.append(teardown)
-                self._reported.add(call.nodeid if NodeId is None else call.id)
-                self._tell_others(setup, call, teardown)
-                if self._notes_report:
-                    reporter._current_logreport = call
-            self._write(letters)
-        finally:
-            del reporter.flush
-
-    def _room(self, call: Any) -> int:
-        """For how many letters the reporter would do no more than to write them."""
-        reporter = self._reporter
-        stats = reporter.stats
-        if self._show_each or "" not in stats or "passed" not in stats or self._finish is not None:
-            return 0
-        if self._status is None:
-            self._status = tuple(
-                self._config.hook.pytest_report_teststatus(report=call, config=self._config)
-            )
-        if self._status != ("passed", ".", "PASSED"):
-            return 0
-        self._phases, self._calls = stats[""], stats["passed"]
-        self._reported = reporter._progress_nodeids_reported
-        total = reporter._session.testscollected
-        # At most so much is written at the end of a line, and something else with the last item.
-        progress = max(len(f" [{total}/{total}]"), len(" 99h 59m")) + 2
-        width = reporter._screen_width - progress - reporter._tw.width_of_current_line
-        return int(min(width, total - len(self._reported) - 1))
-
-    def _write(self, letters: int) -> None:
-        if letters:
-            writer = self._reporter._tw
-            writer._current_line += "." * letters
-            writer._file.write(writer.markup(".", green=True) * letters)
-
-    def flush(self) -> None:
-        self._reporter.flush()
-
-    def _passed(self, nodeid: str, setup: Any, call: Any, teardown: Any) -> None:
-        reporter = self._reporter
-        # A phase beside the call that passes has no category; it is kept for its duration.
-        stats = reporter.stats
-        try:
-            stats[""].append(setup)
-        except KeyError:
-            reporter._add_stats("", [setup])
-        reporter.pytest_runtest_logreport(call)
-        stats[""].append(teardown)
-        self._tell_others(setup, call, teardown)
-        if self._finish is not None:
-            self._finish(nodeid)
-
-    def _tell_others(self, setup: Any, call: Any, teardown: Any) -> None:
-        for function in self._others:
-            function(report=setup)
-            function(report=call)
-            function(report=teardown)
-        for function in self._others_of_calls:
-            function(report=call)
-
-    def forget_path(self) -> None:
-        """Something else was written since: the next item names its file again."""
-        self._path = None
 
 
 def mute(reporter: Any) -> None:
@@ -706,51 +546,6 @@ def replace(undo: contextlib.ExitStack, owner: Any, name: str, stand_in: Any) ->
 
     setattr(owner, name, stand_in)
     undo.callback(put_back)
-
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-_HIDDEN = "__tracebackhide__"
-_NOT_SHOWN = "<rpytest>"
-_OURS = os.path.dirname(__file__) + os.sep
-_OF_PYTEST = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (_pytest, pluggy))
-
-
-def not_shown(function: _Function) -> _Function:
-    """Have pytest leave out a function's frames as it does those of its own.
-
-    A variable `__tracebackhide__`, of the function or its module, hides them too, but then they are
-    somebody else's: where no other is left, pytest says that all are hidden, and shows none of its own.
-    """
-    code: types.CodeType = function.__code__
-    function.__code__ = code.replace(co_filename=_NOT_SHOWN)
-    return function
-
-
-def has_visible_frame(trace: types.TracebackType | None, of_anybody: bool) -> bool:
-    """Whether a traceback has a frame that pytest shows, and does not leave out as one of its own."""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        name = code.co_filename
-        is_own = name.startswith(_OF_PYTEST) or ("<" in name and ">" in name)
-        if (
-            _HIDDEN not in code.co_varnames
-            and _HIDDEN not in trace.tb_frame.f_globals
-            and (of_anybody or not is_own)
-        ):
-            return True
-        trace = trace.tb_next
-    return False
-
-
-def is_called_by_others() -> bool:
-    """Whether a function that is neither pytest's nor ours has led here since an item was begun."""
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if name != _NOT_SHOWN and not name.startswith(_OF_PYTEST):
-            return not name.startswith(_OURS)
-        frame = frame.f_back
-    return False
 
 
 def is_traced(config: pytest.Config) -> bool:

@@ -12,7 +12,8 @@ import pytest
 from .channel import Channel
 from .inventory import Key
 from .recorder import Recorder
-from .short_protocol import ShortProtocol, Tally
+from .short_protocol import ShortProtocol
+from .tally import Tally
 
 # How long a message (to stop, to give something back) may wait while there is something to run.
 _LISTEN_SECONDS: Final = 0.002
@@ -40,7 +41,7 @@ class Runner:
         self._finishing = False
         self._listened = 0.0
         self._protocol = session.config.hook.pytest_runtest_protocol
-        self._tally = Tally()
+        self._tally = Tally("ways")
         self._short: ShortProtocol | None = None
         self._refusal = ""
         short = ShortProtocol.when_equal(session)
@@ -48,6 +49,7 @@ class Runner:
             self._refusal = short
         else:
             self._short = short
+            self._tally.note(short.unknown)
             recorder.before_report = short.tell_early
 
     def run(self) -> None:

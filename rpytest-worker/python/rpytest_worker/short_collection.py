@@ -17,11 +17,9 @@ import contextlib
 import fnmatch
 import functools
 import inspect
-import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path, PosixPath, PurePath
 from typing import Any, Final
 
 import _pytest.fixtures
@@ -34,49 +32,28 @@ from _pytest.scope import Scope
 
 from . import known_code, pytest_compat
 from .item_building import Builder, Parent, Unknown, arguments_of
-from .short_factories import ShortFactories
+from .short_factories import VALUES, ShortFactories
 from .short_walk import ShortWalk
+from .tally import Tally
 
 _Function: Any = pytest.Function
 _Collector: Any = _pytest.python.PyCollector
 _COLLECTORS: Final = (pytest.Module, pytest.Class)
 _GENERATOR: Final = inspect.CO_GENERATOR
 
-# Of these nothing can be a test, whatever its name: they are no classes, and cannot be called.
-_INERT: Final = {
-    type(None), type(...), bool, int, float, complex, str, bytes, bytearray, tuple, list, dict, set,
-    frozenset, range, slice, property, re.Pattern, Path, PosixPath, PurePath,
-}  # fmt: skip
 _Fixture: Final = getattr(_pytest.fixtures, "FixtureFunctionDefinition", None)  # since pytest 8.4
-
-
-class Tally:
-    """How many items were built which way, for `--explain`."""
-
-    def __init__(self) -> None:
-        self.short = 0
-        self.genuine = 0
-        self.reason: str | None = None
-
-    def message(self) -> dict[str, Any]:
-        return {
-            "type": "built",
-            "short": self.short,
-            "genuine": self.genuine,
-            "reason": self.reason,
-        }
 
 
 class ShortCollection:
     """Stands for parts of pytest's collection, from `begin` to `end`."""
 
     def __init__(self, session: Any) -> None:
-        self.tally = Tally()
+        self.tally = Tally("built")
         self._session = session
         self._builder = Builder(session)
         self._undo = contextlib.ExitStack()
         # Items that pytest has built, kept so that no other gets their address.
-        self._genuine: dict[int, Any] = {}
+        self._built_by_pytest: dict[int, Any] = {}
         self._collect = _Collector.collect
         self._functions = _Collector._genfunctions
         self._from_parent = vars(_Function)["from_parent"].__func__
@@ -103,21 +80,18 @@ class ShortCollection:
         replace(_pytest.fixtures, "getfuncargnames", _getfuncargnames)
         replace(manager, "getfixtureinfo", self._builder.info)
         replace(manager, "_register_fixture", self._register(manager._register_fixture))
-        if hasattr(manager, "_find_wrapped_fixture_def"):  # since pytest 9.1
-            find = manager._find_wrapped_fixture_def
-            replace(manager, "_find_wrapped_fixture_def", _find_wrapped(find))
         replace(session, "genitems", self._items(session.genitems))
         maker = _pytest.python.IdMaker
         listeners = session.config.hook.pytest_make_parametrize_id._hookimpls
         ask = _ask_no_hook(maker._idval_from_hook, listeners)
         replace(maker, "_idval_from_hook", ask)
-        ShortWalk(session).begin(replace)
-        ShortFactories(session).begin(replace)
+        for part in (ShortWalk(session), ShortFactories(session)):
+            self.tally.note(part.begin(replace))
 
     def end(self) -> None:
         """Leave everything as it was."""
         self._undo.close()
-        self._genuine.clear()
+        self._built_by_pytest.clear()
         if not self.tally.short:  # nobody has counted
             self.tally.genuine = self._session.testscollected
 
@@ -128,9 +102,6 @@ class ShortCollection:
             return "calls of hooks are traced"
         return known_code.unknown(known_code.COLLECTION)
 
-    def _unknown(self, reason: str) -> None:
-        self.tally.reason = self.tally.reason or reason
-
     # ---------------------------------------------------------------- what stands for pytest's own
 
     def collect(self, collector: Any) -> Iterable[Any]:
@@ -140,7 +111,7 @@ class ShortCollection:
             others = self._others(self._makes, _pytest.python, _pytest.unittest)
             if others is None:
                 return self._collected_of(collector)
-            self._unknown(others)
+            self.tally.note(others)
         found: Iterable[Any] = self._collect(collector)
         return found
 
@@ -188,7 +159,8 @@ class ShortCollection:
             if "_pytestfixturefunction" in attributes or value.__code__.co_flags & _GENERATOR:
                 return _UNKNOWN
             return _FUNCTION
-        if cls in _INERT or cls is _Fixture:
+        # Of a plain value nothing can be a test, whatever its name.
+        if cls in VALUES or cls is _Fixture:
             return _NOTHING
         if cls is types.ModuleType:
             return _UNKNOWN if "__getattr__" in vars(value) else _NOTHING
@@ -223,7 +195,7 @@ class ShortCollection:
         try:
             item = builder.build(_Function, parent, name, fixtureinfo=closure.info())
         except Unknown as error:
-            self._unknown(str(error))
+            self.tally.note(str(error))
             return None
         return item
 
@@ -240,7 +212,7 @@ class ShortCollection:
         manager = self._session._fixturemanager
         others = self._others(self._generates, _pytest.python, manager)
         if others is not None:
-            self._unknown(others)
+            self.tally.note(others)
         return others is not None
 
     def from_parent(self, cls: Any, parent: Any, **values: Any) -> Any:
@@ -250,16 +222,16 @@ class ShortCollection:
             try:
                 return self._builder.from_parent(cls, parent, values)
             except Unknown as error:
-                self._unknown(str(error))
+                self.tally.note(str(error))
         elif cls not in _CLASSES:
-            self._unknown(f"{parent.nodeid} has items of the class {cls.__name__}")
+            self.tally.note(f"{parent.nodeid} has items of the class {cls.__name__}")
         item = self._from_parent(cls, parent, **values)
-        self._genuine[id(item)] = item
+        self._built_by_pytest[id(item)] = item
         return item
 
     def _items(self, genuine: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
         """Stands for `Session.genitems`, which asks a hook for each item."""
-        tally, listeners, others = self.tally, self._collected._hookimpls, self._genuine
+        tally, listeners, others = self.tally, self._collected._hookimpls, self._built_by_pytest
 
         def genitems(node: Any) -> Iterator[Any]:
             if not isinstance(node, pytest.Item):
@@ -353,30 +325,6 @@ def _reorder(genuine: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
         return list(dict.fromkeys(items))
 
     return reorder_items
-
-
-def _find_wrapped(genuine: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Stands for `FixtureManager._find_wrapped_fixture_def`."""
-
-    def find_wrapped_fixture_def(obj: Any) -> Any:
-        cls = type(obj)
-        if cls in _INERT or cls in _DESCRIPTORS:
-            return None
-        if cls is types.FunctionType and obj.__dict__.keys().isdisjoint(_WRAPPED):
-            return None
-        return genuine(obj)
-
-    return find_wrapped_fixture_def
-
-
-_WRAPPED: Final = frozenset({"__wrapped__", "_mock_name"})
-# What every class has of `object`.
-_DESCRIPTORS: Final = frozenset(
-    {
-        types.BuiltinFunctionType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
-        types.MethodDescriptorType, types.WrapperDescriptorType, types.MemberDescriptorType,
-    }
-)  # fmt: skip
 
 
 def _getfuncargnames(function: Any, name: str = "", **others: Any) -> tuple[str, ...]:

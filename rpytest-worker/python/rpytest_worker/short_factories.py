@@ -10,8 +10,10 @@ import __future__
 
 import abc
 import importlib.machinery
+import re
 import types
 from collections.abc import Callable
+from pathlib import Path, PosixPath, PurePath
 from typing import Any, Final
 
 import _pytest.assertion.rewrite
@@ -30,17 +32,22 @@ class ShortFactories:
         # What has been looked through, before pytest 9.
         self._seen: set[Any] | None = getattr(self._manager, "_holderobjseen", None)
 
-    def begin(self, replace: Callable[[Any, str, Any], None]) -> None:
-        """Take the place of pytest's own function, by `replace`."""
-        if known_code.unknown(known_code.FACTORIES) is None:
-            genuine = self._manager.parsefactories
-            replace(self._manager, "parsefactories", self._parse(genuine))
+    def begin(self, replace: Callable[[Any, str, Any], None]) -> str | None:
+        """Take the place of pytest's own functions, by `replace`; returns what of them is not known."""
+        unknown = known_code.unknown(known_code.FACTORIES)
+        if unknown is None:
+            manager = self._manager
+            replace(manager, "parsefactories", self._parse(manager.parsefactories))
+            if hasattr(manager, "_find_wrapped_fixture_def"):  # since pytest 9.2
+                find = manager._find_wrapped_fixture_def
+                replace(manager, "_find_wrapped_fixture_def", _find_wrapped(find))
+        return unknown
 
     def _parse(self, genuine: Callable[..., None]) -> Callable[..., None]:
         def parsefactories(*args: Any, **values: Any) -> None:
             __tracebackhide__ = True
             holder = self._holder(args, values)
-            if holder is _UNKNOWN or not self._has_none(holder):
+            if holder is _UNKNOWN or not self._holds_none(holder):
                 genuine(*args, **values)
             elif self._seen is not None and holder not in self._seen:
                 self._seen.add(holder)
@@ -55,10 +62,10 @@ class ShortFactories:
         # An object and a node id, which is deprecated since.
         return args[0] if len(args) == 2 and self._seen is not None else _UNKNOWN
 
-    def _has_none(self, holder: Any) -> bool:
+    def _holds_none(self, holder: Any) -> bool:
         if holder.__class__ is types.ModuleType:
             attributes = vars(holder)
-            return _HOOKS.isdisjoint(attributes) and all(map(_is_none, attributes.values()))
+            return _HOOKS.isdisjoint(attributes) and all(map(_is_no_fixture, attributes.values()))
         cls = holder if isinstance(holder, type) else type(holder)
         return type(cls) in _METACLASSES and all(map(self._is_clean, cls.__mro__))
 
@@ -68,13 +75,13 @@ class ShortFactories:
             return True
         if cls is not object and "__dir__" in attributes:
             return False
-        if not all(map(_is_none, attributes.values())):
+        if not all(map(_is_no_fixture, attributes.values())):
             return False
         self._clean[cls] = len(attributes)
         return True
 
 
-def _is_none(value: Any) -> bool:
+def _is_no_fixture(value: Any) -> bool:
     """Whether a value is known to be no fixture, and to hide none."""
     kind = type(value)
     if kind is types.FunctionType:
@@ -91,12 +98,23 @@ def _is_none(value: Any) -> bool:
         return True
     if kind is staticmethod or kind is classmethod:
         inner = value.__func__
-        return _MARKS.isdisjoint(value.__dict__) and (type(inner) in _FUNCTIONS and _is_none(inner))
+        return _MARKS.isdisjoint(value.__dict__) and (
+            type(inner) in _FUNCTIONS and _is_no_fixture(inner)
+        )
     if kind in _METACLASSES:
         return all(_MARKS.isdisjoint(vars(base)) for base in value.__mro__)
     if kind is types.ModuleType:
         return _MARKS.isdisjoint(vars(value)) and _HOOKS.isdisjoint(vars(value))
     return False
+
+
+def _find_wrapped(genuine: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Stands for `FixtureManager._find_wrapped_fixture_def`, which pytest calls for what holds some."""
+
+    def find_wrapped_fixture_def(obj: Any) -> Any:
+        return None if _is_no_fixture(obj) else genuine(obj)
+
+    return find_wrapped_fixture_def
 
 
 _UNKNOWN: Final = object()
@@ -108,11 +126,16 @@ _HOOKS: Final = frozenset({"__getattr__", "__dir__"})
 _OTHER_MARKS: Final = frozenset({"_mock_name", "_pytestfixturefunction", "__pytest_wrapped__"})
 _MARKS: Final = _OTHER_MARKS | {"__wrapped__"}
 _DEPTH: Final = 10
-# Types of which nothing has such an attribute, and that do nothing when they are looked up.
-_INERT: Final = frozenset(
+# Types of plain values: nothing of them can be called, or is a class.
+VALUES: Final = frozenset(
     {
         type(None), type(...), bool, int, float, complex, str, bytes, bytearray, tuple, list, dict, set,
-        frozenset, range, slice, property,
+        frozenset, range, slice, property, re.Pattern, Path, PosixPath, PurePath,
+    }
+)  # fmt: skip
+# Types of which nothing has such an attribute, and that do nothing when they are looked up.
+_INERT: Final = VALUES | frozenset(
+    {
         types.BuiltinFunctionType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
         types.MethodDescriptorType, types.WrapperDescriptorType, types.MemberDescriptorType,
         pytest.Mark, pytest.MarkDecorator, type(__future__.annotations),

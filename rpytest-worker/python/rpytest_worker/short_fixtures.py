@@ -23,7 +23,7 @@ import _pytest.setupplan
 from _pytest.outcomes import TEST_OUTCOME, skip
 from _pytest.scope import Scope
 
-from . import known_code, pytest_compat
+from . import frames, known_code, pytest_compat
 
 # Of all functions here.
 __tracebackhide__ = True
@@ -48,9 +48,14 @@ class ShortFixtures:
         self._setup = hook.pytest_fixture_setup._hookimpls
         self._finalizer = hook.pytest_fixture_post_finalizer._hookimpls
 
-    def begin(self) -> None:
-        if known_code.unknown(known_code.FIXTURES) is not None:
-            return
+    def begin(self) -> str | None:
+        """Take their place; returns what of them is not known."""
+        unknown = known_code.unknown(known_code.FIXTURES)
+        if unknown is None:
+            self._begin()
+        return unknown
+
+    def _begin(self) -> None:
         replace = functools.partial(pytest_compat.replace, self._undo)
         if hasattr(_fixtures, "RequestFixtureDef"):  # since pytest 9.0
             replace(_fixtures.RequestFixtureDef, "__init__", _of_request())
@@ -87,13 +92,13 @@ class Hooks:
         self._genuine = genuine
         known_setup, known_finalizer = list(setup), list(finalizer)
 
-        @pytest_compat.not_shown
+        @frames.not_shown
         def pytest_fixture_setup(*, fixturedef: Any, request: Any) -> Any:
             if setup == known_setup:
                 return set_up(fixturedef, request, genuine.pytest_fixture_setup)
             return genuine.pytest_fixture_setup(fixturedef=fixturedef, request=request)
 
-        @pytest_compat.not_shown
+        @frames.not_shown
         def pytest_fixture_post_finalizer(*, fixturedef: Any, request: Any) -> Any:
             if finalizer != known_finalizer:
                 return genuine.pytest_fixture_post_finalizer(fixturedef=fixturedef, request=request)
@@ -109,7 +114,7 @@ class Hooks:
         return repr(self._genuine)
 
 
-@pytest_compat.not_shown
+@frames.not_shown
 def set_up(fixturedef: Any, request: Any, genuine: Callable[..., Any]) -> Any:
     """What `pytest_fixture_setup` does, for plain functions."""
     function = fixturedef.func
@@ -144,10 +149,7 @@ def set_up(fixturedef: Any, request: Any, genuine: Callable[..., Any]) -> Any:
     except TEST_OUTCOME as error:
         inner = error.__traceback__ and error.__traceback__.tb_next
         is_skip = isinstance(error, skip.Exception)
-        if (
-            not pytest_compat.has_visible_frame(inner, is_skip)
-            or pytest_compat.is_called_by_others()
-        ):
+        if not frames.has_visible_frame(inner, is_skip) or frames.is_called_by_others():
             kind = raises_as_generator if function.__code__.co_flags & _GENERATOR else raises
             return _again(fixturedef, request, genuine, kind, error.with_traceback(inner))
         if is_skip:
@@ -160,7 +162,7 @@ def set_up(fixturedef: Any, request: Any, genuine: Callable[..., Any]) -> Any:
     return result
 
 
-@pytest_compat.not_shown
+@frames.not_shown
 def _again(
     fixturedef: Any, request: Any, genuine: Any, kind: Any, error: BaseException | None = None
 ) -> Any:
@@ -184,12 +186,12 @@ def yields_nothing(**_: object) -> Any:
     yield
 
 
-@pytest_compat.not_shown
+@frames.not_shown
 def raises(**_: object) -> Any:
     raise error  # type: ignore[name-defined]  # noqa: F821
 
 
-@pytest_compat.not_shown
+@frames.not_shown
 def raises_as_generator(**_: object) -> Any:
     raise error  # type: ignore[name-defined]  # noqa: F821
     yield
@@ -202,7 +204,7 @@ STAND_INS: Final = frozenset({raises.__code__, raises_as_generator.__code__})
 def _check_scope(genuine: Callable[..., None]) -> Callable[..., None]:
     """Stands for `SubRequest._check_scope`: nothing is narrower than a function."""
 
-    @pytest_compat.not_shown
+    @frames.not_shown
     def check_scope(self: Any, requested_fixturedef: Any, requested_scope: Any) -> None:
         scope = self._scope_field
         if scope is not _OF_FUNCTION and scope is not requested_scope:

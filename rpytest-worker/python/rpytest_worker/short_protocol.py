@@ -96,31 +96,10 @@ _SKIPS: Final = frozenset({"skip", "skipif"})
 _ITEM: Final = ("item",)
 _CURRENT: Final = "PYTEST_CURRENT_TEST"
 
-# Hooks of which a caller with a terminal takes care itself (see `pytest_compat.DirectDelivery`).
+# Hooks of which a caller with a terminal takes care itself (see `direct_delivery`).
 _OF_REPORTS: Final = frozenset(
     {"pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish"}
 )
-
-
-class Tally:
-    """How many items took which way, for `--explain`."""
-
-    def __init__(self) -> None:
-        self.short = 0
-        self.genuine = 0
-        self.reason: str | None = None
-
-    def refused(self, reason: str) -> None:
-        self.genuine += 1
-        self.reason = self.reason or reason
-
-    def message(self) -> dict[str, Any]:
-        return {
-            "type": "ways",
-            "short": self.short,
-            "genuine": self.genuine,
-            "reason": self.reason,
-        }
 
 
 class _Parent:
@@ -274,8 +253,10 @@ class ShortProtocol:
         pytest.Stash()._storage  # noqa: B018
         pytest_compat.remember_hook_proxies(session)
         self._replacements = ShortFixtures(session), ShortTracebacks()
+        # What of pytest's is not known, of which a part of it has been left to pytest.
+        self.unknown = known_code.unknown(known_code.ASSERTIONS)
         for replacement in self._replacements:
-            replacement.begin()
+            self.unknown = replacement.begin() or self.unknown
 
     @property
     def captures(self) -> bool:

@@ -38,13 +38,15 @@ class ShortTracebacks:
         self._trees: OrderedDict[str, ast.AST] = OrderedDict()
         self._genuine = _source.get_statement_startend2
 
-    def begin(self) -> None:
-        if known_code.unknown(known_code.TRACEBACKS) is not None:
-            return
-        replace = functools.partial(pytest_compat.replace, self._undo)
-        genuine = _code.getstatementrange_ast
-        replace(_code, "getstatementrange_ast", self._range(genuine))
-        replace(_source, "get_statement_startend2", self._start_and_end)
+    def begin(self) -> str | None:
+        """Take their place; returns what of them is not known."""
+        unknown = known_code.unknown(known_code.TRACEBACKS)
+        if unknown is None:
+            replace = functools.partial(pytest_compat.replace, self._undo)
+            genuine = _code.getstatementrange_ast
+            replace(_code, "getstatementrange_ast", self._range(genuine))
+            replace(_source, "get_statement_startend2", self._start_and_end)
+        return unknown
 
     def end(self) -> None:
         self._undo.close()

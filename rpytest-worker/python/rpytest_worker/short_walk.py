@@ -55,18 +55,17 @@ class ShortWalk:
         )
         self._initial: tuple[Any, frozenset[str]] = (None, frozenset())
 
-    def begin(self, replace: Callable[[Any, str, Any], None]) -> None:
-        """Take the place of pytest's own functions, by `replace`."""
-        if (
-            self._ignores
-            or not self._modules.are_plain
-            or not self._texts.are_plain
-            or known_code.unknown(known_code.WALK) is not None
-        ):
-            return
+    def begin(self, replace: Callable[[Any, str, Any], None]) -> str | None:
+        """Take the place of pytest's own functions, by `replace`; returns what of them is not known."""
+        unknown = known_code.unknown(known_code.WALK)
+        if unknown is not None:
+            return unknown
+        if self._ignores or not self._modules.are_plain or not self._texts.are_plain:
+            return None
         first = _by_name, _package_first
         for cls, sort_key in zip((_main.Dir, _python.Package), first, strict=True):
             replace(cls, "collect", self._collect(cls, cls.collect, sort_key))
+        return None
 
     def _collect(
         self, cls: Any, genuine: Callable[[Any], Any], sort_key: Callable[[Any], Any]

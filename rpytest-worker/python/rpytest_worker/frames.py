@@ -1,0 +1,56 @@
+"""Frames of tracebacks: which pytest shows, and which it leaves out as its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import _pytest
+import pluggy
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_HIDDEN = "__tracebackhide__"
+_NOT_SHOWN = "<rpytest>"
+_OURS = os.path.dirname(__file__) + os.sep
+_OF_PYTEST = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (_pytest, pluggy))
+
+
+def not_shown(function: _Function) -> _Function:
+    """Have pytest leave out a function's frames as it does those of its own.
+
+    A variable `__tracebackhide__`, of the function or its module, hides them too, but then they are
+    somebody else's: where no other is left, pytest says that all are hidden, and shows none of its own.
+    """
+    code: types.CodeType = function.__code__
+    function.__code__ = code.replace(co_filename=_NOT_SHOWN)
+    return function
+
+
+def has_visible_frame(trace: types.TracebackType | None, of_anybody: bool) -> bool:
+    """Whether a traceback has a frame that pytest shows, and does not leave out as one of its own."""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        name = code.co_filename
+        is_own = name.startswith(_OF_PYTEST) or ("<" in name and ">" in name)
+        if (
+            _HIDDEN not in code.co_varnames
+            and _HIDDEN not in trace.tb_frame.f_globals
+            and (of_anybody or not is_own)
+        ):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def is_called_by_others() -> bool:
+    """Whether a function that is neither pytest's nor ours has led here since an item was begun."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name != _NOT_SHOWN and not name.startswith(_OF_PYTEST):
+            return not name.startswith(_OURS)
+        frame = frame.f_back
+    return False
