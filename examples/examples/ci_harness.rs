@@ -78,6 +78,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             worker: None,
             settled: Vec::new(),
             focus: None,
+            sharded: false,
         };
         supervisor.send(session, &start)?;
         sessions.insert(session, Vec::new());

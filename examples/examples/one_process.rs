@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         worker: None,
         settled: Vec::new(),
         focus: None,
+        sharded: false,
     };
     supervisor.send(session, &start)?;
 

@@ -1,15 +1,18 @@
 //! The durations of earlier runs, in a file of pytest's cache directory.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rpytest_ipc::Address;
 use rpytest_sched::durations::{Basis, DurationFile, Estimates};
 use rpytest_sched::{DurationHistory, Observation};
+use sha2::{Digest, Sha256};
 
 use crate::convert::{duration_key, file_of};
+use crate::json_file;
 use crate::ledger::Ledger;
+use crate::shard::manifest::hex;
 
 /// Where the durations are, below pytest's cache directory.
 pub const HISTORY_FILE: &str = "v/rpytest/durations.json";
@@ -69,13 +72,30 @@ impl History {
 
     /// Adds what a run has measured.
     pub fn record(&mut self, ledger: &Ledger) {
-        let last = self
+        let run = self.next_run();
+        self.record_as(run, ledger);
+        self.durations
+            .prune_before(run.saturating_sub(FORGET_AFTER));
+    }
+
+    /// What a run has measured, and nothing else: to be added to these durations, and what other shards of the
+    /// same run have measured, later.
+    pub fn measured(&self, ledger: &Ledger) -> Self {
+        let mut measured = Self::default();
+        measured.record_as(self.next_run(), ledger);
+        measured
+    }
+
+    fn next_run(&self) -> u64 {
+        let newest = self
             .durations
             .iter()
-            .filter_map(|(_, _, seen)| seen.first())
-            .map(|newest| newest.run)
-            .max();
-        let run = last.map_or(1, |run| run + 1);
+            .filter_map(|(_, _, seen)| seen.first());
+        let last = newest.map(|newest| newest.run).max();
+        last.map_or(1, |run| run + 1)
+    }
+
+    fn record_as(&mut self, run: u64, ledger: &Ledger) {
         for (address, seconds) in ledger.durations() {
             let observation = Observation {
                 run,
@@ -90,8 +110,6 @@ impl History {
             );
             self.changed = true;
         }
-        self.durations
-            .prune_before(run.saturating_sub(FORGET_AFTER));
     }
 
     /// Writes the durations, whole or not at all. Nothing is written where pytest has not made its
@@ -109,8 +127,19 @@ impl History {
             return Ok(());
         };
         let path = cache.join(HISTORY_FILE);
-        write(&path, &DurationFile::from(&self.durations))
-            .map_err(|source| HistoryError::Write { path, source })
+        (self.write_to(&path)).map_err(|source| HistoryError::Write { path, source })
+    }
+
+    /// Writes the durations to a file, whole or not at all.
+    pub fn write_to(&self, path: &Path) -> io::Result<()> {
+        json_file::write(path, &DurationFile::from(&self.durations))
+    }
+
+    /// What names these durations: equal ones have the same digest on every machine.
+    pub fn digest(&self) -> String {
+        let stored = DurationFile::from(&self.durations);
+        let text = serde_json::to_vec(&stored).unwrap_or_default();
+        hex(&Sha256::digest(&text))
     }
 }
 
@@ -139,15 +168,6 @@ fn read(path: &Path) -> Result<DurationHistory, Box<dyn std::error::Error>> {
     };
     let stored: DurationFile = serde_json::from_slice(&text)?;
     Ok(stored.try_into()?)
-}
-
-fn write(path: &Path, durations: &DurationFile) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(path);
-    fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(&serde_json::to_vec(durations)?)?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -125,6 +125,11 @@ impl Ledger {
         })
     }
 
+    /// Every item, and what is known of it.
+    pub fn statuses(&self) -> impl Iterator<Item = (&Address, &Status)> {
+        self.items.iter().map(|(address, status)| (address, status))
+    }
+
     /// Everything that ran to its end, with what it cost.
     pub fn durations(&self) -> impl Iterator<Item = (&Address, PhaseSeconds)> {
         self.items

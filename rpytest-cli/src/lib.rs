@@ -12,10 +12,12 @@ mod daemon_commands;
 mod history;
 #[cfg(unix)]
 mod inherited;
+mod json_file;
 mod ledger;
 mod native;
 mod session;
 mod settings;
+mod shard;
 mod signals;
 #[cfg(unix)]
 mod watch;
@@ -26,7 +28,9 @@ mod watch;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use args::{Command, DaemonCommand, Limits, UsageError};
+pub use args::{
+    Command, DaemonCommand, Limits, RunArguments, ShardArguments, ShardIndex, UsageError,
+};
 pub use history::{HISTORY_FILE, HistoryError};
 
 /// pytest's exit codes, and what each means here.
@@ -57,6 +61,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
         Command::Watch(run) => ExitCode::from(watch::run(&run)),
         Command::Daemon(command) => ExitCode::from(daemon_commands::run(&command)),
+        Command::ShardInfo(run) => ExitCode::from(shard::show(&run)),
         Command::NativeCollect(arguments) => ExitCode::from(native::collect(&arguments)),
     }
 }

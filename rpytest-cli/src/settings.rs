@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rpytest_collect::Collector;
+use rpytest_sched::shard::Strategy;
 use toml::{Table, Value};
+
+use crate::shard::strategy;
 
 /// The settings of a project.
 #[derive(Debug, Default, PartialEq)]
@@ -24,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) enable_fixture_reuse: bool,
     /// `fixture_max_age`: after how many seconds they are torn down; 0 is never.
     pub(crate) fixture_max_age: Option<u64>,
+    /// `default_shard_strategy`: how shards are made unless `--shard-strategy` says.
+    pub(crate) default_shard_strategy: Option<Strategy>,
     /// What is wrong with them, and does not matter.
     pub(crate) warnings: Vec<String>,
 }
@@ -75,18 +80,18 @@ pub(crate) enum SettingsError {
     NotYet { file: PathBuf, key: String },
 }
 
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 7] = [
     "daemon_idle_timeout",
     "daemon_memory",
+    "default_shard_strategy",
     "enable_fixture_reuse",
     "fixture_max_age",
     "snapshot",
     "watch_ignore",
 ];
 /// Keys that are promised. A setting without an effect would let a run mean something else.
-const NOT_YET: [&str; 6] = [
+const NOT_YET: [&str; 5] = [
     "default_markers",
-    "default_shard_strategy",
     "isolate",
     "parallel",
     "reruns",
@@ -97,6 +102,7 @@ const ALIKE: f64 = 0.7;
 const SECONDS: &str = "a number of seconds, 0 for never";
 const SIZE: &str = "a size, such as 512M or 2G";
 const SNAPSHOT: &str = "collected, configured, interpreter or off";
+const STRATEGY: &str = "duration_balanced, least_duration, round_robin or hash";
 const TRUTH: &str = "true or false";
 const GLOBS: &str = "a list of glob patterns";
 
@@ -144,6 +150,10 @@ impl Settings {
             let snapshot = Snapshot::parse(&pair.1).ok_or_else(|| wrong(pair, SNAPSHOT))?;
             settings.snapshot = Some(snapshot);
         }
+        if let Some(pair) = given("default_shard_strategy") {
+            let strategy = strategy::parse(&pair.1).ok_or_else(|| wrong(pair, STRATEGY))?;
+            settings.default_shard_strategy = Some(strategy);
+        }
         if let Some(pair) = given("enable_fixture_reuse") {
             settings.enable_fixture_reuse = match pair.1.as_str() {
                 "1" | "true" => true,
@@ -177,6 +187,10 @@ impl Settings {
                 "daemon_memory" => {
                     let bytes = value.as_str().and_then(size);
                     self.daemon_memory = Some(bytes.ok_or_else(|| wrong(SIZE))?);
+                }
+                "default_shard_strategy" => {
+                    let strategy = value.as_str().and_then(strategy::parse);
+                    self.default_shard_strategy = Some(strategy.ok_or_else(|| wrong(STRATEGY))?);
                 }
                 "enable_fixture_reuse" => {
                     let truth = value.as_bool();
@@ -285,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_environment_counts_more_than_the_file() {
-        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\n";
+        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\n";
         let environment = [
             ("RPYTEST_DAEMON_MEMORY", "512M"),
             ("RPYTEST_FIXTURE_MAX_AGE", "7"),
@@ -298,6 +312,7 @@ mod tests {
             snapshot: Some(Snapshot::Configured),
             enable_fixture_reuse: true,
             fixture_max_age: Some(7),
+            default_shard_strategy: Some(Strategy::Hash),
             warnings: Vec::new(),
         };
         assert_eq!(settings, expected);
@@ -325,6 +340,10 @@ mod tests {
             (
                 "snapshot = 'deep'",
                 "pyproject.toml: [tool.rpytest]: snapshot is \"deep\"; it must be collected, configured, interpreter or off",
+            ),
+            (
+                "default_shard_strategy = 'even'",
+                "pyproject.toml: [tool.rpytest]: default_shard_strategy is \"even\"; it must be duration_balanced, least_duration, round_robin or hash",
             ),
             (
                 "reruns = 2",

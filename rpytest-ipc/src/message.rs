@@ -192,6 +192,9 @@ pub enum ToPython {
         /// What of the tests that the arguments name it is about; `None`: all.
         #[serde(default)]
         focus: Option<Focus>,
+        /// Whether it is about one shard of them: whoever collects asks which by [`ToRust::Divide`].
+        #[serde(default)]
+        sharded: bool,
     },
     /// Instead of `start`: collect, in a session with these arguments that shows nothing. Answered by
     /// [`ToRust::Collection`].
@@ -252,6 +255,13 @@ pub enum ToPython {
     Configure {
         /// Opaque.
         payload: ByteBuf,
+    },
+    /// Answers [`ToRust::Divide`].
+    Share {
+        /// Positions in the list of the request, ascending; the other items are deselected.
+        tasks: Vec<u32>,
+        /// What the session says of it, in one line.
+        line: String,
     },
     /// To a worker: append to its queue.
     Run {
@@ -432,6 +442,20 @@ pub enum ToRust {
         worker: String,
         /// Opaque, for [`ToPython::Configure`].
         payload: ByteBuf,
+    },
+    /// From whoever collects one shard of the tests, when everybody else has selected. Answered by
+    /// [`ToPython::Share`].
+    Divide {
+        /// What there is to be divided, in collection order.
+        items: Vec<Address>,
+    },
+    /// From a controller of one shard, at the session's end: files that its plugins have written, as
+    /// absolute paths in the file system's encoding.
+    Artifacts {
+        /// Of `--junitxml`.
+        junit: Option<ByteBuf>,
+        /// pytest-cov's data.
+        coverage: Option<ByteBuf>,
     },
     /// From a template, a worker or an in-process controller, once it has collected.
     Inventory {

@@ -108,15 +108,21 @@ fn to_python() -> impl Strategy<Value = ToPython> {
             vec(bytes(), 0..20),
             option::of(worker()),
             vec(settled(), 0..5),
-            option::of(focus())
+            option::of(focus()),
+            any::<bool>()
         )
-            .prop_map(|(role, argv, worker, settled, focus)| ToPython::Start {
-                role,
-                argv,
-                worker,
-                settled,
-                focus
-            }),
+            .prop_map(
+                |(role, argv, worker, settled, focus, sharded)| ToPython::Start {
+                    role,
+                    argv,
+                    worker,
+                    settled,
+                    focus,
+                    sharded
+                }
+            ),
+        (vec(any::<u32>(), 0..20), text())
+            .prop_map(|(tasks, line)| ToPython::Share { tasks, line }),
         Just(ToPython::Host {}),
         any::<u32>().prop_map(|child| ToPython::Fork { child }),
         any::<u32>().prop_map(|token| ToPython::Probe { token }),
@@ -172,6 +178,9 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
                 payload,
             }
         }),
+        vec(address(), 0..20).prop_map(|items| ToRust::Divide { items }),
+        (option::of(bytes()), option::of(bytes()))
+            .prop_map(|(junit, coverage)| ToRust::Artifacts { junit, coverage }),
         bytes().prop_map(|payload| ToRust::Relay { payload }),
         number().prop_map(|task| ToRust::Started { task }),
         (number(), outcome(), seconds(), bytes()).prop_map(|(task, outcome, seconds, payload)| {

@@ -73,6 +73,24 @@ impl Attempt<'_> {
         }
     }
 
+    /// The items, if all of them are known without Python, and our directory in pytest's cache.
+    pub fn known(&self) -> Result<Option<(Answer, Option<PathBuf>)>, Box<dyn Error>> {
+        if request::refuse_environment(|name| std::env::var_os(name)).is_some() {
+            return Ok(None);
+        }
+        let Ok(before) = self.look()? else {
+            return Ok(None);
+        };
+        let walk: Vec<&str> = before.walk().collect();
+        let record = before.record.as_ref();
+        let is_pytests = record.is_some_and(|record| record.genuine_for(&walk).is_some());
+        if is_pytests || !before.native.diagnostics.is_empty() || !before.needs_no_python() {
+            return Ok(None);
+        }
+        let answer = merge::all_known(&before.known().0);
+        Ok(answer.map(|answer| (answer, below_pytests_cache(&before.settings))))
+    }
+
     fn attempt(
         &self,
         report: &mut Report,
@@ -92,7 +110,7 @@ impl Attempt<'_> {
             let reason = format!("{}: {}", problem.path, problem.message);
             return Ok(Outcome::Genuine(reason, ready));
         }
-        let walk: Vec<&str> = native.files.iter().map(|file| file.path.as_str()).collect();
+        let walk: Vec<&str> = before.walk().collect();
         if let Some(reason) = (before.record.as_ref()).and_then(|record| record.genuine_for(&walk))
         {
             return Ok(Outcome::Genuine(reason.to_owned(), ready));

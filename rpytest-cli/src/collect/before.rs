@@ -51,6 +51,11 @@ impl Before {
         (files.collect(), cached)
     }
 
+    /// The paths of the files, in pytest's order.
+    pub fn walk(&self) -> impl Iterator<Item = &str> {
+        self.native.files.iter().map(|file| file.path.as_str())
+    }
+
     pub fn forget_cached(&self, files: &mut [Known]) {
         let marks = self.marks();
         for (known, file) in files.iter_mut().zip(&self.native.files) {

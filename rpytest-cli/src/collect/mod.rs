@@ -10,6 +10,7 @@ mod before;
 mod environment;
 mod facts;
 mod file;
+mod inventory;
 mod merge;
 mod python;
 mod report;
@@ -22,6 +23,7 @@ use std::time::Instant;
 
 use self::attempt::Attempt;
 pub(crate) use self::before::below_pytests_cache;
+pub(crate) use self::inventory::{Inventory, inventory};
 use self::report::Report;
 use self::request::Reading;
 use crate::args::RunArguments;
@@ -31,6 +33,10 @@ use crate::session;
 pub(crate) fn run_or_collect(arguments: &RunArguments) -> u8 {
     let mut report = Report::new();
     let reading = match arguments.native_collection {
+        _ if arguments.shard.is_some() && arguments.collects_only() => {
+            Reading::Genuine("one shard of the items is asked for".to_owned())
+        }
+        _ if arguments.shard.is_some() => Reading::Other,
         true => request::read(&arguments.pytest),
         false => Reading::Genuine("--no-native-collection".to_owned()),
     };

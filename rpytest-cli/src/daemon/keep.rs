@@ -245,6 +245,7 @@ impl Keep {
             worker: None,
             settled: Vec::new(),
             focus: None,
+            sharded: false,
         };
         self.supervisor
             .send(process, &start)

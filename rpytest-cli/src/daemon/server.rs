@@ -614,6 +614,7 @@ impl Daemon {
             worker: None,
             settled: Vec::new(),
             focus: None,
+            sharded: false,
         };
         supervisor.send(process, &start).map_err(io::Error::other)?;
         let child = self.number();

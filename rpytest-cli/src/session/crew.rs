@@ -35,7 +35,14 @@ pub(super) struct Settings {
     pub isolate: Isolate,
     pub testrunuid: String,
     pub argv: Vec<OsString>,
+    pub part: PartOfTests,
+}
+
+/// Which of the tests that the arguments name a run is about.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PartOfTests {
     pub focus: Option<Focus>,
+    pub sharded: bool,
 }
 
 /// Where a worker stands.
@@ -359,7 +366,7 @@ impl Crew {
             number,
             settings.workers,
             &settings.testrunuid,
-            settings.focus.clone(),
+            &settings.part,
         );
         let (process, stage) = match self.template {
             Some(template) if self.shared => (processes.supervisor.fork(template), Stage::Running),
@@ -665,7 +672,7 @@ pub(super) fn start(
     number: u32,
     count: u32,
     testrunuid: &str,
-    focus: Option<Focus>,
+    part: &PartOfTests,
 ) -> ToPython {
     ToPython::Start {
         role,
@@ -676,7 +683,8 @@ pub(super) fn start(
             testrunuid: testrunuid.to_owned(),
         }),
         settled: Vec::new(),
-        focus,
+        focus: part.focus.clone(),
+        sharded: part.sharded,
     }
 }
 

@@ -41,6 +41,7 @@ use crate::exit;
 use crate::history::History;
 use crate::ledger::Ledger;
 use crate::settings::{Settings, Snapshot};
+use crate::shard::{self, Shard, Sharding};
 use crate::signals::Signals;
 
 /// How often signals are looked at when nothing else happens.
@@ -77,6 +78,7 @@ pub(crate) struct Ready {
     lender: Lender,
     /// For `--explain`.
     note: Option<String>,
+    shard: Option<Shard>,
 }
 
 impl Ready {
@@ -102,12 +104,20 @@ impl Ready {
             eprintln!("rpytest: warning: {warning}");
         }
         let snapshot = settings.snapshot.unwrap_or(Snapshot::Collected);
-        let deepest = match focused {
+        let shard = match &arguments.shard {
+            Some(wish) => Some(shard::resolve(wish, &settings)?.0),
+            None => None,
+        };
+        // What was collected for somebody who runs all of it is not what a part of it is made of.
+        let deepest = match focused || shard.is_some() {
             true => snapshot.min(Snapshot::Configured),
             false => snapshot,
         };
         let daemon = lend::whether(arguments, snapshot);
-        let (reuse, note) = reuse::reuse(arguments, &settings, &daemon)?;
+        let (reuse, note) = match shard {
+            Some(_) => (None, None),
+            None => reuse::reuse(arguments, &settings, &daemon)?,
+        };
         let mut ready = Self::with(snapshot, |supervisor, interpreter| {
             let lender = match daemon {
                 Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest, deepest, reuse),
@@ -120,6 +130,7 @@ impl Ready {
             Ok((host, lender))
         })?;
         ready.note = note;
+        ready.shard = shard;
         Ok(ready)
     }
 
@@ -159,6 +170,7 @@ impl Ready {
             events,
             lender,
             note: None,
+            shard: None,
         })
     }
 
@@ -173,6 +185,7 @@ impl Ready {
             tracing::warn!(%error, "the terminal's signals");
         }
         let events = self.events;
+        let collects_only = arguments.collects_only();
         let mut session = Session {
             argv: arguments.pytest.clone(),
             focus: focus.map(Focus::into_message),
@@ -191,6 +204,7 @@ impl Ready {
             again: None,
             exit: None,
             notes: Vec::new(),
+            sharding: self.shard.map(|shard| Sharding::new(shard, !collects_only)),
             processes: self.processes,
         };
         self.lender.show_what_was_written();
@@ -201,7 +215,8 @@ impl Ready {
             session.start_template();
         }
         let code = session.until_over(&events);
-        session.finish();
+        let code = session.of_an_empty_shard(code);
+        session.finish(code);
         if session.has_run_to_its_end() {
             let interpreter = &session.processes.interpreter;
             self.lender
@@ -298,6 +313,8 @@ struct Session {
     exit: Option<u8>,
     /// What `--explain` prints.
     notes: Vec<String>,
+    /// For a run of one shard.
+    sharding: Option<Sharding>,
     built: Ways,
     ways: Ways,
     helpers: Helpers,
@@ -352,18 +369,11 @@ impl Session {
         }
     }
 
-    fn finish(&mut self) {
-        match &self.part {
-            Part::Solo(solo) => self.history.record(solo.ledger()),
-            Part::Crew(crew) => {
-                self.history.record(crew.ledger());
-                self.notes.extend(crew.notes());
-            }
-            Part::Undecided => {}
+    fn finish(&mut self, code: u8) {
+        if let Part::Crew(crew) = &self.part {
+            self.notes.extend(crew.notes());
         }
-        if let Err(error) = self.history.save() {
-            eprintln!("rpytest: warning: failed to {error}");
-        }
+        self.keep_results(code);
         self.notes.extend(
             self.built
                 .note("tests were collected the short way", "by pytest itself"),
@@ -381,6 +391,42 @@ impl Session {
         self.processes.supervisor.shutdown_all(GRACE);
     }
 
+    /// Keeps what the run has measured; of a shard what came of it, too.
+    fn keep_results(&mut self, code: u8) {
+        let ledger = match &self.part {
+            Part::Solo(solo) => solo.ledger(),
+            Part::Crew(crew) => crew.ledger(),
+            Part::Undecided => return,
+        };
+        let kept = match &self.sharding {
+            None => {
+                self.history.record(ledger);
+                self.history.save().map_err(|error| error.to_string())
+            }
+            Some(sharding) => {
+                let (Some(division), Some(kept)) = (sharding.division(), sharding.kept()) else {
+                    return;
+                };
+                let measured = self.history.measured(ledger);
+                let results = ledger.statuses();
+                kept.end(division, results, &measured, &sharding.artifacts, code)
+                    .map_err(|error| error.to_string())
+            }
+        };
+        if let Err(error) = kept {
+            eprintln!("rpytest: warning: failed to {error}");
+        }
+    }
+
+    /// pytest takes it for an error that there is nothing to run; for a shard it is none if others have something.
+    fn of_an_empty_shard(&self, code: u8) -> u8 {
+        let is_empty = self.sharding.as_ref().is_some_and(Sharding::is_empty);
+        match code {
+            exit::NO_TESTS_COLLECTED if is_empty => 0,
+            code => code,
+        }
+    }
+
     // ------------------------------------------------------------------ starting processes
 
     fn start_controller(&mut self, settled: Vec<Settled>) -> ProcessId {
@@ -391,6 +437,7 @@ impl Session {
             worker: None,
             settled,
             focus: self.focus.clone(),
+            sharded: self.sharding.is_some(),
         };
         self.processes.send(process, &message);
         process
@@ -430,9 +477,17 @@ impl Session {
             Snapshot::Collected => Role::Template,
             Snapshot::Configured | Snapshot::Interpreter | Snapshot::Off => Role::Worker,
         };
-        let message = crew::start(role, &self.argv, 0, 1, "", self.focus.clone());
+        let part = self.crews_part();
+        let message = crew::start(role, &self.argv, 0, 1, "", &part);
         self.template = Some(process);
         self.processes.send(process, &message);
+    }
+
+    fn crews_part(&self) -> crew::PartOfTests {
+        crew::PartOfTests {
+            focus: self.focus.clone(),
+            sharded: self.sharding.is_some(),
+        }
     }
 
     // ------------------------------------------------------------------ events
@@ -464,6 +519,19 @@ impl Session {
                 genuine,
                 reason,
             }) => self.ways.add(short, genuine, reason),
+            EventKind::Message(ToRust::Divide { items }) => {
+                if let Some(sharding) = &mut self.sharding {
+                    let (tasks, line) = sharding.divide(items, &self.history);
+                    let share = ToPython::Share { tasks, line };
+                    self.processes.send(process, &share);
+                }
+            }
+            EventKind::Message(ToRust::Artifacts { junit, coverage }) => {
+                if let Some(sharding) = &mut self.sharding {
+                    sharding.artifacts.junit = junit.map(|path| decode(&path));
+                    sharding.artifacts.coverage = coverage.map(|path| decode(&path));
+                }
+            }
             EventKind::Message(ToRust::Opened { opened }) => focus::add(&mut self.opened, opened),
             EventKind::Message(message) if process == self.controller => {
                 self.controller_says(message)
@@ -556,7 +624,11 @@ impl Session {
             return;
         }
         if let Some(directory) = cache_dir {
-            self.history = History::load(&decode(&directory));
+            let directory = decode(&directory);
+            self.history = History::load(&directory);
+            if let Some(sharding) = &mut self.sharding {
+                sharding.is_cached_in(&directory);
+            }
         }
         if workers == 0 {
             if let Some(template) = self.template.take() {
@@ -578,7 +650,7 @@ impl Session {
             isolate: crew::Isolate::parse(&isolate),
             testrunuid,
             argv: self.argv.clone(),
-            focus: self.focus.clone(),
+            part: self.crews_part(),
         };
         let mut crew = Crew::new(settings);
         if let Some(template) = self.template {

@@ -89,6 +89,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 worker: None,
                 settled: Vec::new(),
                 focus: None,
+                sharded: false,
             },
         ),
         (
@@ -110,6 +111,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                     },
                 ],
                 focus: None,
+                sharded: false,
             },
         ),
         (
@@ -124,6 +126,25 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                     first: vec!["test_a.py::test_b".to_owned()],
                     tests: Some(vec!["test_a.py::test_b".to_owned()]),
                 }),
+                sharded: false,
+            },
+        ),
+        (
+            "start-sharded",
+            ToPython::Start {
+                role: Role::Controller,
+                argv: Vec::new(),
+                worker: None,
+                settled: Vec::new(),
+                focus: None,
+                sharded: true,
+            },
+        ),
+        (
+            "share",
+            ToPython::Share {
+                tasks: vec![0, 65_536],
+                line: "shard 0 of 2: 2 of 65537 tests".to_owned(),
             },
         ),
         (
@@ -138,6 +159,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 }),
                 settled: Vec::new(),
                 focus: None,
+                sharded: false,
             },
         ),
         (
@@ -152,6 +174,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 }),
                 settled: Vec::new(),
                 focus: None,
+                sharded: false,
             },
         ),
         ("host", ToPython::Host {}),
@@ -164,6 +187,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 worker: None,
                 settled: Vec::new(),
                 focus: None,
+                sharded: false,
             },
         ),
         (
@@ -306,6 +330,19 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
 
 fn to_rust() -> Vec<(&'static str, ToRust)> {
     vec![
+        (
+            "divide",
+            ToRust::Divide {
+                items: vec![address("test_a.py::test_ß", 1)],
+            },
+        ),
+        (
+            "artifacts",
+            ToRust::Artifacts {
+                junit: Some(bytes(*b"/src/\xff.xml")),
+                coverage: None,
+            },
+        ),
         (
             "hello",
             ToRust::Hello {

@@ -21,8 +21,10 @@ from .dialect import Dialect
 from .distributed import Distributed, EarlyStart
 from .focus import Focus, Opened
 from .in_process import InProcess
+from .shards import Artifacts, Shard
 
 if TYPE_CHECKING:
+    from .channel import Channel
     from .ending import Ending
     from .entry import Process
 
@@ -33,6 +35,8 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     plugins: list[Any] = [Dialect(), controller]
     if start["focus"] is not None:
         plugins.append(controller.focused(start["focus"]))
+    if start["sharded"]:
+        plugins += controller.sharded()
     try:
         code = pytest_compat.run_console(plugins)
     except SystemExit as error:  # a plugin's, or a conftest's
@@ -86,6 +90,14 @@ class Controller:
             return getattr(self._plugin, "recorder", None)
 
         return Focus(wish, lambda: self.process.channel, recorder, opened)
+
+    def sharded(self) -> tuple[Shard, Artifacts]:
+        """The plugins by which this session runs one shard of it."""
+
+        def channel() -> Channel:
+            return self.process.channel
+
+        return Shard(channel), Artifacts(channel)
 
     def adopt(self, process: Process, settled: list[dict[str, Any]]) -> None:
         """In a fork of a session without workers: go on with a process's own channel."""

@@ -624,6 +624,12 @@ def stand_in_for_junit(config: pytest.Config, tell: Callable[[tuple[str, object]
         config.pluginmanager.register(stand_in)
 
 
+def junit_file(config: pytest.Config) -> str | None:
+    """What `--junitxml` writes."""
+    xml = config.stash.get(_pytest.junitxml.xml_key, None)
+    return getattr(xml, "logfile", None)
+
+
 def add_suite_property(config: pytest.Config, name: str, value: object) -> None:
     """A property of the suite from a worker; each worker tells of what is set up in each."""
     xml = config.stash.get(_pytest.junitxml.xml_key, None)

@@ -183,6 +183,10 @@ class Resident:
             focus = self.controller.focused(start["focus"], self._opened)
             config.pluginmanager.register(focus, "rpytest-focus")
             focus.narrow(session)
+        if start["sharded"]:
+            for plugin in self.controller.sharded():
+                config.pluginmanager.register(plugin)
+                plugin.pytest_collection(session)
 
 
 def refusals(config: pytest.Config) -> list[str]:

@@ -31,6 +31,7 @@ from .dialect import Dialect
 from .focus import Focus
 from .recorder import Recorder
 from .runner import Runner
+from .shards import Shard
 
 if TYPE_CHECKING:
     from .entry import Process
@@ -48,6 +49,8 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     if start["focus"] is not None:
         wish = start["focus"]
         plugins.append(Focus(wish, lambda: plugin.channel, lambda: plugin.recorder))
+    if start["sharded"]:
+        plugins.append(Shard(lambda: plugin.channel))
     try:
         config = pytest_compat.prepare_config(sys.argv[1:], plugins)
         try:

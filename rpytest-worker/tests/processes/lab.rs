@@ -98,6 +98,7 @@ impl Lab {
             worker: None,
             settled: Vec::new(),
             focus: None,
+            sharded: false,
         };
         self.send(id, &start);
     }

@@ -3,9 +3,15 @@
 //! pytest's own parser, in the host, decides about everything else: it knows the options of the
 //! user's plugins and `addopts`. Options of ours that a session needs are registered with it.
 
+mod daemon;
+mod error;
+mod shard;
+
 use std::ffi::{OsStr, OsString};
 
-use crate::settings::size;
+pub(crate) use self::daemon::SERVE_ON;
+pub use self::error::UsageError;
+pub use self::shard::{ShardArguments, ShardIndex};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +21,8 @@ pub enum Command {
     Run(RunArguments),
     /// `--watch`: run, and again what each change concerns.
     Watch(RunArguments),
+    /// `--shard-info`: tell of all shards, and run none.
+    ShardInfo(RunArguments),
     /// `--native-collect-only`: list what can be collected without Python.
     NativeCollect(Vec<OsString>),
     /// `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.
@@ -71,64 +79,8 @@ pub struct RunArguments {
     pub reuse_fixtures: bool,
     /// `--fixture-max-age`, in seconds; 0 is never.
     pub fixture_max_age: Option<u64>,
-}
-
-/// Why a command line is refused before pytest sees it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UsageError {
-    /// An option that will exist, and does not yet.
-    #[error("{option} is not supported by this version of rpytest{remedy}")]
-    NotYet {
-        /// The option as it was given.
-        option: String,
-        /// What to do instead, if there is something.
-        remedy: &'static str,
-    },
-    /// An option whose value is missing, or is none.
-    #[error("{option}: {problem}")]
-    Value {
-        /// The option.
-        option: &'static str,
-        /// What is wrong, and what it can be.
-        problem: String,
-    },
-    /// Arguments that a command does not take.
-    #[error("{command} takes no arguments, but {arguments} was given")]
-    Arguments {
-        /// The command.
-        command: &'static str,
-        /// What else there is.
-        arguments: String,
-    },
-    /// An option that needs a daemon where there is none.
-    #[error("{option} needs the daemon, and there is none: {reason}")]
-    NoDaemon {
-        /// The option.
-        option: &'static str,
-        /// Why there is none.
-        reason: String,
-    },
-    /// Two options that exclude each other.
-    #[error("{option} does not work with {other}{remedy}")]
-    Together {
-        /// One of them.
-        option: &'static str,
-        /// The other one, as it was given.
-        other: String,
-        /// What to do instead.
-        remedy: &'static str,
-    },
-    /// An option that has no meaning without another.
-    #[error("{option} works with {needs} only{remedy}")]
-    Alone {
-        /// The option.
-        option: &'static str,
-        /// The option that it needs.
-        needs: &'static str,
-        /// What to do instead.
-        remedy: &'static str,
-    },
+    /// `--shard` and its kin.
+    pub shard: Option<ShardArguments>,
 }
 
 /// Options that are promised and not there yet, with what does their work today. They are refused
@@ -151,11 +103,7 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--queue", ""),
     ("--restart-interval", ""),
     ("--run-id", ""),
-    ("--shard", ""),
-    ("--shard-info", ""),
-    ("--shard-strategy", ""),
     ("--timing", "; --durations=0 lists what each test took"),
-    ("--total-shards", ""),
     ("--verify-dropin", ""),
 ];
 
@@ -201,6 +149,14 @@ const WITHOUT_WORKERS: &[&str] = &[
     "-n0",
 ];
 
+impl RunArguments {
+    /// Whether they ask for no more than the items.
+    pub(crate) fn collects_only(&self) -> bool {
+        let mut options = self.pytest.iter().take_while(|word| *word != "--");
+        options.any(|word| COLLECTS_ONLY.iter().any(|option| word == option))
+    }
+}
+
 impl Command {
     /// Reads the arguments that come before `--`.
     ///
@@ -208,7 +164,7 @@ impl Command {
     ///
     /// An option that this version does not support.
     pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
-        if let Some(command) = daemon_command(&arguments)? {
+        if let Some(command) = daemon::command(&arguments)? {
             return Ok(Command::Daemon(command));
         }
         let mut pytest = Vec::with_capacity(arguments.len());
@@ -220,6 +176,7 @@ impl Command {
         let mut watch = false;
         let mut reuse_fixtures = false;
         let mut fixture_max_age = None;
+        let mut shard = shard::Given::default();
         let mut rest = arguments.into_iter();
         while let Some(argument) = rest.next() {
             let text = argument.to_string_lossy();
@@ -229,6 +186,9 @@ impl Command {
                     option: (*option).to_owned(),
                     remedy,
                 });
+            }
+            if shard.read(&argument, &mut rest)? {
+                continue;
             }
             match &*text {
                 "--" => {
@@ -284,11 +244,20 @@ impl Command {
             true => Some("--native-collect-only".to_owned()),
             false => collects.map(|option| option.to_string_lossy().into_owned()),
         };
+        let shard = shard.finish()?;
+        let other = other.or_else(|| shard.as_ref().map(|_| "--shard".to_owned()));
         if let Some(other) = other.filter(|_| watch) {
             return Err(UsageError::Together {
                 option: "--watch",
                 other,
                 remedy: "; leave out one of them",
+            });
+        }
+        if native && shard.is_some() {
+            return Err(UsageError::Together {
+                option: "--native-collect-only",
+                other: "--shard".to_owned(),
+                remedy: "; --collect-only -q lists the tests of a shard",
             });
         }
         if native {
@@ -309,6 +278,13 @@ impl Command {
                 remedy: ": fixtures stay up in one process; leave out one of them",
             });
         }
+        if shard.is_some() && reuse_fixtures {
+            return Err(UsageError::Together {
+                option: "--reuse-fixtures",
+                other: "--shard".to_owned(),
+                remedy: "; leave out one of them",
+            });
+        }
         let shows_only = |word: &OsString| SHOWS_ONLY.iter().any(|option| word == option);
         let watch = watch
             && !pytest
@@ -324,94 +300,15 @@ impl Command {
             daemon,
             reuse_fixtures,
             fixture_max_age,
+            shard,
         };
-        Ok(match watch {
-            true => Command::Watch(run),
-            false => Command::Run(run),
+        let info = run.shard.as_ref().is_some_and(|shard| shard.info);
+        Ok(match (watch, info) {
+            (true, _) => Command::Watch(run),
+            (false, true) => Command::ShardInfo(run),
+            (false, false) => Command::Run(run),
         })
     }
-}
-
-/// How a run starts a daemon for the next one.
-pub(crate) const SERVE_ON: &str = "--daemon-for-the-next-run";
-
-/// The command of a daemon, if there is one before `--`. It stands alone.
-fn daemon_command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, UsageError> {
-    const IDLE_TIMEOUT: &str = "--daemon-idle-timeout";
-    const MEMORY: &str = "--daemon-memory";
-    let mut command = None;
-    let mut others = Vec::new();
-    let (mut json, mut idle, mut memory) = (false, None, None);
-    let words = arguments.iter().map(|word| word.to_string_lossy());
-    let mut words = words.take_while(|word| word != "--");
-    while let Some(word) = words.next() {
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (&*word, None),
-        };
-        match name {
-            "--daemon" => command = Some("--daemon"),
-            "--daemon-status" => command = Some("--daemon-status"),
-            "--daemon-stop" => command = Some("--daemon-stop"),
-            "--session-status" => command = Some("--session-status"),
-            SERVE_ON => command = Some(SERVE_ON),
-            "--json" => json = true,
-            IDLE_TIMEOUT | MEMORY => {
-                let value = value.or_else(|| words.next().map(|word| word.into_owned()));
-                let place = if name == MEMORY {
-                    &mut memory
-                } else {
-                    &mut idle
-                };
-                *place = Some(value.unwrap_or_default());
-            }
-            _ => others.push(word.into_owned()),
-        }
-    }
-    let alone = |option, needs| UsageError::Alone {
-        option,
-        needs,
-        remedy: "",
-    };
-    if json && !matches!(command, Some("--daemon-status" | "--session-status")) {
-        return Err(alone("--json", "--daemon-status or --session-status"));
-    }
-    for (option, value) in [(IDLE_TIMEOUT, &idle), (MEMORY, &memory)] {
-        if value.is_some() && command != Some("--daemon") {
-            return Err(UsageError::Alone {
-                option,
-                needs: "--daemon",
-                remedy: "; for a daemon that a run starts, [tool.rpytest] has it",
-            });
-        }
-    }
-    let Some(command) = command else {
-        return Ok(None);
-    };
-    if !others.is_empty() {
-        let arguments = others.join(" ");
-        return Err(UsageError::Arguments { command, arguments });
-    }
-    let wrong = |option, problem| UsageError::Value { option, problem };
-    let idle_timeout = idle.map(|text| {
-        let problem = || format!("{text:?} is no number of seconds; 0 is never");
-        text.parse().map_err(|_| wrong(IDLE_TIMEOUT, problem()))
-    });
-    let memory = memory.map(|text| {
-        let problem = || format!("{text:?} is no size; 512M and 2G are");
-        size(&text).ok_or_else(|| wrong(MEMORY, problem()))
-    });
-    let limits = Limits {
-        idle_timeout: idle_timeout.transpose()?,
-        memory: memory.transpose()?,
-    };
-    Ok(Some(match command {
-        "--daemon" => DaemonCommand::Serve(limits),
-        SERVE_ON => DaemonCommand::ServeOn,
-        "--daemon-status" => DaemonCommand::Status { json },
-        "--session-status" => DaemonCommand::SessionStatus { json },
-        _ => DaemonCommand::Stop,
-    }))
 }
 
 /// Whether `-n` is given and nothing is that could take it back. A template started too early would
@@ -485,14 +382,14 @@ mod tests {
 
     #[test]
     fn options_of_later_versions_are_refused_by_name() {
-        let error = parse("--shard 1 tests").expect_err("refused");
+        let error = parse("--queue redis://x tests").expect_err("refused");
         assert_eq!(
             error.to_string(),
-            "--shard is not supported by this version of rpytest"
+            "--queue is not supported by this version of rpytest"
         );
-        assert!(parse("--shard=1").is_err());
+        assert!(parse("--queue=redis://x").is_err());
         assert!(
-            parse("-- --shard").is_ok(),
+            parse("-- --queue").is_ok(),
             "behind -- there are only paths"
         );
     }

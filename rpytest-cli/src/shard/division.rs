@@ -1,0 +1,127 @@
+//! The items of all shards, as every machine computes them.
+
+use rpytest_ipc::Address;
+use rpytest_sched::TaskId;
+use rpytest_sched::shard::{ShardTask, loads, shard};
+
+use super::{Shard, strategy};
+use crate::convert::{duration_key, file_of};
+use crate::history::History;
+
+/// What is to be divided, and which shard has which of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Division {
+    shard: Shard,
+    items: Vec<Address>,
+    keys: Vec<String>,
+    /// Positions in `items`, ascending, for each shard.
+    shares: Vec<Vec<u32>>,
+    /// Seconds that each shard is expected to take.
+    predicted: Vec<f64>,
+    /// How many items have durations of their own.
+    known: usize,
+    /// A digest of the durations that it was planned by.
+    history: String,
+}
+
+impl Division {
+    pub fn new(shard: &Shard, items: Vec<Address>, history: &History) -> Self {
+        let keys: Vec<String> = items.iter().map(duration_key).collect();
+        let costs = history.estimates();
+        let tests: Vec<ShardTask<'_>> = (0u32..)
+            .zip(items.iter().zip(&keys))
+            .map(|(position, (address, key))| {
+                let test = ShardTask::new(TaskId(position), key, file_of(&address.nodeid));
+                match costs.of(address) {
+                    Some(seconds) => test.with_cost(seconds),
+                    None => test,
+                }
+            })
+            .collect();
+        let shares = rpytest_sched::shard::shard(&tests, shard.total, shard.strategy);
+        let predicted = loads(&tests, &shares);
+        let positions = |share: Vec<TaskId>| share.into_iter().map(|task| task.0).collect();
+        Self {
+            shard: shard.clone(),
+            known: tests.iter().filter(|test| test.cost.is_some()).count(),
+            shares: shares.into_iter().map(positions).collect(),
+            predicted,
+            history: history.digest(),
+            items,
+            keys,
+        }
+    }
+
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// In the order in which they were given.
+    pub fn items(&self) -> &[Address] {
+        &self.items
+    }
+
+    /// What names each item on every machine.
+    pub fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// Positions of this shard's items.
+    pub fn share(&self) -> Vec<u32> {
+        let share = self.shares.get(self.shard.index as usize);
+        share.cloned().unwrap_or_default()
+    }
+
+    /// Positions of each shard's items.
+    pub fn shares(&self) -> &[Vec<u32>] {
+        &self.shares
+    }
+
+    /// Seconds that each shard is expected to take; where nothing is known every test counts the same.
+    pub fn predicted(&self) -> &[f64] {
+        &self.predicted
+    }
+
+    /// How many items have durations.
+    pub fn known(&self) -> usize {
+        self.known
+    }
+
+    pub fn history(&self) -> &str {
+        &self.history
+    }
+
+    /// What a session says of its shard.
+    pub fn line(&self) -> String {
+        let Shard {
+            index,
+            total,
+            strategy,
+            ..
+        } = self.shard;
+        let (all, ours) = (self.items.len(), self.share().len());
+        let mut line = format!("shard {index} of {total} ({}): ", strategy::name(strategy));
+        match (ours, all) {
+            (_, 0) => line.push_str("there are no tests"),
+            (0, _) => line.push_str(&format!("none of {}, and so it passes", tests(all))),
+            _ => line.push_str(&format!("{ours} of {}", tests(all))),
+        }
+        if ours > 0 && self.known > 0 {
+            let sum: f64 = self.predicted.iter().sum();
+            let own = self.predicted.get(index as usize).copied();
+            let own = own.unwrap_or_default();
+            line.push_str(&format!(", {own:.1} s of {sum:.1} s by earlier runs"));
+        } else if ours > 0 && strategy::looks_at_durations(strategy) {
+            line.push_str(", no durations of earlier runs are known");
+        }
+        line
+    }
+}
+
+/// `1 test`, `2 tests`
+pub(super) fn tests(count: usize) -> String {
+    match count {
+        1 => "1 test".to_owned(),
+        _ => format!("{count} tests"),
+    }
+}

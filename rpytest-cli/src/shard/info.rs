@@ -1,0 +1,87 @@
+//! `--shard-info`: what every shard would run, and how even they are.
+
+use std::fmt::Write;
+
+use super::division::tests;
+use super::{Division, resolve, strategy};
+use crate::args::RunArguments;
+use crate::collect;
+use crate::exit;
+use crate::history::History;
+use crate::settings::Settings;
+
+/// Collects, prints what each shard would have, and returns the exit code.
+pub(crate) fn show(arguments: &RunArguments) -> u8 {
+    let Some(wish) = &arguments.shard else {
+        return exit::USAGE_ERROR;
+    };
+    let resolved = Settings::of_the_project().and_then(|(settings, _)| {
+        for warning in &settings.warnings {
+            eprintln!("rpytest: warning: {warning}");
+        }
+        Ok(resolve(wish, &settings)?)
+    });
+    let (shard, this) = match resolved {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            eprintln!("rpytest: error: {error}");
+            return exit::USAGE_ERROR;
+        }
+    };
+    let inventory = match collect::inventory(arguments) {
+        Ok(inventory) => inventory,
+        Err(code) => return code,
+    };
+    let history = match &inventory.cache {
+        Some(cache) => History::load(cache),
+        None => History::default(),
+    };
+    let division = Division::new(&shard, inventory.items, &history);
+    print!("{}", table(&division, this));
+    match division.items().len() {
+        0 => exit::NO_TESTS_COLLECTED,
+        _ => 0,
+    }
+}
+
+/// All shards of a division, `this` one marked.
+fn table(division: &Division, this: Option<u32>) -> String {
+    let mut text = String::new();
+    let shard = division.shard();
+    let (all, known) = (division.items().len(), division.known());
+    let _ = write!(
+        text,
+        "{} in {} {} ({}), {}\n\n",
+        tests(all),
+        shard.total,
+        if shard.total == 1 { "shard" } else { "shards" },
+        strategy::name(shard.strategy),
+        match known {
+            0 => "no durations of earlier runs are known".to_owned(),
+            _ if known == all => "all with durations of earlier runs".to_owned(),
+            _ => format!("{known} with durations of earlier runs"),
+        }
+    );
+    let seconds = |seconds: f64| match known {
+        0 => "-".to_owned(),
+        _ => format!("{seconds:.2}"),
+    };
+    let _ = writeln!(text, "{:>6} {:>8} {:>12}", "shard", "tests", "seconds");
+    for (nth, (share, predicted)) in
+        (0u32..).zip(division.shares().iter().zip(division.predicted()))
+    {
+        let mark = if this == Some(nth) { " <- this one" } else { "" };
+        let (count, predicted) = (share.len(), seconds(*predicted));
+        let _ = writeln!(text, "{nth:>6} {count:>8} {predicted:>12}{mark}");
+    }
+    let longest = division.predicted().iter().copied().fold(0.0, f64::max);
+    let mean = division.predicted().iter().sum::<f64>() / f64::from(shard.total);
+    if mean > 0.0 {
+        let _ = writeln!(
+            text,
+            "\nthe longest shard takes {:.3} times the mean",
+            longest / mean
+        );
+    }
+    text
+}

@@ -1,0 +1,35 @@
+//! The names of the strategies, on the command line, in settings and in manifests.
+
+use rpytest_sched::shard::Strategy;
+
+const NAMES: [(&str, Strategy); 4] = [
+    ("duration_balanced", Strategy::DurationBalanced),
+    ("least_duration", Strategy::LeastDuration),
+    ("round_robin", Strategy::RoundRobin),
+    ("hash", Strategy::Hash),
+];
+
+/// The strategy of this name.
+pub(crate) fn parse(name: &str) -> Option<Strategy> {
+    let found = NAMES.into_iter().find(|(known, _)| *known == name);
+    found.map(|(_, strategy)| strategy)
+}
+
+/// Its name.
+pub(crate) fn name(strategy: Strategy) -> &'static str {
+    let found = NAMES.into_iter().find(|(_, known)| *known == strategy);
+    found.map_or("", |(name, _)| name)
+}
+
+/// All names, for a message.
+pub(crate) fn names() -> String {
+    NAMES.map(|(name, _)| name).join(", ")
+}
+
+/// Whether it looks at durations.
+pub(crate) fn looks_at_durations(strategy: Strategy) -> bool {
+    matches!(
+        strategy,
+        Strategy::DurationBalanced | Strategy::LeastDuration
+    )
+}
