@@ -25,12 +25,20 @@ const FORGET_AFTER: u64 = 50;
 #[non_exhaustive]
 pub enum HistoryError {
     /// The file could not be written.
-    #[error("keep the durations of this run in {}: {source}", .path.display())]
+    #[error("write durations to {}: {source}", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
+    },
+    /// A file that is there cannot be used.
+    #[error("read the durations in {}: {problem}; remove the file, or make it again", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
     },
 }
 
@@ -38,7 +46,8 @@ pub enum HistoryError {
 #[derive(Debug, Default)]
 pub(crate) struct History {
     cache: Option<PathBuf>,
-    durations: DurationHistory,
+    /// What is known.
+    pub durations: DurationHistory,
     changed: bool,
 }
 
@@ -65,6 +74,27 @@ impl History {
         }
     }
 
+    /// The durations of a file, which need not be there.
+    ///
+    /// # Errors
+    ///
+    /// If it is, and is no such file.
+    pub fn of_file(path: &Path) -> Result<Self, HistoryError> {
+        let durations = read(path).map_err(|error| HistoryError::Read {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        })?;
+        Ok(Self {
+            durations,
+            ..Self::default()
+        })
+    }
+
+    /// Adds those of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.durations.merge(&other.durations);
+    }
+
     /// Expectations from the runs so far.
     pub fn estimates(&self) -> Costs<'_> {
         Costs(self.durations.estimates())
@@ -86,7 +116,19 @@ impl History {
         measured
     }
 
-    fn next_run(&self) -> u64 {
+    /// Adds what a test took, of which only the sum of its phases is known.
+    pub fn add_total(&mut self, run: u64, address: &Address, seconds: f64) {
+        let observation = Observation {
+            run,
+            call: seconds,
+            ..Observation::default()
+        };
+        let (file, key) = (file_of(&address.nodeid), duration_key(address));
+        self.durations.record(file, &key, observation);
+    }
+
+    /// The number of a run after those that are known.
+    pub fn next_run(&self) -> u64 {
         let newest = self
             .durations
             .iter()
@@ -127,12 +169,21 @@ impl History {
             return Ok(());
         };
         let path = cache.join(HISTORY_FILE);
-        (self.write_to(&path)).map_err(|source| HistoryError::Write { path, source })
+        self.write(&path)
     }
 
     /// Writes the durations to a file, whole or not at all.
-    pub fn write_to(&self, path: &Path) -> io::Result<()> {
-        json_file::write(path, &DurationFile::from(&self.durations))
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), HistoryError> {
+        json_file::write(path, &DurationFile::from(&self.durations)).map_err(|source| {
+            HistoryError::Write {
+                path: path.to_owned(),
+                source,
+            }
+        })
     }
 
     /// What names these durations: equal ones have the same digest on every machine.

@@ -9,11 +9,14 @@ mod daemon;
 #[cfg_attr(unix, path = "daemon_commands.rs")]
 #[cfg_attr(not(unix), path = "no_daemon.rs")]
 mod daemon_commands;
+mod durations;
 mod history;
 #[cfg(unix)]
 mod inherited;
 mod json_file;
+mod junit;
 mod ledger;
+mod merge;
 mod native;
 mod session;
 mod settings;
@@ -29,7 +32,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use args::{
-    Command, DaemonCommand, Limits, RunArguments, ShardArguments, ShardIndex, UsageError,
+    Command, DaemonCommand, DurationsCommand, Limits, MergeArguments, RunArguments, ShardArguments,
+    ShardIndex, UsageError,
 };
 pub use history::{HISTORY_FILE, HistoryError};
 
@@ -62,6 +66,12 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Watch(run) => ExitCode::from(watch::run(&run)),
         Command::Daemon(command) => ExitCode::from(daemon_commands::run(&command)),
         Command::ShardInfo(run) => ExitCode::from(shard::show(&run)),
+        Command::Merge(arguments) => ExitCode::from(merge::run(&arguments)),
+        Command::Durations(command) => ExitCode::from(durations::run(&command)),
+        Command::Help(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
         Command::NativeCollect(arguments) => ExitCode::from(native::collect(&arguments)),
     }
 }

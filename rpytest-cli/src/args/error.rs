@@ -20,6 +20,9 @@ pub enum UsageError {
         /// What is wrong, and what it can be.
         problem: String,
     },
+    /// Arguments of one of the commands that stand for themselves.
+    #[error("{0}")]
+    Command(String),
     /// Arguments that a command does not take.
     #[error("{command} takes no arguments, but {arguments} was given")]
     Arguments {

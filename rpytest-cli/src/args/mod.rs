@@ -3,12 +3,14 @@
 //! pytest's own parser, in the host, decides about everything else: it knows the options of the
 //! user's plugins and `addopts`. Options of ours that a session needs are registered with it.
 
+mod commands;
 mod daemon;
 mod error;
 mod shard;
 
 use std::ffi::{OsStr, OsString};
 
+pub use self::commands::{DurationsCommand, MergeArguments};
 pub(crate) use self::daemon::SERVE_ON;
 pub use self::error::UsageError;
 pub use self::shard::{ShardArguments, ShardIndex};
@@ -25,6 +27,12 @@ pub enum Command {
     ShardInfo(RunArguments),
     /// `--native-collect-only`: list what can be collected without Python.
     NativeCollect(Vec<OsString>),
+    /// `merge`: join the shards of a run.
+    Merge(MergeArguments),
+    /// `durations`: what is known of how long tests take.
+    Durations(DurationsCommand),
+    /// A text that was asked for, of one of the commands above.
+    Help(String),
     /// `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.
     Daemon(DaemonCommand),
 }
@@ -164,6 +172,9 @@ impl Command {
     ///
     /// An option that this version does not support.
     pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
+        if let Some(command) = commands::command(&arguments)? {
+            return Ok(command);
+        }
         if let Some(command) = daemon::command(&arguments)? {
             return Ok(Command::Daemon(command));
         }

@@ -30,6 +30,13 @@ pub(super) struct Attempt<'a> {
     pub started: Instant,
 }
 
+/// Items that are known without Python.
+pub(super) struct AllKnown {
+    pub answer: Answer,
+    /// Our directory in pytest's cache.
+    pub below_cache: Option<PathBuf>,
+}
+
 /// How an attempt has ended.
 enum Outcome {
     Printed(u8),
@@ -73,8 +80,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// The items, if all of them are known without Python, and our directory in pytest's cache.
-    pub fn known(&self) -> Result<Option<(Answer, Option<PathBuf>)>, Box<dyn Error>> {
+    /// The items, if all of them are known without Python.
+    pub fn known(&self) -> Result<Option<AllKnown>, Box<dyn Error>> {
         if request::refuse_environment(|name| std::env::var_os(name)).is_some() {
             return Ok(None);
         }
@@ -88,7 +95,10 @@ impl Attempt<'_> {
             return Ok(None);
         }
         let answer = merge::all_known(&before.known().0);
-        Ok(answer.map(|answer| (answer, below_pytests_cache(&before.settings))))
+        Ok(answer.map(|answer| AllKnown {
+            answer,
+            below_cache: below_pytests_cache(&before.settings),
+        }))
     }
 
     fn attempt(

@@ -59,10 +59,7 @@ pub(crate) fn inventory(arguments: &RunArguments) -> Result<Inventory, u8> {
 }
 
 /// The items, where they are known without Python.
-fn known(
-    arguments: &RunArguments,
-    argv: &[OsString],
-) -> Result<Option<Inventory>, Box<dyn Error>> {
+fn known(arguments: &RunArguments, argv: &[OsString]) -> Result<Option<Inventory>, Box<dyn Error>> {
     let Reading::Native(request) = request::read(argv) else {
         return Ok(None);
     };
@@ -76,7 +73,7 @@ fn known(
         started: Instant::now(),
     };
     let known = attempt.known()?;
-    Ok(known.map(|(answer, below_cache)| of(answer, below_cache)))
+    Ok(known.map(|known| of(known.answer, known.below_cache)))
 }
 
 fn of(answer: Answer, below_cache: Option<PathBuf>) -> Inventory {

@@ -209,7 +209,12 @@ mod tests {
     #[test]
     fn each_ci_is_understood() {
         for (environment, index, total, name) in [
-            ("RPYTEST_SHARD=0 RPYTEST_TOTAL_SHARDS=3", 0, 3, "RPYTEST_SHARD"),
+            (
+                "RPYTEST_SHARD=0 RPYTEST_TOTAL_SHARDS=3",
+                0,
+                3,
+                "RPYTEST_SHARD",
+            ),
             ("TEST_SHARD_INDEX=2 TEST_TOTAL_SHARDS=3", 2, 3, "Bazel"),
             ("CI_NODE_INDEX=1 CI_NODE_TOTAL=4", 0, 4, "GitLab"),
             ("CI_NODE_TOTAL=1", 0, 1, "GitLab"),

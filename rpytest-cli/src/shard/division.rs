@@ -2,7 +2,7 @@
 
 use rpytest_ipc::Address;
 use rpytest_sched::TaskId;
-use rpytest_sched::shard::{ShardTask, loads, shard};
+use rpytest_sched::shard::{ShardTask, loads, shard as divide};
 
 use super::{Shard, strategy};
 use crate::convert::{duration_key, file_of};
@@ -38,7 +38,7 @@ impl Division {
                 }
             })
             .collect();
-        let shares = rpytest_sched::shard::shard(&tests, shard.total, shard.strategy);
+        let shares = divide(&tests, shard.total, shard.strategy);
         let predicted = loads(&tests, &shares);
         let positions = |share: Vec<TaskId>| share.into_iter().map(|task| task.0).collect();
         Self {

@@ -70,7 +70,11 @@ fn table(division: &Division, this: Option<u32>) -> String {
     for (nth, (share, predicted)) in
         (0u32..).zip(division.shares().iter().zip(division.predicted()))
     {
-        let mark = if this == Some(nth) { " <- this one" } else { "" };
+        let mark = if this == Some(nth) {
+            " <- this one"
+        } else {
+            ""
+        };
         let (count, predicted) = (share.len(), seconds(*predicted));
         let _ = writeln!(text, "{nth:>6} {count:>8} {predicted:>12}{mark}");
     }

@@ -84,7 +84,7 @@ impl Kept {
             manifest.junit = copy(artifacts.junit.as_deref(), &directory.join(JUNIT))?;
             let coverage = self.coverage(division.shard());
             manifest.coverage = copy(artifacts.coverage.as_deref(), &coverage)?;
-            measured.write_to(&directory.join(DURATIONS))?;
+            (measured.write(&directory.join(DURATIONS))).map_err(io::Error::other)?;
             // Last: what it says is there.
             json_file::write(&directory.join(FILE), &manifest)
         })

@@ -44,8 +44,8 @@ pub(crate) struct Manifest {
     pub items: Vec<String>,
     /// Positions in `items` of this shard's.
     pub assigned: Vec<u32>,
-    /// Seconds that this shard was expected to take.
-    pub predicted: f64,
+    /// Seconds that this shard was expected to take, if durations were known.
+    pub predicted: Option<f64>,
     /// What came of them: position, status, seconds of setup, call and teardown.
     pub results: Vec<(u32, String, f64, f64, f64)>,
     /// pytest's exit code; none while it runs, and if it never came to its end.
@@ -96,7 +96,7 @@ impl Manifest {
             history: division.history().to_owned(),
             items,
             assigned,
-            predicted: predicted.unwrap_or_default(),
+            predicted: predicted.filter(|_| division.known() > 0),
             results: Vec::new(),
             exit: None,
             junit: false,
@@ -106,8 +106,9 @@ impl Manifest {
 
     /// Adds what came of the items, by their keys.
     pub fn add<'a>(&mut self, results: impl Iterator<Item = (String, &'a Status)>) {
-        let positions: BTreeMap<&str, u32> =
-            (self.items.iter().map(String::as_str)).zip(0u32..).collect();
+        let positions: BTreeMap<&str, u32> = (self.items.iter().map(String::as_str))
+            .zip(0u32..)
+            .collect();
         let found = results.filter_map(|(key, status)| {
             let position = *positions.get(key.as_str())?;
             let (name, seconds) = told(status)?;
@@ -157,7 +158,9 @@ impl Manifest {
             )));
         }
         if manifest.inventory != digest_of(&manifest.items) {
-            return Err(damaged("its items are not those that it was made of".to_owned()));
+            return Err(damaged(
+                "its items are not those that it was made of".to_owned(),
+            ));
         }
         Ok(manifest)
     }

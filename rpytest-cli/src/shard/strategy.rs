@@ -33,3 +33,8 @@ pub(crate) fn looks_at_durations(strategy: Strategy) -> bool {
         Strategy::DurationBalanced | Strategy::LeastDuration
     )
 }
+
+/// The same of one by its name; of an unknown one it is to be feared.
+pub(crate) fn depends_on_durations(name: &str) -> bool {
+    parse(name).is_none_or(looks_at_durations)
+}
