@@ -15,6 +15,7 @@ mod native_cache;
 mod native_merge;
 mod parity;
 mod rewriting;
+mod shards;
 mod support;
 mod versions;
 mod watch;
