@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use rpytest_ipc::{Address, InventoryItem};
 use rpytest_sched::{GroupId, Grouping, Policy, Task, TaskId};
 
+use crate::history::Costs;
+
 /// The key of an item in the duration history: its node id, with the occurrence where there are
 /// several.
 pub(crate) fn duration_key(address: &Address) -> String {
@@ -20,35 +22,62 @@ pub(crate) fn file_of(nodeid: &str) -> &str {
     nodeid.split_once("::").map_or(nodeid, |(file, _)| file)
 }
 
-/// Tasks for the dispatcher: the position in the inventory is the task's number, equal scopes are a
-/// group, and `cost` estimates seconds.
-pub(crate) fn tasks(
-    items: &[InventoryItem],
-    mut cost: impl FnMut(&Address) -> Option<f64>,
-) -> Vec<Task> {
-    let mut groups: HashMap<&str, GroupId> = HashMap::new();
-    let mut tasks = Vec::with_capacity(items.len());
-    for (position, item) in (0u32..).zip(items) {
-        let next = GroupId(u32::try_from(groups.len()).unwrap_or(u32::MAX));
-        let group = *groups.entry(&item.scope).or_insert(next);
-        let task = Task::new(TaskId(position), group);
-        tasks.push(match cost(&item.address) {
-            Some(seconds) => task.with_cost(seconds),
-            None => task,
-        });
+/// Items as the scheduler has them: the position in the inventory is a task's number, and items of equal scope are a
+/// group.
+pub(crate) struct Tasks<'a> {
+    pub tasks: Vec<Task>,
+    /// Of each group.
+    scopes: Vec<&'a str>,
+}
+
+impl<'a> Tasks<'a> {
+    /// With what history expects of them.
+    pub fn new(items: &'a [InventoryItem], costs: &Costs<'_>) -> Self {
+        let mut groups: HashMap<&str, GroupId> = HashMap::new();
+        let mut scopes = Vec::new();
+        let mut tasks = Vec::with_capacity(items.len());
+        for (position, item) in (0u32..).zip(items) {
+            let group = *groups.entry(&item.scope).or_insert_with(|| {
+                scopes.push(item.scope.as_str());
+                GroupId(u32::try_from(scopes.len() - 1).unwrap_or(u32::MAX))
+            });
+            let task = Task::new(TaskId(position), group);
+            tasks.push(match costs.of(&item.address) {
+                Some(seconds) => task.with_cost(seconds),
+                None => task,
+            });
+        }
+        Self { tasks, scopes }
     }
-    tasks
+
+    /// Seconds that a worker pays to begin a group. All workers have imported everything.
+    pub fn begin_cost(&self, group: GroupId, costs: &Costs<'_>) -> f64 {
+        let scope = self.scopes.get(group.0 as usize).copied();
+        scope.map_or(0.0, |scope| costs.of_beginning(file_of(scope)))
+    }
+
+    /// The same of all groups.
+    pub fn begin_costs(&self, costs: &Costs<'_>) -> Vec<(GroupId, f64)> {
+        let groups = (0u32..).zip(&self.scopes).map(|(group, _)| GroupId(group));
+        groups
+            .map(|group| (group, self.begin_cost(group, costs)))
+            .collect()
+    }
+}
+
+/// What may be separated in a mode of `--dist`.
+pub(crate) fn grouping(dist: &str) -> Grouping {
+    match dist {
+        "loadscope" | "loadfile" | "loadgroup" => Grouping::Whole,
+        "each" => Grouping::Each,
+        _ => Grouping::Splittable,
+    }
 }
 
 /// What a mode of `--dist` means to the dispatcher.
 pub(crate) fn policy(dist: &str, workers: u32, max_chunk: Option<u32>) -> Policy {
-    let grouping = match dist {
-        "loadscope" | "loadfile" | "loadgroup" => Grouping::Whole,
-        "each" => Grouping::Each,
-        _ => Grouping::Splittable,
-    };
     Policy::new()
-        .grouping(grouping)
+        .grouping(grouping(dist))
         .workers(workers)
         .max_chunk(max_chunk)
 }

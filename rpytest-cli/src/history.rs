@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rpytest_ipc::Address;
-use rpytest_sched::durations::{Basis, DurationFile, Estimates};
+use rpytest_sched::durations::{Basis, DurationFile, Estimates, Import};
 use rpytest_sched::{DurationHistory, Observation};
 use sha2::{Digest, Sha256};
 
@@ -118,23 +118,13 @@ impl History {
 
     /// Adds what a test took, of which only the sum of its phases is known.
     pub fn add_total(&mut self, run: u64, address: &Address, seconds: f64) {
-        let observation = Observation {
-            run,
-            call: seconds,
-            ..Observation::default()
-        };
         let (file, key) = (file_of(&address.nodeid), duration_key(address));
-        self.durations.record(file, &key, observation);
+        self.durations.record_total(file, &key, run, seconds);
     }
 
     /// The number of a run after those that are known.
     pub fn next_run(&self) -> u64 {
-        let newest = self
-            .durations
-            .iter()
-            .filter_map(|(_, _, seen)| seen.first());
-        let last = newest.map(|newest| newest.run).max();
-        last.map_or(1, |run| run + 1)
+        self.durations.last_run() + 1
     }
 
     fn record_as(&mut self, run: u64, ledger: &Ledger) {
@@ -198,16 +188,26 @@ impl History {
 pub(crate) struct Costs<'a>(Estimates<'a>);
 
 impl Costs<'_> {
-    /// Seconds, if its own past or that of its file tells.
+    /// Seconds, if its own past tells, or that of a test that it may have been, or those that are near it.
     pub fn of(&self, address: &Address) -> Option<f64> {
         let estimate = self
             .0
             .estimate(file_of(&address.nodeid), &duration_key(address));
         match estimate.basis {
-            Basis::Test | Basis::File => Some(estimate.seconds),
             // The run itself will know better.
-            _ => None,
+            Basis::Suite | Basis::Default => None,
+            _ => Some(estimate.seconds),
         }
+    }
+
+    /// Seconds that a process pays to begin with a file that it has imported: the fixtures that its tests share.
+    pub fn of_beginning(&self, file: &str) -> f64 {
+        self.0.begin_cost(file, Import::Shared)
+    }
+
+    /// The same of a machine that has not: it imports the file, too.
+    pub fn of_importing(&self, file: &str) -> f64 {
+        self.0.begin_cost(file, Import::Paid)
     }
 }
 
@@ -254,7 +254,8 @@ mod tests {
         let costs = history.estimates();
         assert_eq!(costs.of(&address("a.py::x")), Some(3.5));
         assert_eq!(costs.of(&address("a.py::new")), Some(3.5), "its file tells");
-        assert_eq!(costs.of(&address("b.py::x")), None);
+        assert_eq!(costs.of(&address("b.py::x")), Some(3.5), "it was moved");
+        assert_eq!(costs.of(&address("b.py::new")), None);
     }
 
     #[test]

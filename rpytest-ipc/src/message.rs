@@ -308,6 +308,9 @@ pub enum Event {
         items: Vec<InventoryItem>,
         /// Opaque.
         payload: ByteBuf,
+        /// What the session says of the plan, in one line.
+        #[serde(default)]
+        line: Option<String>,
     },
     /// The worker is ready for assignments.
     Up {},
@@ -435,6 +438,9 @@ pub enum ToRust {
         testrunuid: String,
         /// pytest's cache directory, where the durations are kept, in the file system's encoding.
         cache_dir: Option<ByteBuf>,
+        /// Whether the session says more than it must, as with `-v`.
+        #[serde(default)]
+        verbose: bool,
     },
     /// From a controller: the `workerinput` for one worker.
     WorkerInput {

@@ -83,7 +83,13 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         bytes().prop_map(|payload| Event::Relay { payload }),
-        (items(), bytes()).prop_map(|(items, payload)| Event::Collected { items, payload }),
+        (items(), bytes(), option::of(text())).prop_map(|(items, payload, line)| {
+            Event::Collected {
+                items,
+                payload,
+                line,
+            }
+        }),
         Just(Event::Up {}),
         (any::<u32>(), bytes()).prop_map(|(task, payload)| Event::Result { task, payload }),
         (any::<u32>(), text()).prop_map(|(task, reason)| Event::Crashed { task, reason }),
@@ -154,12 +160,12 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
         (number(), number()).prop_map(|(token, interrupts)| ToRust::Probed { token, interrupts }),
         (
             (number(), text(), any::<Option<u32>>(), any::<Option<u32>>()),
-            (text(), text(), option::of(bytes())),
+            (text(), text(), option::of(bytes()), any::<bool>()),
         )
             .prop_map(
                 |(
                     (workers, dist, max_worker_restart, max_chunk),
-                    (isolate, testrunuid, cache_dir),
+                    (isolate, testrunuid, cache_dir, verbose),
                 )| ToRust::Plan {
                     workers,
                     dist,
@@ -168,6 +174,7 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
                     isolate,
                     testrunuid,
                     cache_dir,
+                    verbose,
                 }
             ),
         (text(), bytes()).prop_map(|(worker, payload)| ToRust::WorkerInput { worker, payload }),

@@ -87,6 +87,8 @@ pub struct RunArguments {
     pub reuse_fixtures: bool,
     /// `--fixture-max-age`, in seconds; 0 is never.
     pub fixture_max_age: Option<u64>,
+    /// `--timing`.
+    pub timing: bool,
     /// `--shard` and its kin.
     pub shard: Option<ShardArguments>,
 }
@@ -111,7 +113,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--queue", ""),
     ("--restart-interval", ""),
     ("--run-id", ""),
-    ("--timing", "; --durations=0 lists what each test took"),
     ("--verify-dropin", ""),
 ];
 
@@ -187,6 +188,7 @@ impl Command {
         let mut watch = false;
         let mut reuse_fixtures = false;
         let mut fixture_max_age = None;
+        let mut timing = false;
         let mut shard = shard::Given::default();
         let mut rest = arguments.into_iter();
         while let Some(argument) = rest.next() {
@@ -213,6 +215,22 @@ impl Command {
                 "--watch" => {
                     watch = true;
                     continue;
+                }
+                "--timing" => {
+                    timing = true;
+                    continue;
+                }
+                "--timing=html" => {
+                    return Err(UsageError::NotYet {
+                        option: text.into_owned(),
+                        remedy: "; --timing prints where the time goes",
+                    });
+                }
+                _ if name == "--timing" => {
+                    return Err(UsageError::Value {
+                        option: "--timing",
+                        problem: format!("it takes no value, but {text:?} was given"),
+                    });
                 }
                 "--reuse-fixtures" => {
                     reuse_fixtures = true;
@@ -311,6 +329,7 @@ impl Command {
             daemon,
             reuse_fixtures,
             fixture_max_age,
+            timing,
             shard,
         };
         let info = run.shard.as_ref().is_some_and(|shard| shard.info);

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::Path;
 
 use rpytest_ipc::Address;
-use serde::Deserialize;
+use rpytest_sched::durations::SplitDurations;
 
 use crate::junit::{self, Case};
 
@@ -18,34 +18,22 @@ pub(super) struct Taken {
     pub unknown: Vec<String>,
 }
 
-/// pytest-split's `.test_durations`: by node ids, or as pairs, as it was written before 0.3.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Split {
-    ById(BTreeMap<String, f64>),
-    Pairs(Vec<(String, f64)>),
-}
-
 /// Reads a file of one of the formats that are known, which its content tells.
 pub(super) fn import(file: &Path, root: &Path) -> Result<Taken, Box<dyn Error>> {
     let text = std::fs::read(file).map_err(|error| format!("read {}: {error}", file.display()))?;
     match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'<') => Ok(of_cases(junit::cases(file)?, root)),
         _ => {
-            let split: Split = serde_json::from_slice(&text).map_err(|error| {
+            let split: SplitDurations = serde_json::from_slice(&text).map_err(|error| {
                 format!(
                     "understand {}: it is neither JUnit XML nor pytest-split's .test_durations: {error}",
                     file.display()
                 )
             })?;
-            let pairs: Vec<(String, f64)> = match split {
-                Split::ById(map) => map.into_iter().collect(),
-                Split::Pairs(pairs) => pairs,
-            };
-            let address = |nodeid| Address { nodeid, nth: 0 };
-            let known = pairs
-                .into_iter()
-                .map(|(nodeid, time)| (address(nodeid), time));
+            let known = split.iter().map(|(nodeid, seconds)| {
+                let nodeid = nodeid.to_owned();
+                (Address { nodeid, nth: 0 }, seconds)
+            });
             Ok(Taken {
                 known: known.collect(),
                 unknown: Vec::new(),

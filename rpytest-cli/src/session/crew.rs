@@ -17,6 +17,7 @@ use rpytest_worker::{End, ProcessId, Signal};
 use serde_bytes::ByteBuf;
 
 use self::feed::{Feed, Say};
+use super::timing::Bound;
 use super::{Processes, describe, encode, tell};
 use crate::history::History;
 use crate::ledger::{Ledger, unaccounted};
@@ -34,6 +35,8 @@ pub(super) struct Settings {
     pub max_chunk: Option<u32>,
     pub isolate: Isolate,
     pub testrunuid: String,
+    /// Whether the session says how good the plan is.
+    pub tells_bound: bool,
     pub argv: Vec<OsString>,
     pub part: PartOfTests,
 }
@@ -93,6 +96,8 @@ pub(super) struct Crew {
     problem: Option<String>,
     done: bool,
     notes: Vec<String>,
+    /// How good the plan is, if that is known.
+    bound: Option<Bound>,
 }
 
 impl Crew {
@@ -116,6 +121,7 @@ impl Crew {
             problem: None,
             done: false,
             notes: Vec::new(),
+            bound: None,
         }
     }
 
@@ -125,6 +131,15 @@ impl Crew {
 
     pub fn notes(&self) -> impl Iterator<Item = String> + '_ {
         self.notes.iter().cloned()
+    }
+
+    pub fn bound(&self) -> Option<&Bound> {
+        self.bound.as_ref()
+    }
+
+    /// Whether nobody works any more.
+    pub fn is_done(&self) -> bool {
+        self.done
     }
 
     /// Starts the workers beside the first, where each will have to collect for itself.
@@ -262,11 +277,15 @@ impl Crew {
         let settings = &self.settings;
         self.ledger = Ledger::new(items.iter().map(|item| item.address.clone()));
         let costs = history.estimates();
-        self.feed = Some(Feed::new(&items, settings, |address| costs.of(address)));
+        self.feed = Some(Feed::new(&items, settings, &costs));
+        if settings.tells_bound {
+            self.bound = Bound::of(&items, settings.workers, &settings.dist, &costs);
+        }
         // The payload has what the controller wants to know; the items are ours.
         let event = Event::Collected {
             items: Vec::new(),
             payload,
+            line: self.bound.as_ref().map(Bound::line),
         };
         tell(processes, &name(0), event);
         self.items = items;

@@ -15,12 +15,13 @@ mod lend;
 mod lend;
 mod reuse;
 mod solo;
+mod timing;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rpytest_ipc::{Event, Outcome, Role, Settled, ToPython, ToRust};
 use rpytest_worker::interpreter::ThisProcess;
@@ -36,6 +37,7 @@ use self::helpers::Helpers;
 use self::interrupt::Interrupts;
 use self::lend::Lender;
 use self::solo::Solo;
+use self::timing::{Stage, Timing};
 use crate::args::RunArguments;
 use crate::exit;
 use crate::history::History;
@@ -79,6 +81,7 @@ pub(crate) struct Ready {
     /// For `--explain`.
     note: Option<String>,
     shard: Option<Shard>,
+    begun: Instant,
 }
 
 impl Ready {
@@ -141,6 +144,7 @@ impl Ready {
             &Interpreter,
         ) -> Result<(ProcessId, Lender), Box<dyn std::error::Error>>,
     ) -> Result<Self, Box<dyn std::error::Error>> {
+        let begun = Instant::now();
         let signals = Signals::install()?;
         let directory = std::env::current_dir()?;
         let interpreter = Interpreter::find(&directory, &ThisProcess)?;
@@ -171,6 +175,7 @@ impl Ready {
             lender,
             note: None,
             shard: None,
+            begun,
         })
     }
 
@@ -192,6 +197,8 @@ impl Ready {
             opened: Opened::default(),
             stop: stop.clone(),
             explain: arguments.explain,
+            timing: Timing::new(self.begun),
+            shows_timing: arguments.timing,
             built: Ways::default(),
             ways: Ways::default(),
             helpers: Helpers::default(),
@@ -299,6 +306,9 @@ struct Session {
     opened: Opened,
     stop: Stop,
     explain: bool,
+    timing: Timing,
+    /// `--timing`.
+    shows_timing: bool,
     controller: ProcessId,
     /// A template that was started before the controller had a plan.
     template: Option<ProcessId>,
@@ -386,6 +396,15 @@ impl Session {
         if self.explain {
             for note in &self.notes {
                 eprintln!("rpytest: {note}");
+            }
+        }
+        if self.shows_timing {
+            let bound = match &self.part {
+                Part::Crew(crew) => crew.bound(),
+                Part::Solo(_) | Part::Undecided => None,
+            };
+            for line in self.timing.lines(bound) {
+                eprintln!("rpytest: {line}");
             }
         }
         self.processes.supervisor.shutdown_all(GRACE);
@@ -497,6 +516,7 @@ impl Session {
         if self.helpers.has(process) {
             return;
         }
+        self.time(&kind);
         match kind {
             EventKind::Message(ToRust::Rewriting { sources }) => {
                 self.helpers.start(&self.processes, &sources);
@@ -583,6 +603,24 @@ impl Session {
         }
     }
 
+    /// Notes when a stage of the run has ended.
+    fn time(&mut self, event: &EventKind) {
+        let EventKind::Message(message) = event else {
+            return;
+        };
+        match (message, &self.part) {
+            (ToRust::Plan { .. }, _) => self.timing.ended(Stage::Setup),
+            (ToRust::Inventory { .. }, _) => self.timing.ended(Stage::Collection),
+            (ToRust::Result { seconds, .. }, _) => {
+                let spent = seconds.setup + seconds.call + seconds.teardown;
+                self.timing.ran(spent);
+            }
+            // Of a worker, others may still run.
+            (ToRust::Ways { .. }, Part::Solo(_)) => self.timing.ended(Stage::Teardown),
+            _ => {}
+        }
+    }
+
     /// A process other than host and controller is no more.
     fn lost(&mut self, process: ProcessId, why: &str, end: Option<&End>) {
         if self.template == Some(process) {
@@ -590,6 +628,9 @@ impl Session {
         }
         if let Part::Crew(crew) = &mut self.part {
             crew.ended(&self.processes, process, why, end);
+            if crew.is_done() {
+                self.timing.ended(Stage::Teardown);
+            }
         }
     }
 
@@ -615,6 +656,7 @@ impl Session {
             isolate,
             testrunuid,
             cache_dir,
+            verbose,
         } = plan
         else {
             return;
@@ -649,6 +691,7 @@ impl Session {
             max_chunk,
             isolate: crew::Isolate::parse(&isolate),
             testrunuid,
+            tells_bound: verbose || self.shows_timing,
             argv: self.argv.clone(),
             part: self.crews_part(),
         };

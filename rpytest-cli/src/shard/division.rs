@@ -2,7 +2,7 @@
 
 use rpytest_ipc::Address;
 use rpytest_sched::TaskId;
-use rpytest_sched::shard::{ShardTask, loads, shard as divide};
+use rpytest_sched::shard::{ShardTask, Summary, shard_with, summary};
 
 use super::{Shard, strategy};
 use crate::convert::{duration_key, file_of};
@@ -16,8 +16,7 @@ pub(crate) struct Division {
     keys: Vec<String>,
     /// Positions in `items`, ascending, for each shard.
     shares: Vec<Vec<u32>>,
-    /// Seconds that each shard is expected to take.
-    predicted: Vec<f64>,
+    summary: Summary,
     /// How many items have durations of their own.
     known: usize,
     /// A digest of the durations that it was planned by.
@@ -38,14 +37,16 @@ impl Division {
                 }
             })
             .collect();
-        let shares = divide(&tests, shard.total, shard.strategy);
-        let predicted = loads(&tests, &shares);
+        // Each machine imports the files of which it has tests, and sets up what these share.
+        let begin = |file: &str| costs.of_importing(file);
+        let shares = shard_with(&tests, shard.total, shard.strategy, begin);
+        let summary = summary(&tests, &shares, begin);
         let positions = |share: Vec<TaskId>| share.into_iter().map(|task| task.0).collect();
         Self {
             shard: shard.clone(),
             known: tests.iter().filter(|test| test.cost.is_some()).count(),
             shares: shares.into_iter().map(positions).collect(),
-            predicted,
+            summary,
             history: history.digest(),
             items,
             keys,
@@ -72,14 +73,16 @@ impl Division {
         share.cloned().unwrap_or_default()
     }
 
-    /// Positions of each shard's items.
-    pub fn shares(&self) -> &[Vec<u32>] {
-        &self.shares
+    /// Seconds that each shard is expected to take, and how even they are; where nothing is known every test counts
+    /// the same.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
     }
 
-    /// Seconds that each shard is expected to take; where nothing is known every test counts the same.
-    pub fn predicted(&self) -> &[f64] {
-        &self.predicted
+    /// Seconds that this shard is expected to take, if durations are known.
+    pub fn predicted(&self) -> Option<f64> {
+        let own = self.summary.seconds.get(self.shard.index as usize);
+        own.copied().filter(|_| self.known > 0)
     }
 
     /// How many items have durations.
@@ -106,10 +109,8 @@ impl Division {
             (0, _) => line.push_str(&format!("none of {}, and so it passes", tests(all))),
             _ => line.push_str(&format!("{ours} of {}", tests(all))),
         }
-        if ours > 0 && self.known > 0 {
-            let sum: f64 = self.predicted.iter().sum();
-            let own = self.predicted.get(index as usize).copied();
-            let own = own.unwrap_or_default();
+        if let Some(own) = self.predicted().filter(|_| ours > 0) {
+            let sum: f64 = self.summary.seconds.iter().sum();
             line.push_str(&format!(", {own:.1} s of {sum:.1} s by earlier runs"));
         } else if ours > 0 && strategy::looks_at_durations(strategy) {
             line.push_str(", no durations of earlier runs are known");

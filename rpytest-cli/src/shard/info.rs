@@ -67,25 +67,21 @@ fn table(division: &Division, this: Option<u32>) -> String {
         _ => format!("{seconds:.2}"),
     };
     let _ = writeln!(text, "{:>6} {:>8} {:>12}", "shard", "tests", "seconds");
-    for (nth, (share, predicted)) in
-        (0u32..).zip(division.shares().iter().zip(division.predicted()))
-    {
+    let summary = division.summary();
+    for (nth, (count, predicted)) in (0u32..).zip(summary.counts.iter().zip(&summary.seconds)) {
         let mark = if this == Some(nth) {
             " <- this one"
         } else {
             ""
         };
-        let (count, predicted) = (share.len(), seconds(*predicted));
+        let predicted = seconds(*predicted);
         let _ = writeln!(text, "{nth:>6} {count:>8} {predicted:>12}{mark}");
     }
-    let longest = division.predicted().iter().copied().fold(0.0, f64::max);
-    let mean = division.predicted().iter().sum::<f64>() / f64::from(shard.total);
-    if mean > 0.0 {
-        let _ = writeln!(
-            text,
-            "\nthe longest shard takes {:.3} times the mean",
-            longest / mean
-        );
-    }
+    let _ = writeln!(
+        text,
+        "\nthe longest shard takes {:.3} times the mean, {:.3} times the least that is possible",
+        summary.imbalance(),
+        summary.ratio()
+    );
     text
 }

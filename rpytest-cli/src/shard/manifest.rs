@@ -86,7 +86,6 @@ impl Manifest {
             .map(|position| place[*position as usize])
             .collect();
         assigned.sort_unstable();
-        let predicted = division.predicted().get(shard.index as usize).copied();
         Self {
             version: VERSION,
             shard: shard.index,
@@ -96,7 +95,7 @@ impl Manifest {
             history: division.history().to_owned(),
             items,
             assigned,
-            predicted: predicted.filter(|_| division.known() > 0),
+            predicted: division.predicted(),
             results: Vec::new(),
             exit: None,
             junit: false,

@@ -258,6 +258,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 Event::Collected {
                     items: items(),
                     payload: bytes(*b"\x90"),
+                    line: Some("plan for 2 workers".to_owned()),
                 },
             ),
         ),
@@ -268,6 +269,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 Event::Collected {
                     items: Vec::new(),
                     payload: bytes(""),
+                    line: None,
                 },
             ),
         ),
@@ -459,6 +461,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 isolate: "file".to_owned(),
                 testrunuid: "2f0c9b".to_owned(),
                 cache_dir: Some(bytes(*b"/srv/caf\xe9/.pytest_cache")),
+                verbose: false,
             },
         ),
         (
@@ -471,6 +474,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 isolate: "none".to_owned(),
                 testrunuid: String::new(),
                 cache_dir: None,
+                verbose: true,
             },
         ),
         (

@@ -175,6 +175,7 @@ class Distributed:
             message = self._receive()
             if message["event"]["kind"] == "collected":
                 self._collected(marshal.loads(message["event"]["payload"]))
+                self._tell(message["event"]["line"])
                 break
             self._handle(message)
         else:
@@ -202,6 +203,12 @@ class Distributed:
         pytest_compat.adopt_passed_collectors(config, data["passed_collectors"])
         for node in list(self._nodes.values()):
             config.hook.pytest_xdist_node_collection_finished(node=node, ids=self._nodeids)
+
+    def _tell(self, line: str | None) -> None:
+        """What there is to say of the plan, where more is said than must be."""
+        reporter = pytest_compat.terminal_reporter(self._config)
+        if reporter is not None and line and self._config.option.verbose > 0:
+            reporter.write_line(line)
 
     # ---------------------------------------------------------------- the loop
 

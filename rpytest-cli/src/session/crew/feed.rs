@@ -9,7 +9,8 @@ use rpytest_ipc::{Address, InventoryItem};
 use rpytest_sched::{Dispatcher, TaskId, WorkerId};
 
 use super::Settings;
-use crate::convert;
+use crate::convert::{self, Tasks};
+use crate::history::Costs;
 
 /// `--isolate`: what runs in a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,17 +44,16 @@ pub(super) enum Feed {
 }
 
 impl Feed {
-    pub fn new(
-        items: &[InventoryItem],
-        settings: &Settings,
-        mut cost: impl FnMut(&Address) -> Option<f64>,
-    ) -> Self {
+    pub fn new(items: &[InventoryItem], settings: &Settings, costs: &Costs<'_>) -> Self {
         if settings.isolate != Isolate::None {
-            return Feed::Isolated(Units::new(items, settings.isolate, cost));
+            return Feed::Isolated(Units::new(items, settings.isolate, |address| {
+                costs.of(address)
+            }));
         }
-        let tasks = convert::tasks(items, &mut cost);
-        let policy = convert::policy(&settings.dist, settings.workers, settings.max_chunk);
-        match Dispatcher::new(tasks, policy) {
+        let tasks = Tasks::new(items, costs);
+        let policy = convert::policy(&settings.dist, settings.workers, settings.max_chunk)
+            .group_costs(tasks.begin_costs(costs));
+        match Dispatcher::new(tasks.tasks, policy) {
             Ok(dispatcher) => Feed::Dispatched(Box::new(dispatcher)),
             // Tasks are numbered by position, so that no two are equal.
             Err(error) => unreachable!("{error}"),
