@@ -1,7 +1,7 @@
 """A run of one shard of what the command line names.
 
-Whoever collects has the supervisor divide the items, which it does in the same way on every machine, and
-deselects those of the other shards. What was collected and selected is as in any other run.
+Whoever collects has the supervisor divide the items, which it does in the same way on every machine,
+and deselects those of the other shards. What was collected and selected is as in any other run.
 """
 
 from __future__ import annotations
@@ -102,5 +102,5 @@ def _coverage_file(config: pytest.Config) -> str | None:
     for name in ("combining_cov", "cov"):
         coverage = getattr(controller, name, None)
         if coverage is not None:
-            return os.path.abspath(coverage.get_option("run:data_file"))
+            return os.path.abspath(str(coverage.get_option("run:data_file")))
     return None
