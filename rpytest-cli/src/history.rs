@@ -176,6 +176,15 @@ impl History {
         })
     }
 
+    /// Seconds that the imports of all files take together, as far as they were measured.
+    pub fn seconds_of_imports(&self) -> f64 {
+        let estimates = self.durations.estimates();
+        let mut files: Vec<&str> = self.durations.iter().map(|(file, ..)| file).collect();
+        files.dedup();
+        let imports = files.into_iter().filter_map(|file| estimates.import(file));
+        imports.sum()
+    }
+
     /// What names these durations: equal ones have the same digest on every machine.
     pub fn digest(&self) -> String {
         let stored = DurationFile::from(&self.durations);

@@ -35,6 +35,7 @@ pub(super) struct AllKnown {
     pub answer: Answer,
     /// Our directory in pytest's cache.
     pub below_cache: Option<PathBuf>,
+    pub rootdir: PathBuf,
 }
 
 /// How an attempt has ended.
@@ -80,25 +81,59 @@ impl Attempt<'_> {
         }
     }
 
-    /// The items, if all of them are known without Python.
-    pub fn known(&self) -> Result<Option<AllKnown>, Box<dyn Error>> {
+    /// The items, if all of them are known without Python. What is printed of them does not matter here, nor in which
+    /// order they are run, so that more is known than can be printed.
+    ///
+    /// If only the plugins of the environment are not known, they may be found out first, by a process that collects nothing.
+    pub fn known(
+        &self,
+        may_learn: impl Fn(Option<&Path>) -> bool,
+    ) -> Result<Option<AllKnown>, Box<dyn Error>> {
         if request::refuse_environment(|name| std::env::var_os(name)).is_some() {
             return Ok(None);
         }
-        let Ok(before) = self.look()? else {
+        let Ok(mut before) = self.look()? else {
             return Ok(None);
         };
+        let below_cache = below_pytests_cache(&before.settings);
+        if before.environment.is_none() && may_learn(below_cache.as_deref()) {
+            let ready = Ready::new()?;
+            let skip: Vec<PathBuf> = before
+                .walk()
+                .map(|path| merge::absolute(&before.native.rootdir, path))
+                .collect();
+            let Ok(collected) = python::ask(&ready, &self.arguments.pytest, &skip) else {
+                return Ok(None);
+            };
+            self.save(&before, &Environment::new(&collected.surroundings));
+            let Ok(again) = self.look()? else {
+                return Ok(None);
+            };
+            before = again;
+        }
         let walk: Vec<&str> = before.walk().collect();
         let record = before.record.as_ref();
         let is_pytests = record.is_some_and(|record| record.genuine_for(&walk).is_some());
-        if is_pytests || !before.native.diagnostics.is_empty() || !before.needs_no_python() {
+        if is_pytests || before.environment.is_none() || !before.native.diagnostics.is_empty() {
             return Ok(None);
         }
-        let answer = merge::all_known(&before.known().0);
-        Ok(answer.map(|answer| AllKnown {
+        let (mut files, _) = before.known();
+        if record.is_some_and(|record| record.together) {
+            before.forget_cached(&mut files);
+        }
+        Ok(merge::all_known(&files).map(|answer| AllKnown {
             answer,
-            below_cache: below_pytests_cache(&before.settings),
+            below_cache: below_cache.filter(|_| self.request.cache),
+            rootdir: before.native.rootdir.clone(),
         }))
+    }
+
+    /// Keeps what a process has found out of the environment.
+    pub fn keep_environment(&self, collected: &Collected) -> Result<(), Box<dyn Error>> {
+        if let Ok(before) = self.look()? {
+            self.save(&before, &Environment::new(&collected.surroundings));
+        }
+        Ok(())
     }
 
     fn attempt(

@@ -10,20 +10,36 @@ use std::time::Instant;
 use rpytest_ipc::Address;
 
 use super::answer::Answer;
-use super::attempt::Attempt;
+use super::attempt::{AllKnown, Attempt};
+use super::merge::absolute;
 use super::python::{self, Failure};
 use super::request::{self, Reading};
 use crate::args::RunArguments;
+use crate::convert::file_of;
 use crate::exit;
 use crate::session::Ready;
 
 /// The items of a command line.
 #[derive(Debug)]
 pub(crate) struct Inventory {
-    /// In collection order.
+    /// In collection order, or nearly so.
     pub items: Vec<Address>,
     /// pytest's cache directory.
     pub cache: Option<PathBuf>,
+}
+
+/// The same, known without Python.
+#[derive(Debug)]
+pub(crate) struct Foreseen {
+    pub inventory: Inventory,
+    rootdir: PathBuf,
+}
+
+impl Foreseen {
+    /// The absolute path of an item's file.
+    pub fn file_of(&self, item: &Address) -> PathBuf {
+        absolute(&self.rootdir, file_of(&item.nodeid))
+    }
 }
 
 /// What the arguments of a run would collect: without Python where all is known, else by one process of its own.
@@ -33,14 +49,11 @@ pub(crate) fn inventory(arguments: &RunArguments) -> Result<Inventory, u8> {
         eprintln!("rpytest: error: {error}");
         exit::USAGE_ERROR
     };
-    let mut argv: Vec<OsString> = ["--collect-only", "-q"].map(OsString::from).into();
-    argv.extend(arguments.pytest.iter().cloned());
-    if arguments.native_collection
-        && let Some(known) = known(arguments, &argv).map_err(failed)?
-    {
-        return Ok(known);
+    if let Some(known) = foresee(arguments, |_| false).map_err(failed)? {
+        return Ok(known.inventory);
     }
     let ready = Ready::new().map_err(failed)?;
+    let argv = argv(arguments);
     let collected = match python::ask(&ready, &argv, &[]) {
         Ok(collected) => collected,
         Err(Failure::Interrupted(code)) => return Err(code),
@@ -55,25 +68,65 @@ pub(crate) fn inventory(arguments: &RunArguments) -> Result<Inventory, u8> {
         let _ = out.write_all(&collected.output).and_then(|()| out.flush());
         return Err(u8::try_from(collected.exit).unwrap_or(exit::INTERNAL_ERROR));
     }
+    let kept = attempt(arguments, &argv, |attempt| {
+        attempt.keep_environment(&collected)
+    });
+    if let Some(Err(error)) = kept {
+        tracing::debug!(error, "what is known of the environment");
+    }
     Ok(of(collected.answer, collected.cache_dir))
 }
 
-/// The items, where they are known without Python.
-fn known(arguments: &RunArguments, argv: &[OsString]) -> Result<Option<Inventory>, Box<dyn Error>> {
-    let Reading::Native(request) = request::read(argv) else {
+/// What the arguments of a run would collect, if that is known without Python. `may_learn`, given our directory in
+/// pytest's cache, says whether a process may be started to find out which plugins there are.
+pub(crate) fn foresee(
+    arguments: &RunArguments,
+    may_learn: impl Fn(Option<&Path>) -> bool,
+) -> Result<Option<Foreseen>, Box<dyn Error>> {
+    if !arguments.native_collection {
         return Ok(None);
+    }
+    let known = attempt(arguments, &argv(arguments), |attempt| {
+        attempt.known(may_learn)
+    });
+    let known = known.transpose()?.flatten();
+    Ok(known.map(
+        |AllKnown {
+             answer,
+             below_cache,
+             rootdir,
+         }| Foreseen {
+            inventory: of(answer, below_cache),
+            rootdir,
+        },
+    ))
+}
+
+/// The arguments, of a session that only collects.
+fn argv(arguments: &RunArguments) -> Vec<OsString> {
+    let mut argv: Vec<OsString> = ["--collect-only", "-q"].map(OsString::from).into();
+    argv.extend(arguments.pytest.iter().cloned());
+    argv
+}
+
+/// Does something with a command line that may be answered natively.
+fn attempt<T>(
+    arguments: &RunArguments,
+    argv: &[OsString],
+    then: impl FnOnce(&Attempt<'_>) -> T,
+) -> Option<T> {
+    let Reading::Native(request) = request::read(argv) else {
+        return None;
     };
     let collects = RunArguments {
         pytest: argv.to_vec(),
         ..arguments.clone()
     };
-    let attempt = Attempt {
+    Some(then(&Attempt {
         arguments: &collects,
         request: &request,
         started: Instant::now(),
-    };
-    let known = attempt.known()?;
-    Ok(known.map(|known| of(known.answer, known.below_cache)))
+    }))
 }
 
 fn of(answer: Answer, below_cache: Option<PathBuf>) -> Inventory {
@@ -87,7 +140,11 @@ fn of(answer: Answer, below_cache: Option<PathBuf>) -> Inventory {
     });
     Inventory {
         items: items.collect(),
-        // Ours is `d/rpytest` in it.
-        cache: below_cache.and_then(|path| path.ancestors().nth(2).map(Path::to_owned)),
+        cache: cache_of(below_cache.as_deref()),
     }
+}
+
+/// pytest's cache directory, in which ours is `d/rpytest`.
+pub(crate) fn cache_of(below_cache: Option<&Path>) -> Option<PathBuf> {
+    below_cache.and_then(|path| path.ancestors().nth(2).map(Path::to_owned))
 }

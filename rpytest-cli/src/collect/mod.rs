@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use self::attempt::Attempt;
 pub(crate) use self::before::below_pytests_cache;
-pub(crate) use self::inventory::inventory;
+pub(crate) use self::inventory::{cache_of, foresee, inventory};
 use self::report::Report;
 use self::request::Reading;
 use crate::args::RunArguments;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rpytest_collect::Collector;
 
 use crate::args::{Command, DurationsCommand};
-use crate::collect::{self, below_pytests_cache};
+use crate::collect::{self, below_pytests_cache, cache_of};
 use crate::convert::duration_key;
 use crate::exit;
 use crate::history::{HISTORY_FILE, History};
@@ -107,7 +107,7 @@ fn or_the_projects(named: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
         return Ok(named.to_owned());
     }
     let below = below_pytests_cache(&settings()?);
-    let cache = below.as_deref().and_then(|path| path.ancestors().nth(2));
+    let cache = cache_of(below.as_deref());
     let cache = cache.ok_or(
         "find pytest's cache directory, of which the name has variables: name the file of durations",
     )?;

@@ -35,6 +35,8 @@ pub(crate) struct Told {
     /// Node ids of the tests that were to run and have not ended. None where it came to no plan.
     pub(crate) left: Option<Vec<String>>,
     pub(crate) opened: Opened,
+    /// Whether nothing has run, since what was foreseen of it is not so.
+    pub(super) is_surprised: bool,
 }
 
 impl Told {
@@ -45,6 +47,7 @@ impl Told {
             results: Vec::new(),
             left: None,
             opened: Opened::new(),
+            is_surprised: false,
         }
     }
 }

@@ -43,7 +43,7 @@ use crate::exit;
 use crate::history::History;
 use crate::ledger::Ledger;
 use crate::settings::{Settings, Snapshot};
-use crate::shard::{self, Shard, Sharding};
+use crate::shard::{self, Foresight, Shard, Sharding, Surprise};
 use crate::signals::Signals;
 
 /// How often signals are looked at when nothing else happens.
@@ -61,13 +61,19 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
 }
 
 fn focused(arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told {
-    match Ready::for_run(arguments, focus.is_some()) {
-        Ok(ready) => ready.run_focused(arguments, focus, stop),
+    let run = |foresees| match Ready::for_run(arguments, focus.is_some(), foresees) {
+        Ok(ready) => ready.run_focused(arguments, focus.clone(), stop),
         Err(error) => {
             eprintln!("rpytest: error: {error}");
             Told::failed(exit::USAGE_ERROR)
         }
+    };
+    let told = run(true);
+    if !told.is_surprised {
+        return told;
     }
+    eprintln!("rpytest: the tests are not those that the source says; the run begins again");
+    run(false)
 }
 
 pub(crate) type Events = std::sync::mpsc::Receiver<SupervisorEvent>;
@@ -81,6 +87,8 @@ pub(crate) struct Ready {
     /// For `--explain`.
     note: Option<String>,
     shard: Option<Shard>,
+    /// What is known of it already.
+    foresight: Option<Foresight>,
     begun: Instant,
 }
 
@@ -101,6 +109,7 @@ impl Ready {
     fn for_run(
         arguments: &RunArguments,
         focused: bool,
+        foresees: bool,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let settings = Settings::of_the_project()?.0;
         for warning in &settings.warnings {
@@ -111,6 +120,9 @@ impl Ready {
             Some(wish) => Some(shard::resolve(wish, &settings)?.0),
             None => None,
         };
+        let foresight = (shard.as_ref())
+            .filter(|_| foresees && !arguments.collects_only())
+            .and_then(|shard| shard::foresee(arguments, shard));
         // What was collected for somebody who runs all of it is not what a part of it is made of.
         let deepest = match focused || shard.is_some() {
             true => snapshot.min(Snapshot::Configured),
@@ -134,6 +146,7 @@ impl Ready {
         })?;
         ready.note = note;
         ready.shard = shard;
+        ready.foresight = foresight;
         Ok(ready)
     }
 
@@ -175,6 +188,7 @@ impl Ready {
             lender,
             note: None,
             shard: None,
+            foresight: None,
             begun,
         })
     }
@@ -190,7 +204,14 @@ impl Ready {
             tracing::warn!(%error, "the terminal's signals");
         }
         let events = self.events;
-        let collects_only = arguments.collects_only();
+        let runs = !arguments.collects_only();
+        let focus = focus.or_else(|| {
+            let only = self.foresight.as_ref()?.only.clone();
+            Some(Focus {
+                only: Some(only),
+                ..Focus::default()
+            })
+        });
         let mut session = Session {
             argv: arguments.pytest.clone(),
             focus: focus.map(Focus::into_message),
@@ -211,7 +232,8 @@ impl Ready {
             again: None,
             exit: None,
             notes: Vec::new(),
-            sharding: self.shard.map(|shard| Sharding::new(shard, !collects_only)),
+            sharding: (self.shard).map(|shard| Sharding::new(shard, self.foresight, runs)),
+            is_surprised: false,
             processes: self.processes,
         };
         self.lender.show_what_was_written();
@@ -234,6 +256,7 @@ impl Ready {
             results: session.results(),
             left: session.left(),
             opened: session.opened,
+            is_surprised: session.is_surprised,
         }
     }
 }
@@ -325,6 +348,8 @@ struct Session {
     notes: Vec<String>,
     /// For a run of one shard.
     sharding: Option<Sharding>,
+    /// Whether it has to begin again, since what was foreseen of it is not so.
+    is_surprised: bool,
     built: Ways,
     ways: Ways,
     helpers: Helpers,
@@ -380,6 +405,11 @@ impl Session {
     }
 
     fn finish(&mut self, code: u8) {
+        if self.is_surprised {
+            return;
+        }
+        self.notes
+            .extend(self.sharding.as_ref().and_then(Sharding::note));
         if let Part::Crew(crew) = &self.part {
             self.notes.extend(crew.notes());
         }
@@ -541,9 +571,13 @@ impl Session {
             }) => self.ways.add(short, genuine, reason),
             EventKind::Message(ToRust::Divide { items }) => {
                 if let Some(sharding) = &mut self.sharding {
-                    let (tasks, line) = sharding.divide(items, &self.history);
-                    let share = ToPython::Share { tasks, line };
-                    self.processes.send(process, &share);
+                    match sharding.divide(items, &self.history) {
+                        Ok((tasks, line)) => {
+                            let share = ToPython::Share { tasks, line };
+                            self.processes.send(process, &share);
+                        }
+                        Err(surprise) => self.begin_again(surprise),
+                    }
                 }
             }
             EventKind::Message(ToRust::Artifacts { junit, coverage }) => {
@@ -665,12 +699,14 @@ impl Session {
         if matches!(self.part, Part::Solo(_)) {
             return;
         }
-        if let Some(directory) = cache_dir {
-            let directory = decode(&directory);
-            self.history = History::load(&directory);
-            if let Some(sharding) = &mut self.sharding {
-                sharding.is_cached_in(&directory);
-            }
+        let cache = cache_dir.map(|directory| decode(&directory));
+        if let Some(directory) = &cache {
+            self.history = History::load(directory);
+        }
+        if let Some(sharding) = &mut self.sharding
+            && let Err(surprise) = sharding.is_cached_in(cache)
+        {
+            return self.begin_again(surprise);
         }
         if workers == 0 {
             if let Some(template) = self.template.take() {
@@ -703,6 +739,13 @@ impl Session {
             crew.start_ahead(&self.processes);
         }
         self.part = Part::Crew(Box::new(crew));
+    }
+
+    /// No test has run yet.
+    fn begin_again(&mut self, _: Surprise) {
+        self.is_surprised = true;
+        self.processes.supervisor.shutdown_all(Duration::ZERO);
+        self.exit.get_or_insert(exit::INTERNAL_ERROR);
     }
 
     // ------------------------------------------------------------------ ends

@@ -1,5 +1,7 @@
 //! The items of all shards, as every machine computes them.
 
+use std::collections::HashSet;
+
 use rpytest_ipc::Address;
 use rpytest_sched::TaskId;
 use rpytest_sched::shard::{ShardTask, Summary, shard_with, summary};
@@ -71,6 +73,27 @@ impl Division {
     pub fn share(&self) -> Vec<u32> {
         let share = self.shares.get(self.shard.index as usize);
         share.cloned().unwrap_or_default()
+    }
+
+    /// Positions in another list of the items that are this shard's, in ascending order.
+    pub fn ours_of(&self, items: &[Address]) -> Vec<u32> {
+        if self.items == items {
+            return self.share();
+        }
+        let share = self.share().into_iter();
+        let ours: HashSet<&Address> = share
+            .filter_map(|position| self.items.get(position as usize))
+            .collect();
+        let positions = (0u32..).zip(items).filter(|(_, item)| ours.contains(item));
+        positions.map(|(position, _)| position).collect()
+    }
+
+    /// How many files the items are of.
+    pub fn files(&self) -> usize {
+        let files: HashSet<&str> = (self.items.iter())
+            .map(|item| file_of(&item.nodeid))
+            .collect();
+        files.len()
     }
 
     /// Seconds that each shard is expected to take, and how even they are; where nothing is known every test counts

@@ -7,17 +7,19 @@
 
 pub(crate) mod ci;
 mod division;
+mod foresight;
 mod info;
 mod kept;
 pub(crate) mod manifest;
 pub(crate) mod strategy;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rpytest_ipc::Address;
 use rpytest_sched::shard::Strategy;
 
 pub(crate) use self::division::Division;
+pub(crate) use self::foresight::{Foresight, foresee};
 pub(crate) use self::info::show;
 pub(crate) use self::kept::{Artifacts, Kept};
 use crate::args::ShardArguments;
@@ -59,6 +61,8 @@ pub(crate) struct Sharding {
     shard: Shard,
     /// What was divided first; a process that collects later is answered by it, too.
     division: Option<Division>,
+    /// What was known before the collection.
+    foresight: Option<Foresight>,
     pub artifacts: Artifacts,
     /// pytest's cache directory.
     cache: Option<PathBuf>,
@@ -66,43 +70,76 @@ pub(crate) struct Sharding {
     runs: bool,
 }
 
+/// What was foreseen is not what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Surprise;
+
 impl Sharding {
-    pub fn new(shard: Shard, runs: bool) -> Self {
+    pub fn new(shard: Shard, foresight: Option<Foresight>, runs: bool) -> Self {
         Self {
             shard,
             division: None,
+            foresight,
             artifacts: Artifacts::default(),
             cache: None,
             runs,
         }
     }
 
-    pub fn is_cached_in(&mut self, cache: &Path) {
-        self.cache = Some(cache.to_owned());
+    /// Where pytest has its cache, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// If what was foreseen rests on another one.
+    pub fn is_cached_in(&mut self, cache: Option<PathBuf>) -> Result<(), Surprise> {
+        self.cache = cache;
+        let foresight = self.foresight.as_ref();
+        match foresight.is_none_or(|foresight| foresight.is_cached_in(self.cache.as_deref())) {
+            true => Ok(()),
+            false => Err(Surprise),
+        }
     }
 
     /// The positions of this shard's items in a list, and what a session says of them.
-    pub fn divide(&mut self, items: Vec<Address>, history: &History) -> (Vec<u32>, String) {
-        let share = |division: &Division| (division.share(), division.line());
-        match &self.division {
-            Some(division) if division.items() == items => share(division),
+    ///
+    /// # Errors
+    ///
+    /// If other items were foreseen.
+    pub fn divide(
+        &mut self,
+        items: Vec<Address>,
+        history: &History,
+    ) -> Result<(Vec<u32>, String), Surprise> {
+        if let Some(foresight) = &self.foresight {
+            if !foresight.holds(&items) {
+                return Err(Surprise);
+            }
+            if self.division.is_none() {
+                self.begin(foresight.division.clone());
+            }
+        } else if self.division.is_none() {
+            self.begin(Division::new(&self.shard, items.clone(), history));
+        }
+        let answer = |division: &Division| (division.ours_of(&items), division.line());
+        Ok(match &self.division {
+            Some(division) if self.foresight.is_some() || division.items() == items => {
+                answer(division)
+            }
             // It is no part of this run, but for a controller that takes over from a crashed one.
-            Some(_) => share(&Division::new(&self.shard, items, history)),
-            None => {
-                let division = Division::new(&self.shard, items, history);
-                let answer = share(&division);
-                if self.runs
-                    && let Some(kept) = self.kept()
-                {
-                    // A shard that is killed leaves at least what it was to do.
-                    if let Err(error) = kept.begin(&division) {
-                        tracing::debug!(%error, "the manifest is written at the end");
-                    }
-                }
-                self.division = Some(division);
-                answer
+            _ => answer(&Division::new(&self.shard, items.clone(), history)),
+        })
+    }
+
+    fn begin(&mut self, division: Division) {
+        if self.runs
+            && let Some(kept) = self.kept()
+        {
+            // A shard that is killed leaves at least what it was to do.
+            if let Err(error) = kept.begin(&division) {
+                tracing::debug!(%error, "the manifest is written at the end");
             }
         }
+        self.division = Some(division);
     }
 
     /// Whether there is nothing to run here, although there are tests.
@@ -113,6 +150,15 @@ impl Sharding {
 
     pub fn division(&self) -> Option<&Division> {
         self.division.as_ref().filter(|_| self.runs)
+    }
+
+    /// For `--explain`.
+    pub fn note(&self) -> Option<String> {
+        let foresight = self.foresight.as_ref()?;
+        let (files, all) = (foresight.only.len(), foresight.division.files());
+        Some(format!(
+            "the shards were known before Python started: {files} of {all} files were collected"
+        ))
     }
 
     /// Where what is kept of it lies, if anywhere.

@@ -134,7 +134,10 @@ fn each_test_runs_in_one_shard_by_every_strategy_in_every_way() {
 fn the_session_says_what_its_shard_is() {
     let project = Project::new(SUITE);
     for way in WAYS {
-        let line = format!("--shard 1 --total-shards 3 {}", way.arguments().join(" "));
+        let line = format!(
+            "--no-native-collection --shard 1 --total-shards 3 {}",
+            way.arguments().join(" ")
+        );
         let _ = fs::remove_dir_all(project.root().join(".pytest_cache"));
         let first = run(&project, &line);
         first.shows(&[
@@ -515,4 +518,156 @@ fn durations_are_pruned_by_what_is_there() {
         "durations merge .pytest_cache/v/rpytest/durations.json -o all.json",
     );
     merged.shows(&["8 tests are known in all.json"]);
+}
+
+/// Files of which the source says all items, and a conftest that does not matter to them.
+const EXACT: &str = "
+--- conftest.py
+import pytest
+
+@pytest.fixture
+def number():
+    return 1
+--- test_a.py
+def test_1(number):
+    open('ran', 'a').write('a1 ')
+
+def test_2():
+    open('ran', 'a').write('a2 ')
+--- test_b.py
+import pytest
+
+@pytest.mark.parametrize('n', [1, 2])
+def test_3(n):
+    open('ran', 'a').write(f'b{n} ')
+--- unit/test_c.py
+class TestC:
+    def test_5(self):
+        open('ran', 'a').write('c5 ')
+";
+
+#[test]
+fn a_shard_collects_its_own_files_alone_where_the_source_says_all() {
+    let project = Project::new(EXACT);
+    for way in [Way::InProcess, Way::TwoWorkers] {
+        let options = way.arguments().join(" ");
+        // It finds out which plugins there are.
+        let info = run(
+            &project,
+            &format!("--shard-info --total-shards 3 {options}"),
+        );
+        assert_eq!(info.code, 0, "{info}");
+        let shards = |more: &str| {
+            let mut all = Vec::new();
+            for index in 0..3 {
+                let _ = fs::remove_file(project.root().join("ran"));
+                let line = format!(
+                    "--explain --shard {index} --total-shards 3 --shard-dir shards {options} {more}"
+                );
+                let run = run(&project, &line);
+                assert_eq!(run.code, 0, "{line}\n{run}");
+                all.push((project.words("ran"), run));
+            }
+            all
+        };
+        let foreseen = shards("");
+        for (ran, run) in &foreseen {
+            complains(
+                run,
+                &["the shards were known before Python started: 1 of 3 files"],
+            );
+            run.shows(&[&format!("collected {} item", ran.len())]);
+        }
+        let merged = run(&project, "merge shards");
+        assert_eq!(merged.code, 0, "{merged}");
+        merged.shows(&["5 passed in 3 of 3 shards"]);
+        // One that has collected everything belongs to the same run.
+        for (one, other) in foreseen.iter().zip(shards("--no-native-collection")) {
+            assert_eq!(one.0, other.0);
+            assert!(!other.1.stderr.contains("before Python started"));
+            other.1.shows(&["collected 5 items"]);
+        }
+    }
+}
+
+#[test]
+fn a_shard_begins_again_where_the_source_has_not_said_all() {
+    // A plugin that nobody could know of: it is loaded by the interpreter's own start, and changes its mind.
+    let project = Project::new(EXACT);
+    project.write(
+        "
+--- hidden/sitecustomize.py
+import os
+os.environ['PYTEST_PLUGINS'] = 'hidden_plugin'
+--- hidden/hidden_plugin.py
+import os
+if os.path.exists('drop'):
+    def pytest_collection_modifyitems(items):
+        items[:] = [item for item in items if 'test_2' not in item.name]
+",
+    );
+    let rpytest = |line: &str| {
+        let path = project.root().join("hidden");
+        rpytest(&project, line)
+            .env("PYTHONPATH", path.to_str().expect("text"))
+            .run()
+    };
+    for way in WAYS {
+        let options = way.arguments().join(" ");
+        let _ = fs::remove_file(project.root().join("drop"));
+        let _ = fs::remove_dir_all(project.root().join("shards"));
+        rpytest(&format!("--shard-info --total-shards 1 {options}"));
+        project.write("--- drop\n");
+        let _ = fs::remove_file(project.root().join("ran"));
+        let shard = |index, total| {
+            rpytest(&format!(
+                "--shard {index} --total-shards {total} --shard-dir shards {options}"
+            ))
+        };
+        let all = shard(0, 1);
+        assert_eq!(all.code, 0, "{way:?}\n{all}");
+        complains(&all, &["the run begins again"]);
+        assert_eq!(project.words("ran"), ["a1", "b1", "b2", "c5"], "{way:?}");
+        let merged = rpytest("merge shards");
+        assert_eq!(merged.code, 0, "{merged}");
+        merged.shows(&["4 passed in 1 of 1 shards"]);
+        // What only one of two shards can see is seen by whoever joins them.
+        fs::remove_dir_all(project.root().join("shards")).expect("it is there");
+        for index in 0..2 {
+            assert_eq!(shard(index, 2).code, 0, "{way:?}");
+        }
+        let merged = rpytest("merge shards");
+        assert_eq!(merged.code, 3, "{merged}");
+        complains(
+            &merged,
+            &[
+                "collected different tests",
+                "test_a.py::test_2 (collected by shard 1 only)",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_shard_borrows_no_collection_from_the_daemon() {
+    let project = Project::new(SUITE);
+    let line = |more: &str| {
+        rpytest(&project, &format!("-q {more}"))
+            .without("RPYTEST_NO_DAEMON")
+            .run()
+    };
+    // Two runs of everything: the second one begins from what the daemon has collected.
+    assert_eq!(line("").code, 0);
+    assert_eq!(line("").code, 0);
+    let mut shards = Vec::new();
+    for index in 0..2 {
+        let _ = fs::remove_file(project.root().join("ran"));
+        let run = line(&format!("--explain --shard {index} --total-shards 2"));
+        assert_eq!(run.code, 0, "{run}");
+        complains(&run, &["the daemon lent "]);
+        assert!(!run.stderr.contains("had collected"), "{run}");
+        shards.push(project.words("ran"));
+    }
+    assert_eq!(together(&shards).len(), 12);
+    assert_eq!(rpytest(&project, "--daemon-stop").run().code, 0);
 }

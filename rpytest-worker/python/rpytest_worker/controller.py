@@ -34,7 +34,7 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     controller = Controller(process, start["settled"])
     plugins: list[Any] = [Dialect(), controller]
     if start["focus"] is not None:
-        plugins.append(controller.focused(start["focus"]))
+        plugins.append(controller.focused(start["focus"], tells=not start["sharded"]))
     if start["sharded"]:
         plugins += controller.sharded()
     try:
@@ -83,13 +83,15 @@ class Controller:
             afterfork.exit_quickly(code)
         sys.exit(code)
 
-    def focused(self, wish: dict[str, Any], opened: Opened | None = None) -> Focus:
+    def focused(
+        self, wish: dict[str, Any], opened: Opened | None = None, tells: bool = True
+    ) -> Focus:
         """The plugin by which this session runs a part of what its arguments name."""
 
         def recorder() -> Any:
             return getattr(self._plugin, "recorder", None)
 
-        return Focus(wish, lambda: self.process.channel, recorder, opened)
+        return Focus(wish, lambda: self.process.channel, recorder, opened, tells)
 
     def sharded(self) -> tuple[Shard, Artifacts]:
         """The plugins by which this session runs one shard of it."""

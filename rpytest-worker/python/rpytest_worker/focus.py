@@ -119,6 +119,7 @@ class Focus:
         channel: Callable[[], Channel],
         recorder: Callable[[], Recorder | None],
         opened: Opened | None = None,
+        tells: bool = True,
     ) -> None:
         only = wish["only"]
         self._only = None if only is None else {os.fsdecode(path) for path in only}
@@ -127,8 +128,10 @@ class Focus:
         self._tests = None if tests is None else frozenset(tests)
         self._channel = channel
         self._session: pytest.Session | None = None
-        self._opened = opened if opened is not None else Opened()
-        self._opened.recorder = recorder
+        self._opened: Opened | None = None
+        if tells:
+            self._opened = opened if opened is not None else Opened()
+            self._opened.recorder = recorder
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -191,5 +194,5 @@ class Focus:
 
     def pytest_unconfigure(self) -> None:
         # When the user has the summary.
-        if self._session is not None:
+        if self._session is not None and self._opened is not None:
             self._opened.tell(self._channel(), self._session)

@@ -177,10 +177,11 @@ class Resident:
         if pytest_compat.cached(config) != self._cached:
             pytest_compat.read_cache_again(session)
         self.controller.adopt(process, start["settled"])
-        if start["focus"] is None:
+        if start["focus"] is None or start["sharded"]:
             self._opened.forget()
-        else:
-            focus = self.controller.focused(start["focus"], self._opened)
+        if start["focus"] is not None:
+            tells = not start["sharded"]
+            focus = self.controller.focused(start["focus"], self._opened, tells)
             config.pluginmanager.register(focus, "rpytest-focus")
             focus.narrow(session)
         if start["sharded"]:

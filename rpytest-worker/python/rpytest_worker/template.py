@@ -48,7 +48,8 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     plugins: list[Any] = [Dialect(), plugin]
     if start["focus"] is not None:
         wish = start["focus"]
-        plugins.append(Focus(wish, lambda: plugin.channel, lambda: plugin.recorder))
+        tells = not start["sharded"]
+        plugins.append(Focus(wish, lambda: plugin.channel, lambda: plugin.recorder, tells=tells))
     if start["sharded"]:
         plugins.append(Shard(lambda: plugin.channel))
     try:
