@@ -5,6 +5,7 @@
 
 #![cfg(unix)]
 
+mod ci_templates;
 mod daemon;
 mod dialect;
 mod equivalence;
