@@ -57,7 +57,7 @@ pub(super) fn check(parts: &[Part]) -> Vec<Problem> {
     };
     let other_run = |part: &&Part| {
         let (one, other) = (&first.manifest, &part.manifest);
-        one.total != other.total || one.strategy != other.strategy
+        one.total != other.total || one.strategy != other.strategy || one.run != other.run
     };
     if let Some(other) = parts.iter().find(other_run) {
         let told = |part: &Part| {
@@ -65,10 +65,14 @@ pub(super) fn check(parts: &[Part]) -> Vec<Problem> {
                 shard,
                 total,
                 strategy,
+                run,
                 ..
             } = &part.manifest;
             let directory = part.directory.display();
-            format!("{directory} is shard {shard} of {total} ({strategy})")
+            let run = run
+                .as_ref()
+                .map_or_else(String::new, |run| format!(", {run}"));
+            format!("{directory} is shard {shard} of {total} ({strategy}{run})")
         };
         let what = format!(
             "the shards are not of one run: {}, and {}; leave out what an earlier run has left",
@@ -138,10 +142,13 @@ fn different_histories(parts: &[Part]) -> Vec<Problem> {
         return Vec::new();
     }
     let others = others.iter().map(u32::to_string).collect::<Vec<_>>();
+    let others = match &others[..] {
+        [other] => format!("shard {other}"),
+        _ => format!("shards {}", others.join(", ")),
+    };
     let what = format!(
-        "shard {} and shards {} were planned by different durations: give every shard the same pytest cache, or none",
+        "shard {} and {others} were planned by different durations: give every shard the same pytest cache, or none",
         first.shard,
-        others.join(", ")
     );
     vec![Problem::new(what, [])]
 }
@@ -246,6 +253,8 @@ mod tests {
                 .map(|position| (division.keys()[*position as usize].clone(), &passed)),
         );
         manifest.exit = Some(0);
+        // Whatever runs these tests.
+        manifest.run = None;
         Part {
             directory: PathBuf::from(format!("shard-{index}-of-{total}")),
             manifest,
@@ -333,7 +342,7 @@ mod tests {
         problems(
             &parts,
             expect![[r#"
-                shard 0 and shards 1 were planned by different durations: give every shard the same pytest cache, or none
+                shard 0 and shard 1 were planned by different durations: give every shard the same pytest cache, or none
                 no shard was to run these tests:
                     b.py::x
                 more than one shard was to run these tests:
@@ -350,6 +359,14 @@ mod tests {
             &parts,
             expect![[r#"
                 the shards are not of one run: shard-0-of-3 is shard 0 of 3 (duration_balanced), and shard-3-of-4 is shard 3 of 4 (duration_balanced); leave out what an earlier run has left
+            "#]],
+        );
+        let mut parts = whole();
+        parts[2].manifest.run = Some("CI_PIPELINE_ID=7".to_owned());
+        problems(
+            &parts,
+            expect![[r#"
+                the shards are not of one run: shard-0-of-3 is shard 0 of 3 (duration_balanced), and shard-2-of-3 is shard 2 of 3 (duration_balanced, CI_PIPELINE_ID=7); leave out what an earlier run has left
             "#]],
         );
         let mut parts = whole();

@@ -1,6 +1,6 @@
 //! What the joined shards come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -147,7 +147,11 @@ impl fmt::Display for Report {
                 true => "no results".to_owned(),
                 false => known.join(", "),
             },
-            self.lines.len(),
+            self.lines
+                .iter()
+                .map(|line| line.shard)
+                .collect::<BTreeSet<_>>()
+                .len(),
         )
     }
 }

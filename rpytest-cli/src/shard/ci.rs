@@ -73,6 +73,26 @@ const DIALECTS: [Dialect; 9] = [
     },
 ];
 
+/// What names one run of a pipeline, the same in all its jobs, and in those that are run again.
+const RUNS: [&str; 7] = [
+    "GITHUB_RUN_ID",
+    "CI_PIPELINE_ID",
+    "CIRCLE_PIPELINE_ID",
+    "BUILDKITE_BUILD_ID",
+    "BUILD_BUILDID",
+    "BITBUCKET_PIPELINE_UUID",
+    "SEMAPHORE_WORKFLOW_ID",
+];
+
+/// What names this run, if it is a CI's that says so.
+pub(crate) fn run(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut found = RUNS.into_iter().filter_map(|name| {
+        let value = variable(name).filter(|value| !value.is_empty())?;
+        Some(format!("{name}={value}"))
+    });
+    found.next()
+}
+
 /// Bazel asks whoever divides to touch the file that this names.
 const BAZEL_STATUS: &str = "TEST_SHARD_STATUS_FILE";
 
@@ -256,6 +276,17 @@ mod tests {
         }
         let expected = Ok((Some(7), 9, Some("a Kubernetes indexed job")));
         assert_eq!(ask("JOB_COMPLETION_INDEX=7", Some(9)), expected);
+    }
+
+    #[test]
+    fn a_run_is_named_by_the_ci_that_it_is_of() {
+        let variable = |name: &str| match name {
+            "BUILD_BUILDID" => Some("7".to_owned()),
+            "CI_PIPELINE_ID" => Some(String::new()),
+            _ => None,
+        };
+        assert_eq!(run(variable), Some("BUILD_BUILDID=7".to_owned()));
+        assert_eq!(run(|_| None), None);
     }
 
     #[test]

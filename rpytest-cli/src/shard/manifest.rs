@@ -9,7 +9,7 @@ use rpytest_ipc::{Outcome, PhaseSeconds};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Division, strategy};
+use super::{Division, ci, strategy};
 use crate::ledger::Status;
 
 /// Its file, in the directory of the shard.
@@ -36,6 +36,9 @@ pub(crate) struct Manifest {
     /// How many there are.
     pub total: u32,
     pub strategy: String,
+    /// What names the run in its CI, if that does.
+    #[serde(default)]
+    pub run: Option<String>,
     /// A digest of the items of all shards.
     pub inventory: String,
     /// A digest of the durations that the shards were planned by.
@@ -91,6 +94,7 @@ impl Manifest {
             shard: shard.index,
             total: shard.total,
             strategy: strategy::name(shard.strategy).to_owned(),
+            run: ci::run(|name| std::env::var(name).ok()),
             inventory: digest_of(&items),
             history: division.history().to_owned(),
             items,
