@@ -177,12 +177,18 @@ fn nothing_to_do_and_nobody_to_do_it() {
 #[test]
 fn grahams_worst_case_is_solved() {
     let text = "3 | 3 | 2 | 2 | 2";
-    improved(text, 2, Grouping::Whole, 0.0, expect![[r#"
+    improved(
+        text,
+        2,
+        Grouping::Whole,
+        0.0,
+        expect![[r#"
         6: 0 1
         6: 2 3 4
         6 over 6
         Multifit, 0 split
-    "#]]);
+    "#]],
+    );
     // 4/3 - 1/(3*m) is reached by 2m-1, 2m-1, ..., m+1, m+1, m, m, m.
     improved(
         "5 | 5 | 4 | 4 | 3 | 3 | 3",
@@ -216,30 +222,54 @@ fn grahams_worst_case_is_solved() {
 #[test]
 fn a_group_is_split_only_where_that_pays() {
     let text = "2 2 2 2 | 1";
-    improved(text, 2, Grouping::Splittable, 0.0, expect![[r#"
+    improved(
+        text,
+        2,
+        Grouping::Splittable,
+        0.0,
+        expect![[r#"
         5: 0 1 4
         4: 2 3
         5 over 4.5
         Lpt, 1 split
-    "#]]);
-    improved(text, 2, Grouping::Splittable, 0.5, expect![[r#"
+    "#]],
+    );
+    improved(
+        text,
+        2,
+        Grouping::Splittable,
+        0.5,
+        expect![[r#"
         6: 0 1 4
         4.5: 2 3
         6 over 5
         Lpt, 1 split
-    "#]]);
-    improved(text, 2, Grouping::Splittable, 10.0, expect![[r#"
+    "#]],
+    );
+    improved(
+        text,
+        2,
+        Grouping::Splittable,
+        10.0,
+        expect![[r#"
         18: 0 1 2 3
         11: 4
         18 over 14.5
         Lpt, 0 split
-    "#]]);
-    improved(text, 2, Grouping::Whole, 0.5, expect![[r#"
+    "#]],
+    );
+    improved(
+        text,
+        2,
+        Grouping::Whole,
+        0.5,
+        expect![[r#"
         8.5: 0 1 2 3
         1.5: 4
         8.5 over 8.5
         Lpt, 0 split
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -278,12 +308,18 @@ fn a_large_group_is_spread() {
 
 #[test]
 fn every_worker_begins_every_group() {
-    improved("4 | 2", 2, Grouping::Each, 1.0, expect![[r#"
+    improved(
+        "4 | 2",
+        2,
+        Grouping::Each,
+        1.0,
+        expect![[r#"
         8: 0 1
         8: 0 1
         8 over 8
         Lpt, 0 split
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
