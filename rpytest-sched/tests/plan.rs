@@ -466,7 +466,8 @@ proptest! {
             .collect();
         let lpt = plan(&tasks, workers, Grouping::Splittable);
         let split = Planner::new(workers).grouping(Grouping::Splittable).plan(&tasks, |_| 0.0);
-        prop_assert!(split.makespan <= lpt.makespan);
+        // Groups are not taken apart for less than a thousandth.
+        prop_assert!(split.makespan <= lpt.makespan * 1.0011);
         check_sums(&split, &tasks, |_| 0.0);
         check_sums(&lpt, &tasks, |_| 0.0);
     }

@@ -152,33 +152,53 @@ fn begun(text: &str, total: u32, begin: f64, expected: Expect) {
 #[test]
 fn a_file_is_cut_only_where_that_pays() {
     let text = "a 2 2 2 2 2 2 | b 1 | c 1";
-    begun(text, 3, 0.0, expect![[r#"
+    begun(
+        text,
+        3,
+        0.0,
+        expect![[r#"
         3 in 5.0: a0 a1 b0
         3 in 5.0: a2 a3 c0
         2 in 4.0: a4 a5
         1.071 of the mean, 1.071 of the bound
-    "#]]);
-    begun(text, 3, 1.0, expect![[r#"
+    "#]],
+    );
+    begun(
+        text,
+        3,
+        1.0,
+        expect![[r#"
         3 in 7.0: a0 a1 b0
         3 in 7.0: a2 a3 c0
         2 in 5.0: a4 a5
         1.105 of the mean, 1.235 of the bound
-    "#]]);
-    begun(text, 3, 20.0, expect![[r#"
+    "#]],
+    );
+    begun(
+        text,
+        3,
+        20.0,
+        expect![[r#"
         6 in 32.0: a0 a1 a2 a3 a4 a5
         1 in 21.0: b0
         1 in 21.0: c0
         1.297 of the mean, 1.297 of the bound
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_file_of_less_than_a_share_is_cut_where_that_pays() {
-    begun("a 3 3 | b 3 3 | c 3 3", 2, 0.5, expect![[r#"
+    begun(
+        "a 3 3 | b 3 3 | c 3 3",
+        2,
+        0.5,
+        expect![[r#"
         3 in 10.0: a1 c0 c1
         3 in 10.0: a0 b0 b1
         1.000 of the mean, 1.026 of the bound
-    "#]]);
+    "#]],
+    );
     // Not where nothing is known of what it costs.
     let spec: Spec = (0..6)
         .map(|nth| (format!("{}", nth / 2), nth.to_string(), Some(3.0)))
@@ -190,11 +210,16 @@ fn a_file_of_less_than_a_share_is_cut_where_that_pays() {
 
 #[test]
 fn files_are_exchanged_where_longest_first_is_not_the_best() {
-    begun("a 3 | b 3 | c 2 | d 2 | e 2", 2, 1.0, expect![[r#"
+    begun(
+        "a 3 | b 3 | c 2 | d 2 | e 2",
+        2,
+        1.0,
+        expect![[r#"
         2 in 8.0: a0 b0
         3 in 9.0: c0 d0 e0
         1.059 of the mean, 1.059 of the bound
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
