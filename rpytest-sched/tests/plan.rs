@@ -228,11 +228,11 @@ fn a_group_is_split_only_where_that_pays() {
         Grouping::Splittable,
         0.0,
         expect![[r#"
-        5: 0 1 4
-        4: 2 3
-        5 over 4.5
-        Lpt, 1 split
-    "#]],
+            4: 2 3
+            5: 0 1 4
+            5 over 4.5
+            LocalSearch, 1 split
+        "#]],
     );
     improved(
         text,
@@ -240,11 +240,11 @@ fn a_group_is_split_only_where_that_pays() {
         Grouping::Splittable,
         0.5,
         expect![[r#"
-        6: 0 1 4
-        4.5: 2 3
-        6 over 5
-        Lpt, 1 split
-    "#]],
+            4.5: 2 3
+            6: 0 1 4
+            6 over 5
+            LocalSearch, 1 split
+        "#]],
     );
     improved(
         text,
@@ -296,10 +296,10 @@ fn a_large_group_is_spread() {
         Grouping::Splittable,
         0.5,
         expect![[r#"
-            4: 1 2 12
-            4.5: 0 3 4 5
-            3.5: 6 7 8
             3.5: 9 10 11
+            4: 0 1 12
+            4.5: 2 3 4 5
+            3.5: 6 7 8
             4.5 over 3.5
             LocalSearch, 1 split
         "#]],

@@ -168,11 +168,11 @@ fn a_file_is_cut_only_where_that_pays() {
         3,
         1.0,
         expect![[r#"
-        3 in 7.0: a0 a1 b0
-        3 in 7.0: a2 a3 c0
-        2 in 5.0: a4 a5
-        1.105 of the mean, 1.235 of the bound
-    "#]],
+            3 in 7.0: a3 a4 a5
+            3 in 7.0: a0 a1 b0
+            2 in 5.0: a2 c0
+            1.105 of the mean, 1.235 of the bound
+        "#]],
     );
     begun(
         text,
@@ -291,7 +291,12 @@ fn whole_groups(
         groups.entry(test.group).or_default().push(test.id);
     }
     let mut jobs: Vec<(f64, Vec<TaskId>)> = (groups.into_iter())
-        .map(|(group, ids)| (loads(tests, &[ids.clone()])[0] + begin(group), ids))
+        .map(|(group, ids)| {
+            (
+                loads(tests, std::slice::from_ref(&ids))[0] + begin(group),
+                ids,
+            )
+        })
         .collect();
     jobs.sort_by(|one, two| two.0.total_cmp(&one.0));
     let mut shards = vec![(0.0f64, Vec::new()); total as usize];

@@ -247,21 +247,6 @@ impl Packing {
         packing
     }
 
-    /// Whole groups by LPT, or groups that are cut where they cost more than a share, if that is shorter.
-    pub fn whole_or_cut(suite: &Suite, share: u64, machines: usize) -> Self {
-        let (whole, cut) = (suite.whole(), suite.cut(share));
-        let uncut = Self::lpt(suite, &whole, machines);
-        if cut.len() == whole.len() {
-            return uncut;
-        }
-        let cut = Self::lpt(suite, &cut, machines);
-        if cut.makespan() < uncut.makespan() {
-            cut
-        } else {
-            uncut
-        }
-    }
-
     /// How many groups more than one machine has pieces of.
     pub fn split_groups(&self, suite: &Suite) -> usize {
         let mut owner: Vec<Option<usize>> = vec![None; suite.begin.len()];
@@ -387,4 +372,34 @@ pub(crate) fn improve(
         method = Method::LocalSearch;
     }
     (best, method)
+}
+
+/// Groups on machines: whole ones, and such that are cut where they cost more than a share, both dealt by LPT and improved;
+/// the second if that is shorter. Each has half of the steps. Others are cut where the longest machine becomes shorter by
+/// the part `worth` of what LPT gives, or not at all.
+pub(crate) fn split(
+    suite: &Suite,
+    machines: usize,
+    bound: u64,
+    effort: u64,
+    worth: Option<u64>,
+) -> (Packing, Method) {
+    let (whole, cut) = (suite.whole(), suite.cut(suite.share(machines).max(bound)));
+    let uncut = Packing::lpt(suite, &whole, machines);
+    let pieces = (cut.len() > whole.len()).then(|| Packing::lpt(suite, &cut, machines));
+    let least = pieces.as_ref().map_or(u64::MAX, Packing::makespan);
+    let cuts = match worth {
+        Some(worth) => Cuts::From(least.min(uncut.makespan()) / worth),
+        None => Cuts::Never,
+    };
+    let best = improve(suite, uncut, bound, effort / 2, cuts);
+    let Some(pieces) = pieces.filter(|_| best.0.makespan() > bound) else {
+        return best;
+    };
+    let other = improve(suite, pieces, bound, effort / 2, cuts);
+    if other.0.makespan() < best.0.makespan() {
+        other
+    } else {
+        best
+    }
 }

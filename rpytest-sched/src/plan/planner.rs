@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Plan;
 use crate::dispatch::Grouping;
 use crate::lpt::mean_cost;
-use crate::pack::{Cuts, EFFORT, Method, Packing, Suite, improve};
+use crate::pack::{Cuts, EFFORT, Method, Packing, Suite, improve, split};
 use crate::task::{GroupId, Task, TaskId, nanos, seconds};
 
 /// Steps that a [`Planner`] searches at most, unless it is told otherwise: a few milliseconds.
@@ -23,7 +23,7 @@ const WORTH_A_CUT: u64 = 1000;
 /// # Algorithm
 ///
 /// 1. Whole groups are dealt by LPT. With [`Grouping::Splittable`] so are groups of which those beyond a worker's fair
-///    share are cut into even pieces, and the shorter plan is taken.
+///    share are cut into even pieces; both plans are improved, each with half of the effort, and the shorter is taken.
 /// 2. MULTIFIT (E. G. Coffman, M. R. Garey, D. S. Johnson, *An application of bin-packing to multiprocessor scheduling*,
 ///    SIAM J. Comput. 7, 1978) looks for a shorter one with the same pieces.
 /// 3. Local search: a piece of the longest worker is moved to another, or exchanged for one of its; if nothing of that kind
@@ -136,9 +136,7 @@ impl Planner {
 
     fn split(&self, suite: &Suite, machines: usize) -> (Packing, Method, u64) {
         let bound = suite.bound_split(machines);
-        let base = Packing::whole_or_cut(suite, suite.share(machines).max(bound), machines);
-        let cuts = Cuts::From(base.makespan() / WORTH_A_CUT);
-        let mut best = improve(suite, base, bound, self.effort, cuts);
+        let mut best = split(suite, machines, bound, self.effort, Some(WORTH_A_CUT));
         // Not for less than that are all groups taken apart.
         let aim = best.0.makespan() - best.0.makespan() / WORTH_A_CUT;
         if suite.is_free() && aim > bound {
