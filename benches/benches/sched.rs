@@ -3,8 +3,12 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rpytest_sched::shard::{ShardTask, Strategy, shard};
-use rpytest_sched::{Dispatcher, GroupId, Grouping, Policy, Task, TaskId, WorkerId, plan};
+use rpytest_sched::durations::Import;
+use rpytest_sched::shard::{ShardTask, Strategy, shard, shard_with};
+use rpytest_sched::{
+    Dispatcher, DurationHistory, GroupId, Grouping, Observation, Planner, Policy, Task, TaskId,
+    WorkerId, plan,
+};
 
 /// Tests in files of 37, with costs that have a heavy tail.
 fn tasks(count: u32) -> Vec<Task> {
@@ -24,6 +28,15 @@ fn planning(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(count), |b| {
             b.iter(|| plan(black_box(&tasks), 16, Grouping::Whole));
         });
+        for grouping in [Grouping::Whole, Grouping::Splittable] {
+            let planner = Planner::new(16).grouping(grouping);
+            for cost in [0.0, 0.3] {
+                let name = format!("{count} improved {grouping:?}, groups begun in {cost} s");
+                group.bench_function(name, |b| {
+                    b.iter(|| planner.plan(black_box(&tasks), |_| cost));
+                });
+            }
+        }
     }
     group.finish();
 }
@@ -47,6 +60,47 @@ fn sharding(c: &mut Criterion) {
     ] {
         group.bench_function(format!("{strategy:?}"), |b| {
             b.iter(|| shard(black_box(&tests), 16, strategy));
+        });
+    }
+    group.bench_function("DurationBalanced with group costs", |b| {
+        b.iter(|| shard_with(black_box(&tests), 16, Strategy::DurationBalanced, |_| 0.3));
+    });
+    group.finish();
+}
+
+/// What a run asks of 100,000 tests with a history, when nothing has changed and when all files were renamed.
+fn estimating(c: &mut Criterion) {
+    let mut history = DurationHistory::new();
+    for nth in 0..100_000u32 {
+        let file = format!("tests/test_{}.py", nth / 37);
+        for run in 1..=5 {
+            let observation = Observation {
+                run,
+                call: f64::from(nth % 97) / 100.0,
+                ..Observation::default()
+            };
+            history.record(&file, &format!("{file}::test_{nth}"), observation);
+        }
+        history.record_import(&file, 1, 0.3);
+    }
+    let mut group = c.benchmark_group("estimate 100000");
+    group.sample_size(10);
+    for (name, directory) in [("known", "tests"), ("renamed", "moved")] {
+        let asked: Vec<(String, String)> = (0..100_000u32)
+            .map(|nth| {
+                let file = format!("{directory}/test_{}.py", nth / 37);
+                let key = format!("{file}::test_{nth}");
+                (file, key)
+            })
+            .collect();
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let estimates = black_box(&history).estimates();
+                let tests: f64 = (asked.iter())
+                    .map(|(file, key)| estimates.estimate(file, key).seconds)
+                    .sum();
+                tests + estimates.begin_cost(&asked[0].0, Import::Paid)
+            });
         });
     }
     group.finish();
@@ -95,5 +149,5 @@ fn dispatching(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, planning, sharding, dispatching);
+criterion_group!(benches, planning, sharding, estimating, dispatching);
 criterion_main!(benches);

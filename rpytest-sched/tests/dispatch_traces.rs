@@ -316,3 +316,87 @@ fn unknown_tasks_behind_a_long_one_are_taken_back() {
     "#]]
     .assert_eq(&out);
 }
+
+/// Both groups are begun in so many milliseconds.
+fn begun_in(cost: f64) -> Policy {
+    Policy::new().group_costs([(GroupId(0), cost / 1e3), (GroupId(1), cost / 1e3)])
+}
+
+#[test]
+fn a_group_that_is_dear_to_begin_stays_together() {
+    check(
+        "100 100 100 100 | 100",
+        2,
+        begun_in(1000.0),
+        expect![[r#"
+        0 ms: w0 gets 0 1
+        0 ms: w1 gets 4
+        0 ms: w1 is to finish
+        1100 ms: w0 gets 2
+        1200 ms: w0 gets 3
+        1300 ms: w0 is to finish
+        1400 ms: end
+    "#]],
+    );
+}
+
+#[test]
+fn a_group_that_is_cheap_to_begin_is_split_and_begun_twice() {
+    check(
+        "100 100 100 100 100 | 100",
+        2,
+        begun_in(50.0),
+        expect![[r#"
+        0 ms: w0 gets 5 4
+        0 ms: w1 gets 0 1
+        150 ms: w0 gets 3
+        150 ms: w1 gets 2
+        250 ms: w1 is to finish
+        300 ms: w0 is to finish
+        400 ms: end
+    "#]],
+    );
+}
+
+#[test]
+fn a_thief_takes_no_part_of_a_group_that_it_would_begin_at_a_loss() {
+    // The first group is begun later than was thought and the second sooner, so that one worker runs dry.
+    let run = |cost: f64| {
+        let told = [(GroupId(0), cost), (GroupId(1), 0.5)];
+        let pool = Simulation::new(2).group_costs([(GroupId(0), 0.8), (GroupId(1), 0.0)]);
+        let text = "100 100 100 100 100 100 | 100 100 100 100 100 100";
+        trace(text, pool, Policy::new().group_costs(told))
+    };
+    expect![[r#"
+        0 ms: w0 gets 6 7
+        0 ms: w1 gets 0 1
+        100 ms: w0 gets 8
+        200 ms: w0 gets 9
+        300 ms: w0 gets 10
+        400 ms: w0 gets 11
+        500 ms: w0 gets 2
+        600 ms: w0 gets 3
+        900 ms: w1 gets 4
+        1000 ms: w1 gets 5
+        1100 ms: w1 is to finish
+        1500 ms: w0 is to finish
+        1600 ms: end
+    "#]]
+    .assert_eq(&run(0.05));
+    expect![[r#"
+        0 ms: w0 gets 0 1
+        0 ms: w1 gets 6 7
+        100 ms: w1 gets 8
+        200 ms: w1 gets 9
+        300 ms: w1 gets 10
+        400 ms: w1 gets 11
+        500 ms: w1 is to finish
+        900 ms: w0 gets 2
+        1000 ms: w0 gets 3
+        1100 ms: w0 gets 4
+        1200 ms: w0 gets 5
+        1300 ms: w0 is to finish
+        1400 ms: end
+    "#]]
+    .assert_eq(&run(0.5));
+}

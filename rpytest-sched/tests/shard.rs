@@ -1,12 +1,14 @@
 //! Shards: tables and laws.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use rpytest_sched::TaskId;
-use rpytest_sched::shard::{ShardTask, Strategy as By, fnv1a, loads, shard};
+use rpytest_sched::shard::{
+    ShardTask, Strategy as By, fnv1a, loads, loads_with, shard, shard_with, summary,
+};
 
 const ALL: [By; 4] = [
     By::DurationBalanced,
@@ -122,6 +124,136 @@ fn hashed_shards_are_of_about_equal_size() {
     }
 }
 
+/// Shards of `file costs...` parts, each file begun in so many seconds: the seconds of each shard and its tests.
+fn begun(text: &str, total: u32, begin: f64, expected: Expect) {
+    let mut spec: Spec = Vec::new();
+    for part in text.split('|') {
+        let (file, costs) = part.trim().split_once(' ').expect("a file and costs");
+        for (nth, cost) in costs.split(' ').enumerate() {
+            spec.push((file.to_owned(), format!("{file}{nth}"), cost.parse().ok()));
+        }
+    }
+    let tests = tests(&spec);
+    let shards = shard_with(&tests, total, By::DurationBalanced, |_| begin);
+    let sums = summary(&tests, &shards, |_| begin);
+    assert_eq!(sums.seconds, loads_with(&tests, &shards, |_| begin));
+    let mut out = String::new();
+    for ((count, load), shard) in sums.counts.iter().zip(&sums.seconds).zip(&shards) {
+        let keys: Vec<&str> = shard.iter().map(|id| tests[id.0 as usize].key).collect();
+        writeln!(out, "{count} in {load:.1}: {}", keys.join(" "))
+            .expect("strings can be written to");
+    }
+    let (imbalance, ratio) = (sums.imbalance(), sums.ratio());
+    writeln!(out, "{imbalance:.3} of the mean, {ratio:.3} of the bound")
+        .expect("strings can be written to");
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn a_file_is_cut_only_where_that_pays() {
+    let text = "a 2 2 2 2 2 2 | b 1 | c 1";
+    begun(
+        text,
+        3,
+        0.0,
+        expect![[r#"
+        3 in 5.0: a0 a1 b0
+        3 in 5.0: a2 a3 c0
+        2 in 4.0: a4 a5
+        1.071 of the mean, 1.071 of the bound
+    "#]],
+    );
+    begun(
+        text,
+        3,
+        1.0,
+        expect![[r#"
+            3 in 7.0: a3 a4 a5
+            3 in 7.0: a0 a1 b0
+            2 in 5.0: a2 c0
+            1.105 of the mean, 1.235 of the bound
+        "#]],
+    );
+    begun(
+        text,
+        3,
+        20.0,
+        expect![[r#"
+        6 in 32.0: a0 a1 a2 a3 a4 a5
+        1 in 21.0: b0
+        1 in 21.0: c0
+        1.297 of the mean, 1.297 of the bound
+    "#]],
+    );
+}
+
+#[test]
+fn a_file_of_less_than_a_share_is_cut_where_that_pays() {
+    begun(
+        "a 3 3 | b 3 3 | c 3 3",
+        2,
+        0.5,
+        expect![[r#"
+        3 in 10.0: a1 c0 c1
+        3 in 10.0: a0 b0 b1
+        1.000 of the mean, 1.026 of the bound
+    "#]],
+    );
+    // Not where nothing is known of what it costs.
+    let spec: Spec = (0..6)
+        .map(|nth| (format!("{}", nth / 2), nth.to_string(), Some(3.0)))
+        .collect();
+    let tests = tests(&spec);
+    let even = shard(&tests, 2, By::DurationBalanced);
+    assert_eq!(loads(&tests, &even), [12.0, 6.0]);
+}
+
+#[test]
+fn files_are_exchanged_where_longest_first_is_not_the_best() {
+    begun(
+        "a 3 | b 3 | c 2 | d 2 | e 2",
+        2,
+        1.0,
+        expect![[r#"
+        2 in 8.0: a0 b0
+        3 in 9.0: c0 d0 e0
+        1.059 of the mean, 1.059 of the bound
+    "#]],
+    );
+}
+
+#[test]
+fn an_empty_summary_is_even() {
+    let sums = summary(&[], &[Vec::new(), Vec::new()], |_| 1.0);
+    assert_eq!((sums.imbalance(), sums.ratio()), (1.0, 1.0));
+    assert_eq!(
+        (sums.counts, sums.longest, sums.lower_bound),
+        (vec![0, 0], 0.0, 0.0)
+    );
+}
+
+#[test]
+fn one_more_shard_moves_its_part_of_what_is_hashed() {
+    let spec: Spec = (0..8000)
+        .map(|nth| (String::new(), format!("test_{nth}"), None))
+        .collect();
+    let tests = tests(&spec);
+    for total in [1u32, 4, 15] {
+        let before = shard(&tests, total, By::Hash);
+        let after = shard(&tests, total + 1, By::Hash);
+        let kept: usize = (before.iter().zip(&after))
+            .map(|(old, new)| old.iter().filter(|id| new.contains(id)).count())
+            .sum();
+        let (moved, even) = (8000 - kept, 8000.0 / f64::from(total + 1));
+        // What has moved is in the new shard, and as much as a fair choice of its size.
+        assert_eq!(moved, after.last().map_or(0, Vec::len));
+        assert!(
+            (moved as f64 - even).abs() < 5.0 * even.sqrt(),
+            "{moved} to one more than {total}"
+        );
+    }
+}
+
 #[test]
 fn no_shards_count_as_one() {
     let spec = vec![("a".to_owned(), "x".to_owned(), None)];
@@ -146,6 +278,35 @@ fn keys<'a>(tests: &[ShardTask<'a>], shards: &[Vec<TaskId>]) -> Vec<BTreeSet<&'a
     (shards.iter())
         .map(|shard| shard.iter().map(key).collect())
         .collect()
+}
+
+/// Whole groups, the longest first to the shard with the least.
+fn whole_groups(
+    tests: &[ShardTask<'_>],
+    total: u32,
+    begin: impl Fn(&str) -> f64,
+) -> Vec<Vec<TaskId>> {
+    let mut groups: BTreeMap<&str, Vec<TaskId>> = BTreeMap::new();
+    for test in tests {
+        groups.entry(test.group).or_default().push(test.id);
+    }
+    let mut jobs: Vec<(f64, Vec<TaskId>)> = (groups.into_iter())
+        .map(|(group, ids)| {
+            (
+                loads(tests, std::slice::from_ref(&ids))[0] + begin(group),
+                ids,
+            )
+        })
+        .collect();
+    jobs.sort_by(|one, two| two.0.total_cmp(&one.0));
+    let mut shards = vec![(0.0f64, Vec::new()); total as usize];
+    for (cost, ids) in jobs {
+        let least = shards.iter_mut().min_by(|one, two| one.0.total_cmp(&two.0));
+        let (load, shard) = least.expect("there is one");
+        *load += cost;
+        shard.extend(ids);
+    }
+    shards.into_iter().map(|(_, shard)| shard).collect()
 }
 
 proptest! {
@@ -198,5 +359,36 @@ proptest! {
         let most = loads.iter().copied().fold(0.0, f64::max);
         let least = loads.iter().copied().fold(f64::MAX, f64::min);
         prop_assert!(most - least <= 10.0 + 1e-6);
+    }
+
+    #[test]
+    fn shards_with_group_costs_are_disjoint_ordered_and_no_worse(
+        (spec, other) in specs().prop_flat_map(|spec| (Just(spec.clone()), Just(spec).prop_shuffle())),
+        begin in prop::array::uniform5(prop_oneof![Just(0.0), 0.0..0.5, 0.0..20.0]),
+        total in 1u32..9,
+    ) {
+        let cost = |group: &str| begin[usize::from(group.as_bytes()[0] - b'a')];
+        let (one, two) = (tests(&spec), tests(&other));
+        for strategy in ALL {
+            let shards = shard_with(&one, total, strategy, cost);
+            let mut all = shards.concat();
+            all.sort();
+            prop_assert_eq!(all, one.iter().map(|test| test.id).collect::<Vec<_>>());
+            let again = shard_with(&two, total, strategy, cost);
+            prop_assert_eq!(keys(&one, &shards), keys(&two, &again), "{:?}", strategy);
+            if strategy != By::DurationBalanced {
+                prop_assert_eq!(&shards, &shard(&one, total, strategy));
+            }
+            let sums = summary(&one, &shards, cost);
+            prop_assert!(sums.lower_bound <= sums.longest, "{} over {}", sums.lower_bound, sums.longest);
+            prop_assert!(sums.imbalance() >= 1.0 - 1e-9);
+        }
+        // Whole groups by LPT are the least that is to be reached.
+        let lpt = whole_groups(&one, total, cost);
+        let balanced = shard_with(&one, total, By::DurationBalanced, cost);
+        let most = summary(&one, &balanced, cost).longest;
+        prop_assert!(most <= summary(&one, &lpt, cost).longest + 1e-6);
+        let plain = summary(&one, &shard(&one, total, By::DurationBalanced), |_| 0.0).longest;
+        prop_assert!(plain <= summary(&one, &whole_groups(&one, total, |_| 0.0), |_| 0.0).longest + 1e-6);
     }
 }

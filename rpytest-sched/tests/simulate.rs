@@ -79,3 +79,38 @@ fn the_report_adds_up() {
     }
     assert!(report.efficiency() > 0.8);
 }
+
+/// Files of tests, by what it costs to begin them, on so many workers; the makespan when the dispatcher is told and when not.
+fn told_and_untold(files: u32, per: u32, begin: f64, workers: u32) -> (f64, f64) {
+    let length = |nth: u32| 0.02 / (1.01 - f64::from(nth * 7919 % 1009) / 1009.0);
+    let tasks: Vec<Task> = (0..files * per)
+        .map(|nth| Task::new(TaskId(nth), GroupId(nth / per)).with_cost(length(nth)))
+        .collect();
+    let costs: Vec<(GroupId, f64)> = (0..files).map(|nth| (GroupId(nth), begin)).collect();
+    let pool = Simulation::new(workers)
+        .latency(0.0002)
+        .group_costs(costs.clone());
+    let run = |policy| {
+        pool.run(tasks.clone(), policy, |task| length(task.0))
+            .expect("all tasks are settled")
+            .makespan
+    };
+    (run(Policy::new().group_costs(costs)), run(Policy::new()))
+}
+
+#[test]
+fn it_pays_to_tell_what_groups_cost() {
+    for (files, per, begin, workers, least) in [
+        (10, 20, 3.0, 4, 1.5),
+        (3, 50, 2.0, 8, 1.5),
+        (5, 8, 1.0, 3, 1.3),
+        (10, 20, 0.5, 4, 1.1),
+        (40, 10, 0.2, 8, 1.05),
+    ] {
+        let (told, untold) = told_and_untold(files, per, begin, workers);
+        assert!(
+            told * least < untold,
+            "{told} told, {untold} untold: {files} files"
+        );
+    }
+}

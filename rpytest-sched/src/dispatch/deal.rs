@@ -160,10 +160,11 @@ fn arrange(
     let whole: Vec<Span> = units.iter().map(|unit| unit.span).collect();
     let mut dealt = deal(units, lanes);
     if policy.order == Order::Lpt {
+        if parting == Parting::Together {
+            exchange(&layout, &whole, &mut dealt, prior);
+        }
         if split {
             level(&layout, &mut dealt, prior, nanos(policy.horizon) / 4);
-        } else {
-            exchange(&layout, &whole, &mut dealt, prior);
         }
     }
     if !layout.is_free() {

@@ -30,6 +30,18 @@
 //! is told to finish. Time is the sum of the seconds that a worker has reported, so that no clock is needed:
 //! all workers begin together and none idles. A task that has overrun its estimate is taken to need as long again.
 //!
+//! Whole groups ([`Grouping::Whole`]) are moved and exchanged between lanes before the run, by MULTIFIT and local search as in
+//! a [`Planner`](crate::Planner), where the longest lane becomes shorter by at least a 200th.
+//!
+//! # What it costs to begin a group
+//!
+//! With [`Policy::group_costs`] a worker pays for each group of which it runs a task, once. Then groups are laid out in three
+//! ways (whole; cut where they are beyond one share; parted with their long tasks as above), and the one with the shortest
+//! lanes is taken, a coarser one unless a finer is shorter by a 200th. Runs of a group are next to each other in a lane. A
+//! worker takes from another's lane only if it would be through sooner although it has to begin the group, a quarter of that
+//! cost as a margin for what estimates are worth; and it takes the less, since both bear that cost. Without costs nothing
+//! of this happens.
+//!
 //! # How much is handed out
 //!
 //! Beyond the two items above, the queue is filled up to [`Policy::horizon`] seconds of estimated work, and is

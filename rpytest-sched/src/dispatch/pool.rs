@@ -7,6 +7,9 @@ use super::layout::{Layout, Span};
 use super::policy::Grouping;
 use crate::task::GroupId;
 
+/// To begin a group once more counts by this part more where it is to be decided whether that pays.
+const DOUBT: u64 = 4;
+
 /// What a worker is to do after what it knows, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lane {
@@ -239,7 +242,12 @@ impl Pool {
     pub fn least(&self, lane: usize, to: Option<usize>, mean: u64) -> Option<u64> {
         let (part, cost) = self.least_part(lane, mean)?;
         let extra = to.map_or(0, |to| self.lanes[to].begins.extra(&self.layout, part));
-        Some(cost.saturating_add(extra))
+        // A group that is begun twice costs time for certain, and gains some only by estimate.
+        let doubt = match self.grouping {
+            Grouping::Splittable => extra / DOUBT,
+            _ => 0,
+        };
+        Some(cost.saturating_add(extra).saturating_add(doubt))
     }
 
     /// The least that another worker can take from a lane, and its cost.

@@ -1,6 +1,7 @@
 //! What to expect, and on what ground.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::OnceLock;
 
 use super::DEFAULT_SECONDS;
@@ -51,7 +52,8 @@ pub struct Estimates<'a> {
     files: HashMap<&'a str, f64>,
     suite: Option<f64>,
     // Only tests without observations need these, and often there are none.
-    names: OnceLock<Names<'a>>,
+    names: OnceLock<HashMap<&'a str, Only<'a>>>,
+    bases: OnceLock<HashMap<(&'a str, &'a str), Only<'a>>>,
     functions: OnceLock<HashMap<(&'a str, &'a str), f64>>,
 }
 
@@ -73,6 +75,7 @@ impl<'a> Estimates<'a> {
             files,
             suite: median(&mut all),
             names: OnceLock::new(),
+            bases: OnceLock::new(),
             functions: OnceLock::new(),
         }
     }
@@ -116,8 +119,15 @@ impl<'a> Estimates<'a> {
 
     /// What the test of the same name takes in another file, if there is no doubt which.
     fn renamed(&self, file: &str, key: &str) -> Option<f64> {
-        let names = self.names.get_or_init(|| Names::new(self.history));
-        names.only_other(name_of(file, key), file)
+        let name = name_of(file, key);
+        let names = (self.names).get_or_init(|| index(self.history, |name, _| name));
+        let named = names.get(name)?;
+        if let Some(seconds) = named.other_than(file) {
+            return Some(seconds);
+        }
+        let bases =
+            (self.bases).get_or_init(|| index(self.history, |name, file| (name, base_of(file))));
+        bases.get(&(name, base_of(file)))?.other_than(file)
     }
 
     /// What the tests of the same function in the same file take.
@@ -132,52 +142,40 @@ impl<'a> Estimates<'a> {
     }
 }
 
-/// All tests by name, base name of the file, and file, with their estimates.
-#[derive(Clone, Debug)]
-struct Names<'a>(Vec<(&'a str, &'a str, &'a str, f64)>);
+/// The file that has a test of some name, and its estimate; or that there are several.
+#[derive(Clone, Copy, Debug)]
+struct Only<'a> {
+    file: &'a str,
+    seconds: f64,
+    several: bool,
+}
 
-impl<'a> Names<'a> {
-    fn new(history: &'a DurationHistory) -> Self {
-        let mut all = Vec::with_capacity(history.len());
-        for (file, FileHistory { tests, .. }) in &history.files {
-            for (key, seen) in tests {
-                let seconds = combine(seen).unwrap_or(DEFAULT_SECONDS);
-                all.push((name_of(file, key), base_of(file), file.as_str(), seconds));
-            }
-        }
-        // Names and files are a test's own, so that no two are equal but for their seconds.
-        all.sort_by(|one, two| (one.0, one.1, one.2).cmp(&(two.0, two.1, two.2)));
-        Self(all)
-    }
-
-    /// The estimate of the test of that name in the only file, other than `file`, that has one; or in the only such file
-    /// with the same base name.
-    fn only_other(&self, name: &str, file: &str) -> Option<f64> {
-        let from = self.0.partition_point(|test| test.0 < name);
-        let named = self.0[from..].iter().take_while(|test| test.0 == name);
-        if let Some(seconds) = only(named, file) {
-            return Some(seconds);
-        }
-        let base = base_of(file);
-        let from = self
-            .0
-            .partition_point(|test| (test.0, test.1) < (name, base));
-        let alike = self.0[from..].iter();
-        only(
-            alike.take_while(|test| test.0 == name && test.1 == base),
-            file,
-        )
+impl Only<'_> {
+    fn other_than(self, file: &str) -> Option<f64> {
+        (!self.several && self.file != file).then_some(self.seconds)
     }
 }
 
-/// The estimate of the only test that is in another file.
-fn only<'a>(
-    tests: impl Iterator<Item = &'a (&'a str, &'a str, &'a str, f64)>,
-    file: &str,
-) -> Option<f64> {
-    let mut others = tests.filter(|test| test.2 != file);
-    let one = others.next()?;
-    others.next().is_none().then_some(one.3)
+/// All tests by something that is made of their name and file.
+fn index<'a, K: Eq + Hash>(
+    history: &'a DurationHistory,
+    of: impl Fn(&'a str, &'a str) -> K,
+) -> HashMap<K, Only<'a>> {
+    let mut all = HashMap::with_capacity(history.len());
+    for (file, FileHistory { tests, .. }) in &history.files {
+        for (key, seen) in tests {
+            let (seconds, several) = (combine(seen).unwrap_or(DEFAULT_SECONDS), false);
+            let own = Only {
+                file,
+                seconds,
+                several,
+            };
+            all.entry(of(name_of(file, key), file))
+                .and_modify(|only: &mut Only<'_>| only.several = true)
+                .or_insert(own);
+        }
+    }
+    all
 }
 
 /// The median of each function, by file and function.

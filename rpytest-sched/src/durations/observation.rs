@@ -111,18 +111,19 @@ pub(super) fn combine<S: Sample>(seen: &[S]) -> Option<f64> {
     if let [one] = seen {
         return Some(one.total());
     }
-    let mut weight = 1.0;
-    let mut weighed = Vec::with_capacity(seen.len());
-    for sample in seen {
-        weighed.push((sample.total(), weight));
+    let mut weighed = [(0.0, 0.0); KEPT];
+    let weighed = &mut weighed[..seen.len().min(KEPT)];
+    let (mut weight, mut sum) = (1.0, 0.0);
+    for (place, sample) in weighed.iter_mut().zip(seen) {
+        *place = (sample.total(), weight);
+        sum += weight;
         weight *= DECAY;
     }
-    weighed.sort_by(|one, two| one.0.total_cmp(&two.0));
-    let half = weighed.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
+    weighed.sort_unstable_by(|one, two| one.0.total_cmp(&two.0));
     let mut below = 0.0;
-    for &(total, weight) in &weighed {
+    for &(total, weight) in weighed.iter() {
         below += weight;
-        if below >= half {
+        if below >= sum / 2.0 {
             return Some(total);
         }
     }

@@ -15,7 +15,10 @@ pub(crate) use self::search::Cuts;
 use crate::lpt::{Machines, lower_bound};
 
 /// Steps that are searched at most, where nothing else is said.
-pub(crate) const EFFORT: u64 = 200_000;
+pub(crate) const EFFORT: u64 = 100_000;
+
+/// What is longer than the lower bound by less than this part is as good as it.
+const CLOSE: u64 = 10_000;
 
 /// How a plan was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -219,41 +222,29 @@ pub(crate) struct Packing {
     pub loads: Vec<u64>,
     /// How many pieces of a group a machine has, for groups that cost something to begin.
     held: HashMap<(usize, u32), u32>,
+    /// How many pieces of a group there are, on whatever machines.
+    pieces: Vec<u32>,
 }
 
 impl Packing {
-    pub fn new(machines: usize) -> Self {
+    pub fn new(suite: &Suite, machines: usize) -> Self {
         Self {
             machines: vec![Vec::new(); machines],
             loads: vec![0; machines],
             held: HashMap::new(),
+            pieces: vec![0; suite.begin.len()],
         }
     }
 
     /// Longest processing time first: each piece, in order of falling weight (at equal weight, in the order of tasks), to
     /// the machine with the least to do.
     pub fn lpt(suite: &Suite, pieces: &[Piece], machines: usize) -> Self {
-        let mut packing = Self::new(machines);
+        let mut packing = Self::new(suite, machines);
         let mut pool = Machines::new(machines);
         for piece in longest_first(suite, pieces) {
             packing.add(suite, pool.give(suite.weight(piece)), piece);
         }
         packing
-    }
-
-    /// Whole groups by LPT, or groups that are cut where they cost more than a share, if that is shorter.
-    pub fn whole_or_cut(suite: &Suite, share: u64, machines: usize) -> Self {
-        let (whole, cut) = (suite.whole(), suite.cut(share));
-        let uncut = Self::lpt(suite, &whole, machines);
-        if cut.len() == whole.len() {
-            return uncut;
-        }
-        let cut = Self::lpt(suite, &cut, machines);
-        if cut.makespan() < uncut.makespan() {
-            cut
-        } else {
-            uncut
-        }
     }
 
     /// How many groups more than one machine has pieces of.
@@ -277,6 +268,7 @@ impl Packing {
         let cost = self.entering(suite, machine, piece);
         self.loads[machine] = self.loads[machine].saturating_add(cost);
         self.machines[machine].push(piece);
+        self.pieces[piece.group as usize] += 1;
         if suite.begin(piece.group) > 0 {
             *self.held.entry((machine, piece.group)).or_default() += 1;
         }
@@ -291,6 +283,7 @@ impl Packing {
         };
         let cost = self.leaving(suite, machine, piece);
         self.machines[machine].swap_remove(at);
+        self.pieces[piece.group as usize] -= 1;
         self.loads[machine] = self.loads[machine].saturating_sub(cost);
         if let Some(count) = self.held.get_mut(&(machine, piece.group)) {
             *count -= 1;
@@ -301,19 +294,29 @@ impl Packing {
         self.held.get(&(machine, group)).copied().unwrap_or(0)
     }
 
-    /// What a machine has to do more with a piece.
+    /// What a machine has to do more with a new piece.
     fn entering(&self, suite: &Suite, machine: usize, piece: Piece) -> u64 {
         let begin = suite.begin(piece.group);
-        let pays = begin > 0 && self.holds(machine, piece.group) == 0;
+        let none = self.pieces[piece.group as usize] == 0;
+        let pays = begin > 0 && (none || self.holds(machine, piece.group) == 0);
         suite
             .work(piece)
             .saturating_add(if pays { begin } else { 0 })
     }
 
+    /// What a machine has to do more with a piece, or a part of one, that another machine has.
+    fn coming(&self, suite: &Suite, machine: usize, piece: Piece) -> u64 {
+        if self.pieces[piece.group as usize] == 1 {
+            return suite.weight(piece);
+        }
+        self.entering(suite, machine, piece)
+    }
+
     /// What a machine has to do less without one of its pieces.
     fn leaving(&self, suite: &Suite, machine: usize, piece: Piece) -> u64 {
         let begin = suite.begin(piece.group);
-        let paid = begin > 0 && self.holds(machine, piece.group) == 1;
+        let only = self.pieces[piece.group as usize] == 1;
+        let paid = begin > 0 && (only || self.holds(machine, piece.group) == 1);
         suite
             .work(piece)
             .saturating_add(if paid { begin } else { 0 })
@@ -354,6 +357,7 @@ pub(crate) fn improve(
     cuts: Cuts,
 ) -> (Packing, Method) {
     let machines = base.machines.len();
+    let bound = bound.saturating_add(bound / CLOSE);
     if base.makespan() <= bound || machines < 2 || effort == 0 || suite.saturates(machines) {
         return (base, Method::Lpt);
     }
@@ -368,4 +372,34 @@ pub(crate) fn improve(
         method = Method::LocalSearch;
     }
     (best, method)
+}
+
+/// Groups on machines: whole ones, and such that are cut where they cost more than a share, both dealt by LPT and improved;
+/// the second if that is shorter. Each has half of the steps. Others are cut where the longest machine becomes shorter by
+/// the part `worth` of what LPT gives, or not at all.
+pub(crate) fn split(
+    suite: &Suite,
+    machines: usize,
+    bound: u64,
+    effort: u64,
+    worth: Option<u64>,
+) -> (Packing, Method) {
+    let (whole, cut) = (suite.whole(), suite.cut(suite.share(machines).max(bound)));
+    let uncut = Packing::lpt(suite, &whole, machines);
+    let pieces = (cut.len() > whole.len()).then(|| Packing::lpt(suite, &cut, machines));
+    let least = pieces.as_ref().map_or(u64::MAX, Packing::makespan);
+    let cuts = match worth {
+        Some(worth) => Cuts::From(least.min(uncut.makespan()) / worth),
+        None => Cuts::Never,
+    };
+    let best = improve(suite, uncut, bound, effort / 2, cuts);
+    let Some(pieces) = pieces.filter(|_| best.0.makespan() > bound) else {
+        return best;
+    };
+    let other = improve(suite, pieces, bound, effort / 2, cuts);
+    if other.0.makespan() < best.0.makespan() {
+        other
+    } else {
+        best
+    }
 }

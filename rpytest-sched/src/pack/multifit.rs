@@ -30,7 +30,7 @@ pub(super) fn multifit(
         let capacity = low + (high - low) / 2;
         let fit = fit(&weights, machines, capacity, &mut budget);
         let packed = fit.map(|places| {
-            let mut packing = Packing::new(machines);
+            let mut packing = Packing::new(suite, machines);
             for (&piece, machine) in pieces.iter().zip(places) {
                 packing.add(suite, machine, piece);
             }

@@ -122,7 +122,7 @@ impl Search<'_> {
         theirs.sort_unstable_by_key(|&(weight, piece)| (weight, piece.lo));
         for &piece in &packing.machines[from] {
             let leaves = packing.leaving(suite, from, piece);
-            let enters = packing.entering(suite, to, piece);
+            let enters = packing.coming(suite, to, piece);
             let after = (long - leaves).max(short + enters);
             if after < best.0 {
                 let change = Change {
@@ -139,7 +139,7 @@ impl Search<'_> {
                     let (ours, other) = (suite.work(piece), suite.work(other));
                     (long - ours + other).max(short - other + ours)
                 } else {
-                    let back = packing.entering(suite, from, other);
+                    let back = packing.coming(suite, from, other);
                     let rest = short - packing.leaving(suite, to, other);
                     (long - leaves + back).max(rest + enters)
                 };
@@ -165,7 +165,7 @@ impl Search<'_> {
         let mut best: Option<(u64, Piece, Piece)> = None;
         for &piece in &packing.machines[from] {
             steps += 1;
-            let begin = packing.entering(suite, to, piece) - suite.work(piece);
+            let begin = packing.coming(suite, to, piece) - suite.work(piece);
             let Some(room) = (long - short).checked_sub(begin).filter(|&room| room > 0) else {
                 continue;
             };

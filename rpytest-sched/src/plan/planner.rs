@@ -5,29 +5,32 @@ use std::collections::HashMap;
 use super::Plan;
 use crate::dispatch::Grouping;
 use crate::lpt::mean_cost;
-use crate::pack::{Cuts, EFFORT, Method, Packing, Suite, improve};
+use crate::pack::{Cuts, EFFORT, Method, Packing, Suite, improve, split};
 use crate::task::{GroupId, Task, TaskId, nanos, seconds};
 
 /// Steps that a [`Planner`] searches at most, unless it is told otherwise: a few milliseconds.
 pub const DEFAULT_EFFORT: u64 = EFFORT;
 
+/// A group is split only if that makes the plan shorter by this part.
+const WORTH_A_CUT: u64 = 1000;
+
 /// Makes plans in which a worker pays to begin a group.
 ///
 /// Each worker that has tasks of a group pays the group's cost once: the import of a file and its shared fixtures. So a
 /// group that is on *k* workers is paid for *k* times, and with [`Grouping::Splittable`] one is split only where the
-/// predicted makespan becomes shorter by it.
+/// predicted makespan becomes shorter by it, by at least a thousandth.
 ///
 /// # Algorithm
 ///
 /// 1. Whole groups are dealt by LPT. With [`Grouping::Splittable`] so are groups of which those beyond a worker's fair
-///    share are cut into even pieces, and the shorter plan is taken.
+///    share are cut into even pieces; both plans are improved, each with half of the effort, and the shorter is taken.
 /// 2. MULTIFIT (E. G. Coffman, M. R. Garey, D. S. Johnson, *An application of bin-packing to multiprocessor scheduling*,
 ///    SIAM J. Comput. 7, 1978) looks for a shorter one with the same pieces.
 /// 3. Local search: a piece of the longest worker is moved to another, or exchanged for one of its; if nothing of that kind
 ///    helps, a part of a piece is moved. What did not shorten the plan in the end is undone.
-/// 4. Where splitting is free and the bound is not reached, the same is tried from single tasks.
+/// 4. Where splitting is free, the same is tried from single tasks, if they could be shorter by a thousandth.
 ///
-/// Steps 2 and 3 stop at the lower bound, or when the [effort](Self::effort) is spent; for many small jobs there is little to
+/// Steps 2 and 3 stop within 1/10,000 of the lower bound, or when the [effort](Self::effort) is spent; for many small jobs there is little to
 /// gain, for few workers and big jobs often all that LPT leaves. The plan is never longer than without them, depends
 /// on neither a clock nor the order of the tasks given, and lists the tasks of a group in the order of their numbers.
 ///
@@ -133,12 +136,13 @@ impl Planner {
 
     fn split(&self, suite: &Suite, machines: usize) -> (Packing, Method, u64) {
         let bound = suite.bound_split(machines);
-        let base = Packing::whole_or_cut(suite, suite.share(machines).max(bound), machines);
-        let mut best = improve(suite, base, bound, self.effort, Cuts::From(1));
-        if suite.is_free() && best.0.makespan() > bound {
+        let mut best = split(suite, machines, bound, self.effort, Some(WORTH_A_CUT));
+        // Not for less than that are all groups taken apart.
+        let aim = best.0.makespan() - best.0.makespan() / WORTH_A_CUT;
+        if suite.is_free() && aim > bound {
             let singles = Packing::lpt(suite, &suite.singles(), machines);
             let singles = improve(suite, singles, bound, self.effort, Cuts::Never);
-            if singles.0.makespan() < best.0.makespan() {
+            if singles.0.makespan() < aim {
                 best = singles;
             }
         }

@@ -2,7 +2,7 @@
 
 use super::ShardTask;
 use crate::lpt::mean;
-use crate::pack::{Cuts, EFFORT, Packing, Suite, improve};
+use crate::pack::{EFFORT, Packing, Suite, split};
 use crate::task::{cost_nanos, nanos};
 
 /// A group that fits into a shard is cut only if that makes the longest shard shorter by this part: estimates are no better.
@@ -49,12 +49,8 @@ pub(super) fn groups(
     group_cost: Option<&dyn Fn(&str) -> f64>,
 ) -> Vec<Vec<u32>> {
     let suite = costs.suite(sorted, group_cost.unwrap_or(&|_| 0.0));
-    let base = Packing::whole_or_cut(&suite, suite.share(count), count);
-    let cuts = match group_cost {
-        Some(_) => Cuts::From(base.makespan() / WORTH_A_CUT),
-        None => Cuts::Never,
-    };
     let bound = suite.bound_split(count);
-    let (packing, _) = improve(&suite, base, bound, EFFORT, cuts);
+    let worth = group_cost.map(|_| WORTH_A_CUT);
+    let (packing, _) = split(&suite, count, bound, EFFORT, worth);
     packing.into_tasks(&suite)
 }

@@ -7,12 +7,13 @@
 
 mod run;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 
 use self::run::Run;
 use crate::dispatch::{DispatchError, Dispatcher, Policy};
-use crate::task::{Task, TaskId, WorkerId};
+use crate::task::{GroupId, Task, TaskId, WorkerId};
 
 /// A pool to run tasks on: how many workers, and what stands between them and the dispatcher.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,9 @@ pub struct Simulation {
     pub startup: f64,
     /// Seconds that a task takes beside its own duration. 0 by default.
     pub overhead: f64,
+    /// Seconds that a worker's first task of a group takes longer. For a group that is not named here those that the policy
+    /// is told count.
+    pub group_costs: BTreeMap<GroupId, f64>,
     /// What goes wrong. Nothing by default.
     pub faults: Faults,
 }
@@ -142,6 +146,7 @@ impl Simulation {
             latency: 0.0,
             startup: 0.0,
             overhead: 0.0,
+            group_costs: BTreeMap::new(),
             faults: Faults::default(),
         }
     }
@@ -164,6 +169,13 @@ impl Simulation {
     #[must_use]
     pub fn overhead(mut self, seconds: f64) -> Self {
         self.overhead = seconds;
+        self
+    }
+
+    /// Sets what it truly costs to begin groups, whatever the policy is told.
+    #[must_use]
+    pub fn group_costs(mut self, costs: impl IntoIterator<Item = (GroupId, f64)>) -> Self {
+        self.group_costs = costs.into_iter().collect();
         self
     }
 

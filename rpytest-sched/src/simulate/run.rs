@@ -229,10 +229,11 @@ impl<T: Fn(TaskId) -> f64, W: FnMut(f64, &SimEvent, &Dispatcher)> Run<'_, T, W> 
                 duration *= self.set.faults.slowdown;
             }
             let dies = self.random.chance(self.set.faults.crash);
-            if let Some((group, begin)) = self.dispatcher.group_of(task)
+            if let Some((group, told)) = self.dispatcher.group_of(task)
                 && worker.begun.insert(group)
             {
-                duration += seconds(begin);
+                let truth = self.set.group_costs.get(&group);
+                duration += seconds(truth.map_or(told, |&truth| nanos(truth)));
             }
             if dies {
                 duration /= 2.0;
