@@ -1,5 +1,6 @@
 //! The durations of earlier runs, in a file of pytest's cache directory.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -76,7 +77,8 @@ impl History {
             .map(|newest| newest.run)
             .max();
         let run = last.map_or(1, |run| run + 1);
-        for (address, seconds) in ledger.durations() {
+        for (address, spent) in ledger.durations() {
+            let seconds = spent.own(address);
             let observation = Observation {
                 run,
                 setup: seconds.setup,
@@ -90,8 +92,29 @@ impl History {
             );
             self.changed = true;
         }
+        Self::record_common(ledger, run);
         self.durations
             .prune_before(run.saturating_sub(FORGET_AFTER));
+    }
+
+    /// Adds what tests of a file have in common: its import, and fixtures of its scopes. Those of packages and of
+    /// the session are nothing that a file could be split from.
+    fn record_common(ledger: &Ledger, run: u64) {
+        let of_tests = ledger.durations();
+        let files: BTreeSet<_> = of_tests
+            .map(|(address, _)| file_of(&address.nodeid))
+            .collect();
+        for (file, seconds) in ledger.imports() {
+            if files.contains(file) {
+                tracing::debug!(run, file, seconds, "import");
+            }
+        }
+        for (scope, seconds) in ledger.shared() {
+            let file = file_of(scope);
+            if files.contains(file) {
+                tracing::debug!(run, file, scope, seconds, "shared fixtures");
+            }
+        }
     }
 
     /// Writes the durations, whole or not at all. Nothing is written where pytest has not made its
@@ -155,6 +178,7 @@ mod tests {
     use rpytest_ipc::{Outcome, PhaseSeconds};
 
     use super::*;
+    use crate::ledger::Spent;
 
     fn address(nodeid: &str) -> Address {
         Address {
@@ -166,16 +190,18 @@ mod tests {
     #[test]
     fn durations_survive_to_the_next_run() {
         let cache = tempfile::tempdir().expect("a directory");
-        let mut ledger = Ledger::new([address("a.py::x"), address("a.py::y")]);
-        ledger.ended(
-            0,
-            Outcome::Passed,
-            PhaseSeconds {
+        let mut ledger = Ledger::default();
+        ledger.add(&address("a.py::x"));
+        ledger.add(&address("a.py::y"));
+        let spent = Spent {
+            seconds: PhaseSeconds {
                 setup: 1.0,
                 call: 2.0,
                 teardown: 0.5,
             },
-        );
+            ..Spent::default()
+        };
+        ledger.ended(0, Outcome::Passed, spent);
         let mut history = History::load(cache.path());
         history.record(&ledger);
         history.save().expect("saved");
@@ -201,8 +227,9 @@ mod tests {
             .expect("a directory")
             .path()
             .join("gone");
-        let mut ledger = Ledger::new([address("a.py::x")]);
-        ledger.ended(0, Outcome::Passed, PhaseSeconds::default());
+        let mut ledger = Ledger::default();
+        ledger.add(&address("a.py::x"));
+        ledger.ended(0, Outcome::Passed, Spent::default());
         let mut history = History::load(&cache);
         history.record(&ledger);
         history.save().expect("nothing to do");
