@@ -4,12 +4,14 @@
 pub mod dispatch;
 pub mod durations;
 mod lpt;
+mod pack;
 mod plan;
 pub mod shard;
 pub mod simulate;
 mod task;
 
 pub use dispatch::{CrashOutcome, DispatchError, Dispatcher, Grouping, Order, Policy, TaskState};
-pub use durations::{DurationHistory, Observation};
-pub use plan::{Plan, plan};
+pub use durations::{DurationHistory, Observation, Timing};
+pub use pack::Method;
+pub use plan::{DEFAULT_EFFORT, Plan, Planner, plan};
 pub use task::{GroupId, Task, TaskId, WorkerId};

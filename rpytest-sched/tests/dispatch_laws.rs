@@ -27,6 +27,17 @@ fn costs() -> impl Strategy<Value = (Option<f64>, f64)> {
     )
 }
 
+/// What it costs to begin some of the groups.
+fn group_costs() -> impl Strategy<Value = Vec<(GroupId, f64)>> {
+    let cost = prop_oneof![Just(0.0), Just(f64::NAN), 0.0001..0.01, 0.1..3.0];
+    prop::collection::vec(
+        (0u32..6)
+            .prop_map(GroupId)
+            .prop_flat_map(move |group| (Just(group), cost.clone())),
+        0..6,
+    )
+}
+
 fn cases() -> impl Strategy<Value = Case> {
     let tasks = prop::collection::vec((0u32..6, costs()), 0..60);
     let grouping = prop_oneof![
@@ -41,14 +52,16 @@ fn cases() -> impl Strategy<Value = Case> {
         prop_oneof![Just(0.0), Just(0.03), Just(1.0)],
         prop_oneof![Just(None), (1u32..5).prop_map(Some)],
         0u32..5,
+        prop_oneof![Just(Vec::new()), group_costs()],
     )
-        .prop_map(|(grouping, order, horizon, chunk, workers)| {
+        .prop_map(|(grouping, order, horizon, chunk, workers, costs)| {
             Policy::new()
                 .grouping(grouping)
                 .order(order)
                 .horizon(horizon)
                 .max_chunk(chunk)
                 .workers(workers)
+                .group_costs(costs)
         });
     (
         tasks,

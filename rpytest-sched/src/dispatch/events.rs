@@ -49,7 +49,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Notes that a worker has ended a task, whatever its outcome, after `seconds`.
+    /// Notes that a worker has ended a task, whatever its outcome, after `seconds`. These include what it paid to begin the
+    /// group, if it did so with this task.
     ///
     /// # Errors
     ///
@@ -68,11 +69,13 @@ impl Dispatcher {
         }
         it.running = None;
         let cost = nanos(seconds).saturating_add(self.overhead);
+        let begin = std::mem::take(&mut it.running_begin);
         it.spent = it.spent.saturating_add(cost);
         self.now = self.now.max(it.spent);
         self.ledger.set(it.row, index, TaskState::Done);
         if self.tasks[index].cost_nanos().is_none() {
-            self.learned.0 = self.learned.0.saturating_add(cost);
+            let alone = cost.saturating_sub(begin);
+            self.learned.0 = self.learned.0.saturating_add(alone);
             self.learned.1 = self.learned.1.saturating_add(1);
         }
         Ok(())

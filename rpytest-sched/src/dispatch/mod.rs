@@ -43,6 +43,8 @@
 //! are O(1), but for `crash`, `returned` and `worker_done`, which are linear in the worker's queue, and `stop`, which is
 //! linear in the tasks.
 
+mod begins;
+mod deal;
 mod error;
 mod events;
 mod index;
@@ -67,7 +69,7 @@ use self::pool::Pool;
 use self::state::Ledger;
 use self::worker::{Life, Worker};
 use crate::lpt::mean_cost;
-use crate::task::{Task, TaskId, WorkerId, nanos, seconds};
+use crate::task::{GroupId, Task, TaskId, WorkerId, nanos, seconds};
 
 /// How many tasks a worker must know to run one of them.
 const MUST_KNOW: usize = 2;
@@ -180,7 +182,7 @@ impl Dispatcher {
             if !(needed || may) {
                 break;
             }
-            let Some(slot) = self.draw(nth, needed, mean, unknown) else {
+            let Some((slot, begin)) = self.draw(nth, needed, mean, unknown) else {
                 break;
             };
             let Some(pool) = &self.pool else { break };
@@ -188,7 +190,7 @@ impl Dispatcher {
             if worker.known() == 0 {
                 worker.spent = worker.spent.max(self.now);
             }
-            worker.enqueue(&pool.layout, slot);
+            worker.enqueue(&pool.layout, slot, begin);
             let task = pool.layout.task(slot);
             self.ledger
                 .set(worker.row, task, TaskState::Queued(worker.id));
@@ -216,8 +218,8 @@ impl Dispatcher {
         guess.min(left.max(few).max(1))
     }
 
-    /// The next slot for a worker: whatever there is if it must know one more, otherwise only what fits its queue.
-    fn draw(&mut self, nth: usize, needed: bool, mean: u64, unknown: u32) -> Option<u32> {
+    /// The next slot for a worker, and what it pays to begin its group: whatever there is if it must know one more, otherwise only what fits its queue.
+    fn draw(&mut self, nth: usize, needed: bool, mean: u64, unknown: u32) -> Option<(u32, u64)> {
         let lane = self.workers[nth].lane?;
         if self.pool.as_ref()?.lanes[lane].is_empty() {
             let (from, target) = self.victim(nth, needed, mean)?;
@@ -319,6 +321,13 @@ impl Dispatcher {
         self.ledger.unsettled().map(|index| self.tasks[index].id)
     }
 
+    /// The group of a task, and the nanoseconds that a worker pays to begin it.
+    pub(crate) fn group_of(&self, task: TaskId) -> Option<(GroupId, u64)> {
+        let group = self.tasks[self.index.get(task.0)?].group;
+        let cost = self.policy.group_costs.get(&group);
+        Some((group, cost.map_or(0, |&cost| nanos(cost))))
+    }
+
     /// Nanoseconds that a task of unknown cost is taken to need.
     fn mean(&self) -> u64 {
         let (sum, count) = self.learned;
@@ -354,7 +363,7 @@ impl Dispatcher {
             return;
         }
         let lanes = self.workers.len().max(self.policy.workers as usize);
-        let (layout, mut dealt) = layout::plan(&self.tasks, &self.policy, lanes, self.prior);
+        let (layout, mut dealt) = deal::plan(&self.tasks, &self.policy, lanes, self.prior);
         if self.policy.grouping == Grouping::Each {
             dealt.clear();
         }

@@ -1,5 +1,9 @@
 //! How a dispatcher is told to deal.
 
+use std::collections::BTreeMap;
+
+use crate::task::GroupId;
+
 /// What may be separated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -47,6 +51,9 @@ pub struct Policy {
     pub workers: u32,
     /// Seconds that each task costs a worker beside its own measured time. 0.0001 by default.
     pub overhead: f64,
+    /// Seconds that a worker pays to begin a group, again for each worker that begins it, such as for its shared
+    /// fixtures. None by default, and none for a group that is not named: then splitting a group costs nothing.
+    pub group_costs: BTreeMap<GroupId, f64>,
 }
 
 impl Default for Policy {
@@ -58,6 +65,7 @@ impl Default for Policy {
             max_chunk: None,
             workers: 0,
             overhead: 0.0001,
+            group_costs: BTreeMap::new(),
         }
     }
 }
@@ -108,6 +116,16 @@ impl Policy {
     #[must_use]
     pub fn overhead(mut self, seconds: f64) -> Self {
         self.overhead = seconds;
+        self
+    }
+
+    /// Sets the seconds that a worker pays to begin groups. What is no sensible duration counts as 0.
+    ///
+    /// They are a part of the seconds that [`complete`](super::Dispatcher::complete) is told of the task with which a worker
+    /// begins a group, as the setup of shared fixtures is, and no part of that task's estimated cost.
+    #[must_use]
+    pub fn group_costs(mut self, costs: impl IntoIterator<Item = (GroupId, f64)>) -> Self {
+        self.group_costs = costs.into_iter().collect();
         self
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::begins::Begins;
 use super::layout::{Layout, Span};
 use super::policy::Grouping;
 use crate::task::GroupId;
@@ -16,6 +17,8 @@ pub(super) struct Lane {
     pub orphan: bool,
     /// Group of the last task that the owner was given.
     begun: Option<GroupId>,
+    /// What its owner has still to pay to begin the groups in it.
+    pub begins: Begins,
     /// Which copy of the tasks it holds; 0 unless every worker runs every task.
     pub row: usize,
     tasks: u32,
@@ -28,10 +31,11 @@ impl Lane {
         self.tasks == 0
     }
 
-    /// Nanoseconds of work left, when an unknown task costs `mean`.
+    /// Nanoseconds of work left, when an unknown task costs `mean`, and the groups in it are to be begun.
     pub fn cost(&self, mean: u64) -> u64 {
         self.known
             .saturating_add(mean.saturating_mul(u64::from(self.unknown)))
+            .saturating_add(self.begins.sum())
     }
 
     fn count(&mut self, layout: &Layout, span: Span) {
@@ -50,11 +54,13 @@ impl Lane {
 
     fn push_back(&mut self, layout: &Layout, span: Span) {
         self.count(layout, span);
+        self.begins.enter(layout, span);
         self.spans.push_back(span);
     }
 
     fn push_front(&mut self, layout: &Layout, span: Span) {
         self.count(layout, span);
+        self.begins.enter(layout, span);
         self.spans.push_front(span);
     }
 
@@ -66,17 +72,22 @@ impl Lane {
         };
         match self.spans.front_mut() {
             Some(front) if layout.joins(slot, *front) => {
+                self.begins.leave(layout, *front);
                 front.lo = slot;
+                self.begins.enter(layout, *front);
                 self.count(layout, span);
             }
             _ => self.push_front(layout, span),
         }
     }
 
-    fn pop(&mut self, layout: &Layout) -> Option<u32> {
+    /// Takes the next task, with what its owner pays to begin the group.
+    fn pop(&mut self, layout: &Layout) -> Option<(u32, u64)> {
         let front = self.spans.front_mut()?;
         let slot = front.lo;
+        self.begins.leave(layout, *front);
         front.lo += 1;
+        self.begins.enter(layout, *front);
         if front.len() == 0 {
             self.spans.pop_front();
         }
@@ -87,8 +98,9 @@ impl Lane {
                 hi: slot + 1,
             },
         );
-        self.begun = Some(layout.group(slot));
-        Some(slot)
+        let group = layout.group(slot);
+        self.begun = Some(group);
+        Some((slot, self.begins.begin(layout, group)))
     }
 }
 
@@ -167,9 +179,10 @@ impl Pool {
             lane.orphan = died;
         }
         lane.begun = None;
+        lane.begins.forget(&self.layout);
     }
 
-    /// The cost of the next task of a lane; of the rest of its group, when that is bound to one worker and
+    /// The cost of the next task of a lane, with beginning its group; of the rest of its group, when that is bound to one worker and
     /// not begun.
     pub fn head_cost(&self, lane: usize, mean: u64) -> Option<u64> {
         let lane = &self.lanes[lane];
@@ -177,23 +190,25 @@ impl Pool {
         let bound = self.grouping == Grouping::Whole
             && !self.layout.sequential
             && lane.begun != Some(self.layout.group(span.lo));
-        Some(if bound {
+        let cost = if bound {
             self.layout.cost(span, mean)
         } else {
             let hi = span.lo + 1;
             self.layout.cost(Span { lo: span.lo, hi }, mean)
-        })
+        };
+        let begin = lane.begins.owes(&self.layout, self.layout.group(span.lo));
+        Some(cost.saturating_add(begin))
     }
 
-    /// Takes the next task of a lane.
-    pub fn pop(&mut self, lane: usize) -> Option<u32> {
+    /// Takes the next task of a lane, with what its owner pays to begin the group.
+    pub fn pop(&mut self, lane: usize) -> Option<(u32, u64)> {
         let lane = &mut self.lanes[lane];
-        let slot = lane.pop(&self.layout)?;
+        let next = lane.pop(&self.layout)?;
         self.left -= 1;
         if lane.owner.is_none() {
             self.unowned -= 1;
         }
-        Some(slot)
+        Some(next)
     }
 
     /// Puts tasks back at the head of a lane, such that the first is the next.
@@ -213,38 +228,54 @@ impl Pool {
     pub fn clear(&mut self) {
         for lane in &mut self.lanes {
             lane.spans.clear();
+            lane.begins.clear();
             (lane.tasks, lane.known, lane.unknown) = (0, 0, 0);
         }
         (self.left, self.unowned) = (0, 0);
     }
 
-    /// The cost of the least that another worker can take from a lane; none if it may take nothing.
-    pub fn least(&self, lane: usize, mean: u64) -> Option<u64> {
+    /// What the least that can be taken from a lane would cost the owner of another, with beginning its group there; none
+    /// if nothing may be taken.
+    pub fn least(&self, lane: usize, to: Option<usize>, mean: u64) -> Option<u64> {
+        let (part, cost) = self.least_part(lane, mean)?;
+        let extra = to.map_or(0, |to| self.lanes[to].begins.extra(&self.layout, part));
+        Some(cost.saturating_add(extra))
+    }
+
+    /// The least that another worker can take from a lane, and its cost.
+    fn least_part(&self, lane: usize, mean: u64) -> Option<(Span, u64)> {
         let lane = &self.lanes[lane];
         let back = *lane.spans.back()?;
         match self.grouping {
-            Grouping::Splittable => Some(self.layout.last_cost(back, mean)),
+            Grouping::Splittable => {
+                let lo = back.hi - 1;
+                Some((Span { lo, ..back }, self.layout.last_cost(back, mean)))
+            }
             Grouping::Each => None,
             Grouping::Whole => {
                 let begun = lane.begun == Some(self.layout.group(back.lo));
                 let bound = lane.owner.is_some() && (begun || self.layout.sequential);
-                (!bound).then(|| self.layout.cost(back, mean))
+                (!bound).then(|| (back, self.layout.cost(back, mean)))
             }
         }
     }
 
     /// Moves work of about `target` nanoseconds, at the least one task or group, from the tail of one
     /// lane to the empty lane `to`.
+    ///
+    /// Beginning a group on one more lane makes the two together longer, and each has to bear half of that.
     pub fn shift(&mut self, from: usize, to: usize, target: u64, mean: u64) {
         let mut moved = 0u64;
         let before = self.lanes[from].tasks;
-        while self.least(from, mean).is_some() {
-            let lane = &mut self.lanes[from];
-            let Some(back) = lane.spans.pop_back() else {
+        while self.least_part(from, mean).is_some() {
+            let Some(back) = self.lanes[from].spans.pop_back() else {
                 break;
             };
+            let extra = self.lanes[to].begins.extra(&self.layout, back);
+            let lane = &mut self.lanes[from];
+            lane.begins.leave(&self.layout, back);
             let cost = self.layout.cost(back, mean);
-            let room = target.saturating_sub(moved);
+            let room = target.saturating_sub(moved).saturating_sub(extra / 2);
             let first = lane.tasks == before;
             let mut part = back;
             if cost > room {
@@ -255,18 +286,22 @@ impl Pool {
                     part.lo = back.hi;
                 }
                 if part.lo > back.lo {
-                    lane.spans.push_back(Span {
+                    let rest = Span {
                         lo: back.lo,
                         hi: part.lo,
-                    });
+                    };
+                    lane.begins.enter(&self.layout, rest);
+                    lane.spans.push_back(rest);
                 }
             }
             if part.len() == 0 {
                 break;
             }
             lane.discount(&self.layout, part);
+            let extra = self.lanes[to].begins.extra(&self.layout, part);
             self.lanes[to].push_front(&self.layout, part);
-            moved = moved.saturating_add(self.layout.cost(part, mean));
+            let cost = self.layout.cost(part, mean);
+            moved = moved.saturating_add(cost).saturating_add(extra);
             if part != back {
                 break;
             }

@@ -34,7 +34,7 @@ impl Dispatcher {
             if Some(lane) == thief.lane {
                 continue;
             }
-            let Some(least) = pool.least(lane, mean) else {
+            let Some(least) = pool.least(lane, thief.lane, mean) else {
                 continue;
             };
             let (nobodys, ends) = match it.owner {
@@ -109,7 +109,12 @@ impl Dispatcher {
                 continue;
             }
             let ends = it.ready_at(&pool.layout, mean, self.now);
-            if ends > ready && best.is_none_or(|(most, ..)| ends > most) {
+            // The last goes first; to run it, the group may have to be begun once more.
+            let begin = (it.queue.back().zip(thief.lane)).map_or(0, |(&slot, lane)| {
+                let group = pool.layout.group(slot);
+                pool.lanes[lane].begins.owes(&pool.layout, group)
+            });
+            if ends > ready.saturating_add(begin) && best.is_none_or(|(most, ..)| ends > most) {
                 best = Some((ends, other, tail.div_ceil(2)));
             }
         }
@@ -155,10 +160,17 @@ impl Dispatcher {
                 lane = self.workers[thief].lane;
             }
         }
-        let Some(pool) = &self.pool else {
+        let Some(pool) = &mut self.pool else {
             return Ok(());
         };
         let it = &mut self.workers[nth];
+        for &slot in it.queue.iter().filter(|&&slot| it.begins_with(slot)) {
+            let taken = indices.binary_search(&pool.layout.task(slot)).is_ok();
+            if let Some(own) = it.lane.filter(|_| taken) {
+                let group = pool.layout.group(slot);
+                pool.lanes[own].begins.unbegin(&pool.layout, group);
+            }
+        }
         let slots = it.take(&pool.layout, |slot| {
             indices.binary_search(&pool.layout.task(slot)).is_ok()
         });

@@ -1,6 +1,6 @@
 //! What is known of one worker.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::layout::{Layout, Span};
 use crate::task::WorkerId;
@@ -28,8 +28,12 @@ pub(super) struct Worker {
     pub queue: VecDeque<u32>,
     queued_known: u64,
     pub queued_unknown: u32,
+    /// What slots in the queue cost beside their own time, as they begin a group.
+    begins: HashMap<u32, u64>,
     /// The slot that it runs.
     pub running: Option<u32>,
+    /// What that one costs to begin its group.
+    pub running_begin: u64,
     /// Nanoseconds that it has worked, which is the dispatcher's only clock.
     pub spent: u64,
     /// The worker that was asked to give some of its queue back for this one.
@@ -52,7 +56,9 @@ impl Worker {
             queue: VecDeque::new(),
             queued_known: 0,
             queued_unknown: 0,
+            begins: HashMap::new(),
             running: None,
+            running_begin: 0,
             spent,
             awaiting: None,
             asked: false,
@@ -82,7 +88,8 @@ impl Worker {
                 let (lo, hi) = (slot, slot + 1);
                 let expected = self
                     .spent
-                    .saturating_add(layout.cost(Span { lo, hi }, mean));
+                    .saturating_add(layout.cost(Span { lo, hi }, mean))
+                    .saturating_add(self.running_begin);
                 if expected < now {
                     now.saturating_add(now - self.spent)
                 } else {
@@ -93,31 +100,42 @@ impl Worker {
         base.saturating_add(self.backlog(mean))
     }
 
-    pub fn enqueue(&mut self, layout: &Layout, slot: u32) {
+    /// Gives it a slot, for which it pays `begin` nanoseconds to begin the group.
+    pub fn enqueue(&mut self, layout: &Layout, slot: u32, begin: u64) {
         let (known, unknown) = layout.sums(Span {
             lo: slot,
             hi: slot + 1,
         });
-        self.queued_known = self.queued_known.saturating_add(known);
+        self.queued_known = (self.queued_known.saturating_add(known)).saturating_add(begin);
         self.queued_unknown += unknown;
+        if begin > 0 {
+            self.begins.insert(slot, begin);
+        }
         self.queue.push_back(slot);
     }
 
-    /// Forgets what a slot, just taken from the queue, added to the backlog.
-    fn discount(&mut self, layout: &Layout, slot: u32) {
+    /// Forgets what a slot, just taken from the queue, added to the backlog; what it would have paid to begin its group.
+    fn discount(&mut self, layout: &Layout, slot: u32) -> u64 {
         let (known, unknown) = layout.sums(Span {
             lo: slot,
             hi: slot + 1,
         });
-        self.queued_known = self.queued_known.saturating_sub(known);
+        let begin = self.begins.remove(&slot).unwrap_or(0);
+        self.queued_known = (self.queued_known.saturating_sub(known)).saturating_sub(begin);
         self.queued_unknown -= unknown;
+        begin
+    }
+
+    /// Whether it would begin its group with a slot of its queue.
+    pub fn begins_with(&self, slot: u32) -> bool {
+        self.begins.contains_key(&slot)
     }
 
     /// Begins the next task.
     pub fn begin(&mut self, layout: &Layout) {
         self.running = self.queue.pop_front();
         if let Some(slot) = self.running {
-            self.discount(layout, slot);
+            self.running_begin = self.discount(layout, slot);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Simulated workers keep pytest's rule: a worker begins a task only when it knows the one after it, or was told
 //! to finish. Every message between the dispatcher and a worker takes the same time, and each worker's messages
-//! arrive in order. With [`Faults`], tasks kill their workers, run slow, and messages come late or twice.
+//! arrive in order. A worker's first task of a group takes the [group's cost](Policy::group_costs) longer. With [`Faults`],
+//! tasks kill their workers, run slow, and messages come late or twice.
 
 mod run;
 

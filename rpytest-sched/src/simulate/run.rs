@@ -1,11 +1,11 @@
 //! The events of a simulated run, one after the other.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 
 use super::{SimEvent, SimReport, Simulation};
 use crate::dispatch::Dispatcher;
-use crate::task::{TaskId, WorkerId, nanos, seconds};
+use crate::task::{GroupId, TaskId, WorkerId, nanos, seconds};
 
 /// Something to come.
 #[derive(Clone, Debug)]
@@ -88,6 +88,7 @@ impl Random {
 #[derive(Debug, Default)]
 struct Process {
     queue: VecDeque<TaskId>,
+    begun: HashSet<GroupId>,
     running: bool,
     finish: bool,
     over: bool,
@@ -228,6 +229,11 @@ impl<T: Fn(TaskId) -> f64, W: FnMut(f64, &SimEvent, &Dispatcher)> Run<'_, T, W> 
                 duration *= self.set.faults.slowdown;
             }
             let dies = self.random.chance(self.set.faults.crash);
+            if let Some((group, begin)) = self.dispatcher.group_of(task)
+                && worker.begun.insert(group)
+            {
+                duration += seconds(begin);
+            }
             if dies {
                 duration /= 2.0;
             }

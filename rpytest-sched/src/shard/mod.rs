@@ -5,11 +5,15 @@
 //! decided by key, and hashes are 64-bit FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo; RFC 9923) of the key's UTF-8
 //! bytes with offset basis `0xcbf29ce484222325` and prime `0x100000001b3`.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+mod balance;
+mod summary;
 
-use crate::lpt::{Machines, mean};
-use crate::task::{TaskId, cost_nanos, seconds};
+use std::cmp::Reverse;
+
+use self::balance::Costs;
+use crate::task::TaskId;
+
+pub use self::summary::{Summary, loads, loads_with, summary};
 
 /// A test to be put into a shard.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,8 +53,9 @@ impl<'a> ShardTask<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// Whole groups by LPT. A group that costs more than a shard's fair share is first cut into even pieces, in the order
-    /// of its keys.
+    /// Whole groups by LPT, then evened out by MULTIFIT and local search. A group that costs more than a shard's fair share is
+    /// cut into even pieces, in the order of its keys, if that makes the longest shard shorter. With [`shard_with`], which knows
+    /// what cutting costs, so is any other, if the longest shard becomes shorter by at least a 200th.
     #[default]
     DurationBalanced,
     /// Tests in the order of their keys, one to each shard in turn. Costs do not matter.
@@ -81,14 +86,60 @@ pub enum Strategy {
 /// ```
 #[must_use]
 pub fn shard(tests: &[ShardTask<'_>], total: u32, strategy: Strategy) -> Vec<Vec<TaskId>> {
+    divide(tests, total, strategy, None)
+}
+
+/// As [`shard`], when each shard that has tests of a group pays `group_cost` seconds to begin it: its import and its
+/// shared fixtures. That matters to [`Strategy::DurationBalanced`] only; what is no sensible duration counts as 0.
+///
+/// ```
+/// use rpytest_sched::TaskId;
+/// use rpytest_sched::shard::{ShardTask, Strategy, shard_with, summary};
+///
+/// let tests = [
+///     ShardTask::new(TaskId(0), "a.py::test_w", "a.py").with_cost(2.0),
+///     ShardTask::new(TaskId(1), "a.py::test_x", "a.py").with_cost(2.0),
+///     ShardTask::new(TaskId(2), "a.py::test_y", "a.py").with_cost(2.0),
+///     ShardTask::new(TaskId(3), "b.py::test_z", "b.py").with_cost(1.0),
+/// ];
+/// // To cut a.py pays if a file is begun in 1 s, and not if that takes 5 s.
+/// let shards = shard_with(&tests, 2, Strategy::DurationBalanced, |_| 1.0);
+/// assert_eq!(summary(&tests, &shards, |_| 1.0).seconds, [5.0, 5.0]);
+/// let shards = shard_with(&tests, 2, Strategy::DurationBalanced, |_| 5.0);
+/// assert_eq!(shards, [vec![TaskId(0), TaskId(1), TaskId(2)], vec![TaskId(3)]]);
+/// assert_eq!(summary(&tests, &shards, |_| 5.0).seconds, [11.0, 6.0]);
+/// ```
+#[must_use]
+pub fn shard_with(
+    tests: &[ShardTask<'_>],
+    total: u32,
+    strategy: Strategy,
+    group_cost: impl Fn(&str) -> f64,
+) -> Vec<Vec<TaskId>> {
+    divide(tests, total, strategy, Some(&group_cost))
+}
+
+fn divide(
+    tests: &[ShardTask<'_>],
+    total: u32,
+    strategy: Strategy,
+    group_cost: Option<&dyn Fn(&str) -> f64>,
+) -> Vec<Vec<TaskId>> {
     let count = total.max(1) as usize;
     let mut sorted: Vec<&ShardTask<'_>> = tests.iter().collect();
     sorted.sort_by_key(|test| (test.group, test.key, test.id));
     let mut shards = vec![Vec::new(); count];
     match strategy {
         Strategy::DurationBalanced | Strategy::LeastDuration => {
-            let whole = strategy == Strategy::DurationBalanced;
-            by_cost(&sorted, whole, &mut shards);
+            let costs = Costs::new(tests);
+            let packing = if strategy == Strategy::DurationBalanced {
+                balance::groups(&sorted, &costs, count, group_cost)
+            } else {
+                balance::singles(&sorted, &costs, count)
+            };
+            for (shard, places) in shards.iter_mut().zip(packing) {
+                shard.extend(places.into_iter().map(|place| sorted[place as usize].id));
+            }
         }
         Strategy::RoundRobin => {
             sorted.sort_by_key(|test| (test.key, test.id));
@@ -106,39 +157,6 @@ pub fn shard(tests: &[ShardTask<'_>], total: u32, strategy: Strategy) -> Vec<Vec
         shard.sort_unstable();
     }
     shards
-}
-
-/// Adjacent tests, and what they cost together.
-type Job<'a> = (u64, &'a [&'a ShardTask<'a>]);
-
-fn by_cost(sorted: &[&ShardTask<'_>], whole: bool, shards: &mut [Vec<TaskId>]) {
-    let costs = Costs::new(sorted.iter().copied());
-    let share = costs.sum(sorted).div_ceil(shards.len() as u64).max(1);
-
-    let mut jobs: Vec<Job<'_>> = Vec::new();
-    for group in sorted.chunk_by(|one, two| whole && one.group == two.group) {
-        let mut rest = group;
-        for left in (1..=costs.sum(group).div_ceil(share).max(1)).rev() {
-            let aim = costs.sum(rest).div_ceil(left);
-            let (mut cost, mut count) = (0u64, 0);
-            while count < rest.len() && (cost < aim || left == 1) {
-                cost = cost.saturating_add(costs.of(rest[count]));
-                count += 1;
-            }
-            let (job, others) = rest.split_at(count);
-            if !job.is_empty() {
-                jobs.push((cost, job));
-            }
-            rest = others;
-        }
-    }
-    // Jobs are in the order of their keys, and stay so at equal cost.
-    jobs.sort_by_key(|job| Reverse(job.0));
-    let mut machines = Machines::new(shards.len());
-    for (cost, tests) in jobs {
-        let nth = machines.give(cost);
-        shards[nth].extend(tests.iter().map(|test| test.id));
-    }
 }
 
 /// 64-bit FNV-1a.
@@ -163,40 +181,4 @@ fn rendezvous(hash: u64, count: usize) -> usize {
     (0..count)
         .max_by_key(|&shard| (score(shard), Reverse(shard)))
         .unwrap_or(0)
-}
-
-/// Estimated seconds of each shard, with unknown costs as in [`shard`].
-#[must_use]
-pub fn loads(tests: &[ShardTask<'_>], shards: &[Vec<TaskId>]) -> Vec<f64> {
-    let costs = Costs::new(tests.iter());
-    let by_id: HashMap<TaskId, u64> = tests.iter().map(|test| (test.id, costs.of(test))).collect();
-    let load = |shard: &Vec<TaskId>| {
-        (shard.iter().filter_map(|id| by_id.get(id)))
-            .copied()
-            .fold(0, u64::saturating_add)
-    };
-    shards.iter().map(|shard| seconds(load(shard))).collect()
-}
-
-/// What tests cost, in nanoseconds.
-struct Costs {
-    unknown: u64,
-}
-
-impl Costs {
-    fn new<'a>(tests: impl Iterator<Item = &'a ShardTask<'a>>) -> Self {
-        Self {
-            unknown: mean(tests.filter_map(|test| cost_nanos(test.cost))),
-        }
-    }
-
-    fn of(&self, test: &ShardTask<'_>) -> u64 {
-        cost_nanos(test.cost).unwrap_or(self.unknown)
-    }
-
-    fn sum(&self, tests: &[&ShardTask<'_>]) -> u64 {
-        tests
-            .iter()
-            .fold(0, |sum: u64, test| sum.saturating_add(self.of(test)))
-    }
 }

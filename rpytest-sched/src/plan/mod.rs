@@ -1,11 +1,18 @@
 //! A plan made in advance: which of *m* workers runs what, how long that takes, and how much better it could be.
+//!
+//! [`plan()`] is the simple form, LPT. A [`Planner`] knows what it costs a worker to begin a group, and looks for more.
+
+mod planner;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use crate::dispatch::Grouping;
 use crate::lpt::{Machines, lower_bound, mean_cost};
+use crate::pack::Method;
 use crate::task::{GroupId, Task, TaskId, seconds};
+
+pub use self::planner::{DEFAULT_EFFORT, Planner};
 
 /// Tasks dealt over workers.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,12 +20,16 @@ use crate::task::{GroupId, Task, TaskId, seconds};
 pub struct Plan {
     /// The tasks of each worker, in the order in which it should run them.
     pub assignments: Vec<Vec<TaskId>>,
-    /// Estimated seconds of work of each worker.
+    /// Estimated seconds of work of each worker, with what it pays to begin its groups.
     pub loads: Vec<f64>,
     /// Estimated seconds until the last worker ends.
     pub makespan: f64,
     /// Estimated seconds that no plan can be below.
     pub lower_bound: f64,
+    /// How many groups have tasks on more than one worker.
+    pub split_groups: usize,
+    /// How it was found.
+    pub method: Method,
 }
 
 impl Plan {
@@ -38,7 +49,8 @@ impl Plan {
 /// The jobs are the groups, or with [`Grouping::Splittable`] the single tasks. In order of falling cost (at equal
 /// cost, of the smallest task number), each is given to the worker that has the least to do. This is LPT: its makespan is
 /// at most 4/3 - 1/(3*m*) times the best one (R. L. Graham, *Bounds on multiprocessing timing anomalies*, SIAM J. Appl.
-/// Math. 17, 1969). It takes O(*n* log *n*). A task of unknown cost counts with the mean of the known ones.
+/// Math. 17, 1969). It takes O(*n* log *n*). A task of unknown cost counts with the mean of the known ones. To begin a
+/// group costs nothing here; a [`Planner`] can be told what it costs.
 ///
 /// The lower bound is the greatest of: the total over *m*, the longest job, and the sum of the *m*th and the next longest
 /// job. With [`Grouping::Each`] every worker has everything and there is nothing to plan.
@@ -67,6 +79,8 @@ pub fn plan(tasks: &[Task], workers: u32, grouping: Grouping) -> Plan {
             loads: vec![seconds(total); machines],
             makespan: seconds(total),
             lower_bound: seconds(total),
+            split_groups: 0,
+            method: Method::Lpt,
         };
     }
 
@@ -80,6 +94,7 @@ pub fn plan(tasks: &[Task], workers: u32, grouping: Grouping) -> Plan {
             jobs.push(Job {
                 cost: 0,
                 least: task.id,
+                group: task.group,
                 tasks: Vec::new(),
             });
             jobs.len() - 1
@@ -94,8 +109,12 @@ pub fn plan(tasks: &[Task], workers: u32, grouping: Grouping) -> Plan {
     let costs: Vec<u64> = jobs.iter().map(|job| job.cost).collect();
     let mut pool = Machines::new(machines);
     let mut assignments = vec![Vec::new(); machines];
+    let mut begun: HashMap<GroupId, (usize, bool)> = HashMap::with_capacity(place.len());
     for job in jobs {
-        assignments[pool.give(job.cost)].extend(job.tasks);
+        let nth = pool.give(job.cost);
+        let (first, split) = begun.entry(job.group).or_insert((nth, false));
+        *split |= *first != nth;
+        assignments[nth].extend(job.tasks);
     }
     let loads = pool.loads();
     Plan {
@@ -103,11 +122,14 @@ pub fn plan(tasks: &[Task], workers: u32, grouping: Grouping) -> Plan {
         makespan: seconds(loads.iter().copied().max().unwrap_or(0)),
         loads: loads.into_iter().map(seconds).collect(),
         lower_bound: seconds(lower_bound(&costs, machines)),
+        split_groups: begun.values().filter(|(_, split)| *split).count(),
+        method: Method::Lpt,
     }
 }
 
 struct Job {
     cost: u64,
     least: TaskId,
+    group: GroupId,
     tasks: Vec<TaskId>,
 }
