@@ -70,13 +70,7 @@ impl History {
 
     /// Adds what a run has measured.
     pub fn record(&mut self, ledger: &Ledger) {
-        let last = self
-            .durations
-            .iter()
-            .filter_map(|(_, _, seen)| seen.first())
-            .map(|newest| newest.run)
-            .max();
-        let run = last.map_or(1, |run| run + 1);
+        let run = self.durations.last_run() + 1;
         for (address, spent) in ledger.durations() {
             let seconds = spent.own(address);
             let observation = Observation {
@@ -92,27 +86,25 @@ impl History {
             );
             self.changed = true;
         }
-        Self::record_common(ledger, run);
+        self.record_common(ledger, run);
         self.durations
             .prune_before(run.saturating_sub(FORGET_AFTER));
     }
 
     /// Adds what tests of a file have in common: its import, and fixtures of its scopes. Those of packages and of
     /// the session are nothing that a file could be split from.
-    fn record_common(ledger: &Ledger, run: u64) {
-        let of_tests = ledger.durations();
-        let files: BTreeSet<_> = of_tests
-            .map(|(address, _)| file_of(&address.nodeid))
-            .collect();
+    fn record_common(&mut self, ledger: &Ledger, run: u64) {
+        let tests = ledger.durations();
+        let files: BTreeSet<_> = tests.map(|(address, _)| file_of(&address.nodeid)).collect();
         for (file, seconds) in ledger.imports() {
             if files.contains(file) {
-                tracing::debug!(run, file, seconds, "import");
+                self.durations.record_import(file, run, seconds);
             }
         }
         for (scope, seconds) in ledger.shared() {
             let file = file_of(scope);
             if files.contains(file) {
-                tracing::debug!(run, file, scope, seconds, "shared fixtures");
+                self.durations.record_scope(file, scope, run, seconds);
             }
         }
     }
