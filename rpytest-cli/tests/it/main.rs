@@ -5,6 +5,7 @@
 
 #![cfg(unix)]
 
+mod costs;
 mod daemon;
 mod dialect;
 mod equivalence;
