@@ -15,6 +15,7 @@ fn messages(c: &mut Criterion) {
             teardown: 0.0001,
         },
         payload: vec![7; 300].into(),
+        shared: Vec::new(),
     };
     let items = (0..10_000)
         .map(|n| InventoryItem {

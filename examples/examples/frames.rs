@@ -37,6 +37,7 @@ fn worker(stream: &UnixStream) -> rpytest_ipc::Result<()> {
                     teardown: 0.0,
                 },
                 payload: Vec::from(&b"opaque"[..]).into(),
+                shared: Vec::new(),
             })?;
         }
         break;

@@ -1,5 +1,6 @@
 //! The durations of earlier runs, in a file of pytest's cache directory.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -128,7 +129,8 @@ impl History {
     }
 
     fn record_as(&mut self, run: u64, ledger: &Ledger) {
-        for (address, seconds) in ledger.durations() {
+        for (address, spent) in ledger.durations() {
+            let seconds = spent.own(address);
             let observation = Observation {
                 run,
                 setup: seconds.setup,
@@ -141,6 +143,25 @@ impl History {
                 observation,
             );
             self.changed = true;
+        }
+        self.record_common(ledger, run);
+    }
+
+    /// Adds what tests of a file have in common: its import, and fixtures of its scopes. Those of packages and of
+    /// the session are nothing that a file could be split from.
+    fn record_common(&mut self, ledger: &Ledger, run: u64) {
+        let tests = ledger.durations();
+        let files: BTreeSet<_> = tests.map(|(address, _)| file_of(&address.nodeid)).collect();
+        for (file, seconds) in ledger.imports() {
+            if files.contains(file) {
+                self.durations.record_import(file, run, seconds);
+            }
+        }
+        for (scope, seconds) in ledger.shared() {
+            let file = file_of(scope);
+            if files.contains(file) {
+                self.durations.record_scope(file, scope, run, seconds);
+            }
         }
     }
 
@@ -235,6 +256,7 @@ mod tests {
     use rpytest_ipc::{Outcome, PhaseSeconds};
 
     use super::*;
+    use crate::ledger::Spent;
 
     fn address(nodeid: &str) -> Address {
         Address {
@@ -246,16 +268,18 @@ mod tests {
     #[test]
     fn durations_survive_to_the_next_run() {
         let cache = tempfile::tempdir().expect("a directory");
-        let mut ledger = Ledger::new([address("a.py::x"), address("a.py::y")]);
-        ledger.ended(
-            0,
-            Outcome::Passed,
-            PhaseSeconds {
+        let mut ledger = Ledger::default();
+        ledger.add(&address("a.py::x"));
+        ledger.add(&address("a.py::y"));
+        let spent = Spent {
+            seconds: PhaseSeconds {
                 setup: 1.0,
                 call: 2.0,
                 teardown: 0.5,
             },
-        );
+            ..Spent::default()
+        };
+        ledger.ended(0, Outcome::Passed, spent);
         let mut history = History::load(cache.path());
         history.record(&ledger);
         history.save().expect("saved");
@@ -282,8 +306,9 @@ mod tests {
             .expect("a directory")
             .path()
             .join("gone");
-        let mut ledger = Ledger::new([address("a.py::x")]);
-        ledger.ended(0, Outcome::Passed, PhaseSeconds::default());
+        let mut ledger = Ledger::default();
+        ledger.add(&address("a.py::x"));
+        ledger.ended(0, Outcome::Passed, Spent::default());
         let mut history = History::load(&cache);
         history.record(&ledger);
         history.save().expect("nothing to do");

@@ -2,10 +2,15 @@
 //!
 //! The ledger is told what happens to each item and tells, at the end, which items nobody accounts
 //! for. It neither waits nor prints.
+//!
+//! Beside what each item cost it keeps what several have in common: fixtures that they share, and the
+//! import of their file. These cost as much again in each process that runs one of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use rpytest_ipc::{Address, Outcome, PhaseSeconds};
+use rpytest_ipc::{Address, Outcome, PhaseSeconds, SharedSeconds};
+
+use crate::convert::file_of;
 
 /// What is known of an item.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,11 +20,38 @@ pub(crate) enum Status {
     /// Begun, and not ended.
     Running,
     /// It ran to its end.
-    Ended(Outcome, PhaseSeconds),
+    Ended(Outcome, Spent),
     /// Its process ended while it ran.
     Crashed(String),
     /// The run was stopped before it began or, by an interrupt, before it ended.
     NotRun,
+}
+
+/// What an item took, in which process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Spent {
+    pub seconds: PhaseSeconds,
+    /// The part of the setup that others in this process need as well.
+    pub shared: Vec<SharedSeconds>,
+    /// A number of the process that it ran in.
+    pub process: u32,
+}
+
+impl Spent {
+    /// Seconds without those that belong to the item's file or class.
+    pub fn own(&self, address: &Address) -> PhaseSeconds {
+        let file = file_of(&address.nodeid);
+        let of_file: f64 = self
+            .shared
+            .iter()
+            .filter(|shared| file_of(&shared.scope) == file)
+            .map(|shared| shared.seconds)
+            .sum();
+        PhaseSeconds {
+            setup: (self.seconds.setup - of_file).max(0.0),
+            ..self.seconds
+        }
+    }
 }
 
 /// The items of a run, in collection order.
@@ -27,17 +59,10 @@ pub(crate) enum Status {
 pub(crate) struct Ledger {
     items: Vec<(Address, Status)>,
     positions: HashMap<Address, u32>,
+    imports: BTreeMap<String, f64>,
 }
 
 impl Ledger {
-    pub fn new(addresses: impl IntoIterator<Item = Address>) -> Self {
-        let mut ledger = Ledger::default();
-        for address in addresses {
-            ledger.add(&address);
-        }
-        ledger
-    }
-
     /// The position of an item, which is new to the ledger if a later collection brought it.
     pub fn add(&mut self, address: &Address) -> u32 {
         if let Some(position) = self.position(address) {
@@ -69,8 +94,17 @@ impl Ledger {
         self.set(task, Status::Running, |status| *status == Status::Planned);
     }
 
-    pub fn ended(&mut self, task: u32, outcome: Outcome, seconds: PhaseSeconds) {
-        self.set(task, Status::Ended(outcome, seconds), Status::is_open);
+    pub fn ended(&mut self, task: u32, outcome: Outcome, spent: Spent) {
+        self.set(task, Status::Ended(outcome, spent), Status::is_open);
+    }
+
+    /// What a process has taken to collect each file. Of several that have collected for themselves, what the
+    /// slowest took stands.
+    pub fn imported(&mut self, files: Vec<(String, f64)>) {
+        for (file, seconds) in files {
+            let known = self.imports.entry(file).or_default();
+            *known = known.max(seconds);
+        }
     }
 
     pub fn crashed(&mut self, task: u32, reason: String) {
@@ -131,13 +165,37 @@ impl Ledger {
     }
 
     /// Everything that ran to its end, with what it cost.
-    pub fn durations(&self) -> impl Iterator<Item = (&Address, PhaseSeconds)> {
+    pub fn durations(&self) -> impl Iterator<Item = (&Address, &Spent)> {
         self.items
             .iter()
             .filter_map(|(address, status)| match status {
-                Status::Ended(_, seconds) => Some((address, *seconds)),
+                Status::Ended(_, spent) => Some((address, spent)),
                 _ => None,
             })
+    }
+
+    /// Files that were collected, with the seconds that took.
+    pub fn imports(&self) -> impl Iterator<Item = (&str, f64)> {
+        let imports = self.imports.iter();
+        imports.map(|(file, seconds)| (file.as_str(), *seconds))
+    }
+
+    /// Node ids of scopes, with the seconds that fixtures of each took in the process that spent most on them.
+    /// Those of a file and of its classes begin with its node id; others are of packages, or of the session.
+    pub fn shared(&self) -> impl Iterator<Item = (&str, f64)> {
+        let mut of_processes: BTreeMap<(&str, u32), f64> = BTreeMap::new();
+        for (_, spent) in self.durations() {
+            for shared in &spent.shared {
+                let key = (shared.scope.as_str(), spent.process);
+                *of_processes.entry(key).or_default() += shared.seconds;
+            }
+        }
+        let mut most: BTreeMap<&str, f64> = BTreeMap::new();
+        for ((scope, _), seconds) in of_processes {
+            let known = most.entry(scope).or_default();
+            *known = known.max(seconds);
+        }
+        most.into_iter()
     }
 
     /// The first final status stands: a late message changes nothing.
@@ -183,22 +241,46 @@ pub(crate) fn unaccounted(open: &[&Address]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn ledger(names: &[&str]) -> Ledger {
-        Ledger::new(names.iter().map(|name| Address {
-            nodeid: (*name).to_owned(),
+    fn address(nodeid: &str) -> Address {
+        Address {
+            nodeid: nodeid.to_owned(),
             nth: 0,
-        }))
+        }
+    }
+
+    fn ledger(names: &[&str]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for name in names {
+            ledger.add(&address(name));
+        }
+        ledger
+    }
+
+    fn spent(setup: f64, shared: &[(&str, f64)], process: u32) -> Spent {
+        let shared = shared.iter().map(|(scope, seconds)| SharedSeconds {
+            scope: (*scope).to_owned(),
+            seconds: *seconds,
+        });
+        Spent {
+            seconds: PhaseSeconds {
+                setup,
+                call: 0.25,
+                teardown: 0.5,
+            },
+            shared: shared.collect(),
+            process,
+        }
     }
 
     #[test]
     fn each_item_has_one_final_status() {
         let mut ledger = ledger(&["a", "b", "c"]);
         ledger.started(0);
-        ledger.ended(0, Outcome::Passed, PhaseSeconds::default());
+        ledger.ended(0, Outcome::Passed, Spent::default());
         ledger.crashed(0, "late".into());
         ledger.started(1);
         ledger.crashed(1, "signal".into());
-        ledger.ended(1, Outcome::Passed, PhaseSeconds::default());
+        ledger.ended(1, Outcome::Passed, Spent::default());
         assert!(matches!(
             ledger.status(0),
             Some(Status::Ended(Outcome::Passed, _))
@@ -210,6 +292,48 @@ mod tests {
         );
         ledger.stopped();
         assert_eq!(ledger.open().count(), 0);
+    }
+
+    #[test]
+    fn what_is_shared_is_not_an_items_own() {
+        for (shared, setup) in [
+            (&[][..], 8.0),
+            (&[("a/b.py", 1.0), ("a/b.py::C", 2.0)], 5.0),
+            (
+                &[("", 1.0), ("a", 1.0), ("a/b.pyx", 1.0), ("a/c.py", 1.0)],
+                8.0,
+            ),
+            (&[("a/b.py", 9.0)], 0.0),
+        ] {
+            let own = spent(8.0, shared, 0).own(&address("a/b.py::C::t"));
+            assert_eq!(own, spent(setup, &[], 0).seconds, "{shared:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_scope_costs_is_what_a_process_has_spent_on_it() {
+        let mut ledger = ledger(&["a.py::x", "a.py::y", "a.py::z", "b.py::x"]);
+        let of_items = [
+            spent(0.0, &[("a.py", 1.0), ("", 4.0)], 0),
+            spent(0.0, &[("a.py", 2.0)], 1),
+            spent(0.0, &[("a.py", 2.0)], 0),
+            spent(0.0, &[("b.py", 1.0), ("", 5.0)], 1),
+        ];
+        for (task, spent) in (0..).zip(of_items) {
+            ledger.ended(task, Outcome::Passed, spent.clone());
+            ledger.ended(task, Outcome::Passed, spent);
+        }
+        let shared: Vec<_> = ledger.shared().collect();
+        assert_eq!(shared, [("", 5.0), ("a.py", 3.0), ("b.py", 1.0)]);
+    }
+
+    #[test]
+    fn of_several_imports_of_a_file_the_slowest_counts() {
+        let mut ledger = ledger(&["a.py::x"]);
+        for seconds in [1.0, 3.0, 2.0] {
+            ledger.imported(vec![("a.py".to_owned(), seconds)]);
+        }
+        assert_eq!(ledger.imports().collect::<Vec<_>>(), [("a.py", 3.0)]);
     }
 
     #[test]

@@ -18,6 +18,6 @@ pub use frame::{FrameReader, FrameWriter, MAX_FRAME};
 pub use handshake::{Peer, accept};
 pub use message::{
     Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Looked, Outcome, PROTOCOL,
-    PhaseSeconds, Role, Settled, Sources, ToPython, ToRust, WorkerIdentity,
+    PhaseSeconds, Role, Settled, SharedSeconds, Sources, ToPython, ToRust, WorkerIdentity,
 };
 pub use structure::MAX_DEPTH;

@@ -107,6 +107,15 @@ pub struct PhaseSeconds {
     pub teardown: f64,
 }
 
+/// Seconds of an item's setup that were spent on fixtures of one scope wider than the item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SharedSeconds {
+    /// Node id of the scope: of a class, a file, a package's directory; empty for the session.
+    pub scope: String,
+    /// What its fixtures that were set up for this item took, all together.
+    pub seconds: f64,
+}
+
 /// An item that is already settled when a controller is started again after a crash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
@@ -492,6 +501,10 @@ pub enum ToRust {
         seconds: PhaseSeconds,
         /// Its reports, opaque.
         payload: ByteBuf,
+        /// The part of `seconds.setup` that was for others, too: fixtures of wider scopes that happened
+        /// to be set up first for this item, by scope.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shared: Vec<SharedSeconds>,
     },
     /// Answers [`ToPython::Revoke`]: assignments that this worker will not run.
     Returned {
@@ -515,6 +528,12 @@ pub enum ToRust {
         genuine: u32,
         /// Why the first that was not built from what is known.
         reason: Option<String>,
+    },
+    /// From whoever has collected, before its inventory: what that took.
+    Imported {
+        /// Node id of a file, and the seconds from the import of its module, with all that this imports
+        /// for the first time, to the last of its items.
+        files: Vec<(String, f64)>,
     },
     /// From whoever collects: it has more to rewrite than it should alone. Answered, if at all, by
     /// [`ToPython::Rewrite`] to other processes.

@@ -5,7 +5,8 @@ use proptest::option;
 use proptest::prelude::*;
 use rpytest_ipc::{
     Address, Assignment, Error, Event, Focus, FrameReader, FrameWriter, InventoryItem, Message,
-    Outcome, PhaseSeconds, Role, Settled, ToPython, ToRust, WorkerIdentity, decode, encode,
+    Outcome, PhaseSeconds, Role, Settled, SharedSeconds, ToPython, ToRust, WorkerIdentity, decode,
+    encode,
 };
 use serde_bytes::ByteBuf;
 
@@ -18,14 +19,17 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn seconds() -> impl Strategy<Value = PhaseSeconds> {
-    use proptest::num::f64::{INFINITE, NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
-    // All but NaN, which is not equal to itself.
-    let number = || NORMAL | SUBNORMAL | ZERO | INFINITE | POSITIVE | NEGATIVE;
     (number(), number(), number()).prop_map(|(setup, call, teardown)| PhaseSeconds {
         setup,
         call,
         teardown,
     })
+}
+
+/// Any number but NaN, which is not equal to itself.
+fn number() -> impl Strategy<Value = f64> {
+    use proptest::num::f64::{INFINITE, NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+    NORMAL | SUBNORMAL | ZERO | INFINITE | POSITIVE | NEGATIVE
 }
 
 fn address() -> impl Strategy<Value = Address> {
@@ -53,6 +57,10 @@ fn settled() -> impl Strategy<Value = Settled> {
             crash,
         }
     })
+}
+
+fn shared() -> impl Strategy<Value = SharedSeconds> {
+    (text(), number()).prop_map(|(scope, seconds)| SharedSeconds { scope, seconds })
 }
 
 fn focus() -> impl Strategy<Value = Focus> {
@@ -190,14 +198,16 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
             .prop_map(|(junit, coverage)| ToRust::Artifacts { junit, coverage }),
         bytes().prop_map(|payload| ToRust::Relay { payload }),
         number().prop_map(|task| ToRust::Started { task }),
-        (number(), outcome(), seconds(), bytes()).prop_map(|(task, outcome, seconds, payload)| {
-            ToRust::Result {
+        (number(), outcome(), seconds(), bytes(), vec(shared(), 0..4)).prop_map(
+            |(task, outcome, seconds, payload, shared)| ToRust::Result {
                 task,
                 outcome,
                 seconds,
                 payload,
+                shared,
             }
-        }),
+        ),
+        vec((text(), self::number()), 0..20).prop_map(|files| ToRust::Imported { files }),
         vec(number(), 0..50).prop_map(|tasks| ToRust::Returned { tasks }),
         text().prop_map(|reason| ToRust::StopRun { reason }),
         (bytes(), option::of(text()))

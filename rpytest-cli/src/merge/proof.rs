@@ -226,9 +226,9 @@ mod tests {
 
     use super::*;
     use crate::history::History;
-    use crate::ledger::Status;
+    use crate::ledger::{Spent, Status};
     use crate::shard::{Division, Shard};
-    use rpytest_ipc::{Address, Outcome, PhaseSeconds};
+    use rpytest_ipc::{Address, Outcome};
     use rpytest_sched::shard::Strategy;
 
     /// What a shard leaves that has run everything that it was to run.
@@ -244,7 +244,7 @@ mod tests {
             nth: 0,
         });
         let division = Division::new(&shard, items.collect(), &History::default());
-        let passed = Status::Ended(Outcome::Passed, PhaseSeconds::default());
+        let passed = Status::Ended(Outcome::Passed, Spent::default());
         let mut manifest = Manifest::new(&division);
         let share = division.share();
         manifest.add(

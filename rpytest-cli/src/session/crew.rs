@@ -20,7 +20,7 @@ use self::feed::{Feed, Say};
 use super::timing::Bound;
 use super::{Processes, describe, encode, tell};
 use crate::history::History;
-use crate::ledger::{Ledger, unaccounted};
+use crate::ledger::{Ledger, Spent, unaccounted};
 
 pub(super) use self::feed::Isolate;
 
@@ -211,6 +211,9 @@ impl Crew {
             }
             return;
         }
+        if let ToRust::Imported { files } = message {
+            return self.ledger.imported(files);
+        }
         let Some(worker) = self.workers.get_mut(&process) else {
             if let ToRust::Relay { payload } = message {
                 tell(processes, &name(0), Event::Relay { payload });
@@ -236,11 +239,17 @@ impl Crew {
                 outcome,
                 seconds,
                 payload,
+                shared,
             } => {
                 self.fruitless = 0;
-                self.ledger.ended(task, outcome, seconds);
-                tell(processes, &worker.name, Event::Result { task, payload });
                 let id = worker.id;
+                let spent = Spent {
+                    seconds,
+                    shared,
+                    process: id.0,
+                };
+                self.ledger.ended(task, outcome, spent);
+                tell(processes, &worker.name, Event::Result { task, payload });
                 let spent = seconds.setup + seconds.call + seconds.teardown;
                 if let Some(feed) = &mut self.feed {
                     feed.completed(id, TaskId(task), spent);
@@ -275,7 +284,9 @@ impl Crew {
         payload: ByteBuf,
     ) {
         let settings = &self.settings;
-        self.ledger = Ledger::new(items.iter().map(|item| item.address.clone()));
+        for item in &items {
+            self.ledger.add(&item.address);
+        }
         let costs = history.estimates();
         self.feed = Some(Feed::new(&items, settings, &costs));
         if settings.tells_bound {

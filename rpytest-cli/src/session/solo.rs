@@ -6,7 +6,7 @@
 use rpytest_ipc::{Settled, ToRust};
 use serde_bytes::ByteBuf;
 
-use crate::ledger::{Ledger, Status, unaccounted};
+use crate::ledger::{Ledger, Spent, Status, unaccounted};
 
 #[derive(Default)]
 pub(super) struct Solo {
@@ -14,6 +14,8 @@ pub(super) struct Solo {
     payloads: Vec<Option<ByteBuf>>,
     /// From the numbers that the present controller uses to the ledger's.
     numbers: Vec<u32>,
+    /// How many have crashed before it.
+    crashes: u32,
     stopped: bool,
 }
 
@@ -25,9 +27,6 @@ impl Solo {
     pub fn says(&mut self, message: ToRust) {
         match message {
             ToRust::Inventory { items, .. } => {
-                if self.ledger.len() == 0 {
-                    self.ledger = Ledger::new(items.iter().map(|item| item.address.clone()));
-                }
                 self.numbers = items
                     .iter()
                     .map(|item| self.ledger.add(&item.address))
@@ -44,14 +43,21 @@ impl Solo {
                 outcome,
                 seconds,
                 payload,
+                shared,
             } => {
                 if let Some(task) = self.number(task) {
-                    self.ledger.ended(task, outcome, seconds);
+                    let spent = Spent {
+                        seconds,
+                        shared,
+                        process: self.crashes,
+                    };
+                    self.ledger.ended(task, outcome, spent);
                     if let Some(place) = self.payloads.get_mut(task as usize) {
                         *place = Some(payload);
                     }
                 }
             }
+            ToRust::Imported { files } => self.ledger.imported(files),
             ToRust::StopRun { reason } => {
                 tracing::debug!(reason, "the session stops");
                 self.stopped = true;
@@ -69,6 +75,7 @@ impl Solo {
     pub fn crashed(&mut self, reason: &str) -> Option<Vec<Settled>> {
         let task = self.ledger.running()?;
         self.ledger.crashed(task, reason.to_owned());
+        self.crashes += 1;
         let mut settled = Vec::new();
         for task in 0..u32::try_from(self.ledger.len()).unwrap_or(u32::MAX) {
             let Some(address) = self.ledger.address(task) else {

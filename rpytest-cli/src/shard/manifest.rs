@@ -192,7 +192,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// The name of a status, and what the item cost. None where there is none to tell.
 fn told(status: &Status) -> Option<(&'static str, PhaseSeconds)> {
     Some(match status {
-        Status::Ended(outcome, seconds) => (name_of(*outcome), *seconds),
+        Status::Ended(outcome, spent) => (name_of(*outcome), spent.seconds),
         Status::Crashed(_) => ("crashed", PhaseSeconds::default()),
         Status::Planned | Status::Running | Status::NotRun => return None,
     })

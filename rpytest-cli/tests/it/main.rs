@@ -6,6 +6,7 @@
 #![cfg(unix)]
 
 mod ci_templates;
+mod costs;
 mod daemon;
 mod dialect;
 mod equivalence;

@@ -5,7 +5,7 @@ use rpytest_ipc::collection::{
 };
 use rpytest_ipc::{
     Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Looked, Outcome, PROTOCOL,
-    PhaseSeconds, Role, Settled, Sources, ToPython, ToRust, WorkerIdentity,
+    PhaseSeconds, Role, Settled, SharedSeconds, Sources, ToPython, ToRust, WorkerIdentity,
 };
 use serde_bytes::ByteBuf;
 
@@ -526,6 +526,23 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
             result(Outcome::Xpassed, [3.0, -0.5, 1e300]),
         ),
         (
+            "result-shared",
+            ToRust::Result {
+                task: 0,
+                outcome: Outcome::Passed,
+                seconds: PhaseSeconds {
+                    setup: 1.75,
+                    call: 0.5,
+                    teardown: 0.0,
+                },
+                payload: bytes(""),
+                shared: vec![
+                    shared("", 1.0),
+                    shared("tests/test_\u{1F980}.py::TestA", 0.5),
+                ],
+            },
+        ),
+        (
             "returned",
             ToRust::Returned {
                 tasks: vec![0, 127, 128, 255, 256, 65_535, 65_536, u32::MAX],
@@ -574,6 +591,15 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 short: 70_000,
                 genuine: 1,
                 reason: Some("test_a.py has items of the class ItemOfSpec".into()),
+            },
+        ),
+        (
+            "imported",
+            ToRust::Imported {
+                files: vec![
+                    ("tests/test_a.py".to_owned(), 0.25),
+                    ("tests/test_\u{1F980}.py".to_owned(), 0.0),
+                ],
             },
         ),
         ("rewriting", ToRust::Rewriting { sources: sources() }),
@@ -690,5 +716,13 @@ fn result(outcome: Outcome, [setup, call, teardown]: [f64; 3]) -> ToRust {
             teardown,
         },
         payload: bytes(*b"\x91\x80"),
+        shared: Vec::new(),
+    }
+}
+
+fn shared(scope: &str, seconds: f64) -> SharedSeconds {
+    SharedSeconds {
+        scope: scope.to_owned(),
+        seconds,
     }
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import afterfork, rewriting
+from .costs import Imports
 from .short_collection import ShortCollection
 from .tally import Tally
 
@@ -28,6 +29,8 @@ def shorter(
     grows for nobody yet has no `channel` to say it by.
     """
     rewriting.watch(channel)
+    imports = Imports()
+    session.config.pluginmanager.register(imports, "rpytest-imports")
     messages: list[dict[str, Any]] = []
     tally = None
     try:
@@ -37,6 +40,11 @@ def shorter(
         if tally is not None:
             messages.append(tally.message())
         messages += rewriting.report()
+        session.config.pluginmanager.unregister(imports)
+        imports.settle()
+        # What has been paid for nobody yet costs none of those who borrow it.
+        if channel() is not None:
+            messages.append(imports.message())
 
 
 @contextlib.contextmanager

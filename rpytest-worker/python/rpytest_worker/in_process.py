@@ -68,6 +68,7 @@ class InProcess:
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         config.pluginmanager.register(self.recorder, "rpytest-recorder")
+        config.pluginmanager.register(self.recorder.shared, "rpytest-shared-fixtures")
         config.pluginmanager.register(self._loop, "rpytest-loop")
         self._draw_curtain()
         afterfork.watch_crashes(self._process.crash_fd)

@@ -45,7 +45,7 @@ class Loop:
         if direct is None:
             self._refusal = "others than pytest implement hooks of reporting"
             return
-        short = ShortProtocol.when_equal(session, self._show)
+        short = ShortProtocol.when_equal(session, self._recorder.shared, self._show)
         if isinstance(short, str):
             self._refusal = short
             return

@@ -11,6 +11,7 @@ import pytest
 
 from . import pytest_compat, reports
 from .channel import Channel
+from .costs import SharedFixtures
 from .wire import frame, result_frame, started_frame
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Recorder:
         self._config = config
         self._unsent = bytearray()
         self.story: reports.Story | None = None
+        # A plugin as well, for whoever registers this one to register.
+        self.shared = SharedFixtures()
         # Called before a report is kept.
         self.before_report: Callable[[], None] = _do_nothing
 
@@ -46,7 +49,7 @@ class Recorder:
         story, self.story = self.story, None
         assert story is not None
         payload, outcome, seconds = reports.encode(story, self._config)
-        self._unsent += result_frame(task, outcome, seconds, payload)
+        self._unsent += result_frame(task, outcome, seconds, payload, self.shared.take())
 
     @property
     def has_events(self) -> bool:
@@ -66,7 +69,7 @@ class Recorder:
         """Instead of `end`, where no hook was called because there is nothing to tell."""
         self.story = None
         payload, outcome, seconds = reports.encode_passed(passed)
-        self._unsent += result_frame(task, outcome, seconds, payload)
+        self._unsent += result_frame(task, outcome, seconds, payload, self.shared.take())
 
     def abandon(self) -> None:
         """The item ended in an interrupt: it has no result, but was seen to start."""

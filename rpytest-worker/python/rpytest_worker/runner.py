@@ -44,7 +44,7 @@ class Runner:
         self._tally = Tally("ways")
         self._short: ShortProtocol | None = None
         self._refusal = ""
-        short = ShortProtocol.when_equal(session)
+        short = ShortProtocol.when_equal(session, recorder.shared)
         if isinstance(short, str):
             self._refusal = short
         else:

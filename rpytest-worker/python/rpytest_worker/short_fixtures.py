@@ -24,6 +24,7 @@ from _pytest.outcomes import TEST_OUTCOME, skip
 from _pytest.scope import Scope
 
 from . import frames, known_code, pytest_compat
+from .costs import SharedFixtures
 
 # Of all functions here.
 __tracebackhide__ = True
@@ -40,9 +41,10 @@ _KNOWN: Final = (_pytest.fixtures, _pytest.setuponly, _pytest.setupplan)
 class ShortFixtures:
     """Stands for parts of pytest's, from `begin` to `end`."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, shared: SharedFixtures) -> None:
         hook = session.config.hook
         self._session = session
+        self._shared = shared
         self._undo = contextlib.ExitStack()
         # The plugin manager's own lists, and what they held when this began.
         self._setup = hook.pytest_fixture_setup._hookimpls
@@ -64,7 +66,7 @@ class ShortFixtures:
         if getattr(self._session.config.option, "tbstyle", "auto") == "native":
             return  # it shows all frames, those of hooks among them
         for hook in (self._setup, self._finalizer):
-            if any(implementation.plugin not in _KNOWN for implementation in hook):
+            if any(one.plugin not in (*_KNOWN, self._shared) for one in hook):
                 return
         replace(self._session, "gethookproxy", self._with_less_hooks(self._session.gethookproxy))
 
@@ -79,7 +81,8 @@ class ShortFixtures:
             proxy = genuine(fspath)
             found = known.get(id(proxy))
             if found is None:
-                found = known[id(proxy)] = proxy, Hooks(proxy, self._setup, self._finalizer)
+                hooks = Hooks(proxy, self._setup, self._finalizer, self._shared)
+                found = known[id(proxy)] = proxy, hooks
             return found[1]
 
         return gethookproxy
@@ -88,14 +91,22 @@ class ShortFixtures:
 class Hooks:
     """Hooks as a node sees them, of which two come to nothing or to one function."""
 
-    def __init__(self, genuine: Any, setup: list[Any], finalizer: list[Any]) -> None:
+    def __init__(
+        self, genuine: Any, setup: list[Any], finalizer: list[Any], shared: SharedFixtures
+    ) -> None:
         self._genuine = genuine
         known_setup, known_finalizer = list(setup), list(finalizer)
 
         @frames.not_shown
         def pytest_fixture_setup(*, fixturedef: Any, request: Any) -> Any:
             if setup == known_setup:
-                return set_up(fixturedef, request, genuine.pytest_fixture_setup)
+                if fixturedef._scope is _OF_FUNCTION:
+                    return set_up(fixturedef, request, genuine.pytest_fixture_setup)
+                shared.begin(fixturedef, request)
+                try:
+                    return set_up(fixturedef, request, genuine.pytest_fixture_setup)
+                finally:
+                    shared.end(fixturedef)
             return genuine.pytest_fixture_setup(fixturedef=fixturedef, request=request)
 
         @frames.not_shown

@@ -42,6 +42,7 @@ import _pytest.warnings
 import pytest
 
 from . import known_code, known_hooks, pytest_compat
+from .costs import SharedFixtures
 from .item_assertions import ItemAssertions
 from .item_output import ItemOutput
 from .item_reports import ItemReports, Phase, StandIn, do_nothing
@@ -134,7 +135,10 @@ class ShortProtocol:
 
     @classmethod
     def when_equal(
-        cls, session: pytest.Session, before_telling: Callable[[], None] | None = None
+        cls,
+        session: pytest.Session,
+        shared: SharedFixtures,
+        before_telling: Callable[[], None] | None = None,
     ) -> ShortProtocol | str:
         """The protocol, or why it may not be used in this session.
 
@@ -177,7 +181,7 @@ class ShortProtocol:
         if isinstance(found, str):
             return found
         try:
-            return cls(session, capture, logs, found, before_telling or do_nothing)
+            return cls(session, shared, capture, logs, found, before_telling or do_nothing)
         except (AttributeError, LookupError, ValueError) as error:
             # A private name that this pytest lacks, or has in another way.
             return f"pytest {pytest.__version__} is not known: {error}"
@@ -185,6 +189,7 @@ class ShortProtocol:
     def __init__(
         self,
         session: pytest.Session,
+        shared: SharedFixtures,
         capture: Any,
         logs: Any,
         implementations: dict[str, list[Any]],
@@ -192,6 +197,7 @@ class ShortProtocol:
     ) -> None:
         config = session.config
         self._session = session
+        self._shared = shared
         self._before_telling = before_telling
         self._output = ItemOutput(capture, logs, [config.stash[key] for key in _queue_keys(config)])
         # The plugin manager's own lists, and what they held when the session started.
@@ -252,7 +258,7 @@ class ShortProtocol:
         _pytest.tmpdir.tmppath_result_key  # noqa: B018
         pytest.Stash()._storage  # noqa: B018
         pytest_compat.remember_hook_proxies(session)
-        self._replacements = ShortFixtures(session), ShortTracebacks()
+        self._replacements = ShortFixtures(session, shared), ShortTracebacks()
         # What of pytest's is not known, of which a part of it has been left to pytest.
         self.unknown = known_code.unknown(known_code.ASSERTIONS)
         for replacement in self._replacements:
@@ -462,6 +468,8 @@ class ShortProtocol:
                         error = _below(raised)
                 if not direct:
                     phase = perf_counter() - started, begun, time()
+                if when == "setup":
+                    self._shared.settle()
                 changed = False
                 if not silent:
                     has_output = output.has_something_to_tell()

@@ -149,6 +149,7 @@ class Template:
         dialect.be_present(config)
         self.recorder = Recorder(self.channel, config)
         config.pluginmanager.register(self.recorder, "rpytest-recorder")
+        config.pluginmanager.register(self.recorder.shared, "rpytest-shared-fixtures")
 
     def change_identity(self, config: pytest.Config, start: dict[str, Any]) -> None:
         """In a fork: become the worker that the supervisor asked for."""

@@ -91,7 +91,11 @@ def started_frame(task: int) -> bytearray:
 
 
 def result_frame(
-    task: int, outcome: str, seconds: tuple[float, float, float], payload: bytes
+    task: int,
+    outcome: str,
+    seconds: tuple[float, float, float],
+    payload: bytes,
+    shared: dict[str, float] | None = None,
 ) -> bytearray:
     """The frame of a message `result`, of which there is one for each test."""
     out = bytearray(_RESULT)
@@ -106,6 +110,11 @@ def result_frame(
     length = len(payload)
     out += _tag_u8(0xC4, length) if length < 0x100 else _long_tag(0xC5, length)
     out += payload
+    if shared is not None:
+        out[HEADER] += 1
+        out += _SHARED
+        entries = [{"scope": scope, "seconds": spent} for scope, spent in shared.items()]
+        _pack_into(entries, out, MAX_DEPTH)
     _length_into(out, 0, len(out) - HEADER)
     return out
 
@@ -471,6 +480,7 @@ _SETUP: Final = pack("seconds") + b"\x83" + pack("setup") + b"\xcb"
 _CALL: Final = pack("call") + b"\xcb"
 _TEARDOWN: Final = pack("teardown") + b"\xcb"
 _PAYLOAD: Final = pack("payload")
+_SHARED: Final = pack("shared")
 _PASSED: Final = _OUTCOME + pack("passed")
 # The field `seconds`, and the name of the next one.
 _seconds = struct.Struct(f">{len(_SETUP)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD)}s").pack

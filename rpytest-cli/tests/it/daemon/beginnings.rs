@@ -31,6 +31,23 @@ fn the_first_run_starts_it_and_the_second_collects_nothing() {
 }
 
 #[test]
+fn an_import_is_recorded_where_it_was_paid_for() {
+    let project = Project::new(SUITE);
+    let daemon = Daemon::start(&project);
+    daemon.run(&["--explain"]).expect(0, "1 passed");
+    daemon.has_settled();
+    let borrowed = daemon.run(&["--explain"]);
+    assert!(borrowed_a_session(&borrowed), "{borrowed}");
+    let durations = project.read(".pytest_cache/v/rpytest/durations.json");
+    let durations: serde_json::Value = serde_json::from_str(&durations).expect("JSON");
+    let observations = |of: &serde_json::Value| of.as_array().map(Vec::len);
+    let tests = &durations["files"]["test_a.py"];
+    assert_eq!(observations(&tests["test_a.py::test_a"]), Some(2));
+    assert_eq!(observations(&durations["imports"]["test_a.py"]), Some(1));
+    daemon.stop();
+}
+
+#[test]
 fn none_is_started_where_none_is_wanted() {
     let project = Project::new(SUITE);
     let started = || !processes_of(&project).is_empty();
