@@ -107,7 +107,7 @@ fn shard_plan_loses_nothing() {
     let text = example("shard_plan", &["3"], None, 0);
     assert!(text.contains("120 tests on 3 workers"), "{text}");
     assert!(
-        text.contains("DurationBalanced: the longest shard"),
+        text.contains("DurationBalanced: the longest takes"),
         "{text}"
     );
 }
@@ -134,4 +134,6 @@ fn a_suite_is_run_by_a_harness_of_ones_own() {
         "{text}"
     );
     assert!(text.contains("\"passed\": "), "{text}");
+    assert!(!text.contains("LOST"), "{text}");
+    assert!(text.contains("the next run: ["), "{text}");
 }

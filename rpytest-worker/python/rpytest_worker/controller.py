@@ -141,7 +141,7 @@ class Controller:
             "isolate": isolate,
             "testrunuid": testrunuid,
             "cache_dir": None if cache_dir is None else os.fsencode(cache_dir),
-            "verbose": option.verbose > 0,
+            "verbose": config.getoption("verbose", 0) > 0,
         }
         if self._before_tests is None:
             self.process.channel.send(self._plan)
