@@ -292,11 +292,12 @@ impl Crew {
         if settings.tells_bound {
             self.bound = Bound::of(&items, settings.workers, &settings.dist, &costs);
         }
+        let told = (self.bound.as_ref()).filter(|bound| bound.is_worth_saying());
         // The payload has what the controller wants to know; the items are ours.
         let event = Event::Collected {
             items: Vec::new(),
             payload,
-            line: self.bound.as_ref().map(Bound::line),
+            line: told.map(Bound::line),
         };
         tell(processes, &name(0), event);
         self.items = items;

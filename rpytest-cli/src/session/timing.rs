@@ -9,6 +9,9 @@ use rpytest_sched::Planner;
 use crate::convert::{self, Tasks};
 use crate::history::Costs;
 
+/// Seconds of a plan that a session tells of.
+const WORTH_SAYING: f64 = 0.1;
+
 /// What workers were planned to take, and what no plan can be below, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bound {
@@ -36,6 +39,12 @@ impl Bound {
             makespan: plan.makespan,
             lower_bound: plan.lower_bound,
         })
+    }
+
+    /// Whether a session should say so, in the midst of pytest's own words: one worker has no choice, and what is over sooner
+    /// than a worker has started is not worth a line.
+    pub fn is_worth_saying(&self) -> bool {
+        self.workers > 1 && self.makespan >= WORTH_SAYING
     }
 
     /// In one line.

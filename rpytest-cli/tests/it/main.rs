@@ -19,5 +19,6 @@ mod parity;
 mod rewriting;
 mod shards;
 mod support;
+mod timing;
 mod versions;
 mod watch;
