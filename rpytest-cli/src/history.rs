@@ -234,11 +234,6 @@ impl Costs<'_> {
     pub fn of_beginning(&self, file: &str) -> f64 {
         self.0.begin_cost(file, Import::Shared)
     }
-
-    /// The same of a machine that has not: it imports the file, too.
-    pub fn of_importing(&self, file: &str) -> f64 {
-        self.0.begin_cost(file, Import::Paid)
-    }
 }
 
 fn read(path: &Path) -> Result<DurationHistory, Box<dyn std::error::Error>> {
