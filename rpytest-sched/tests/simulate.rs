@@ -59,6 +59,42 @@ fn trivial_tests_take_few_messages() {
 }
 
 #[test]
+fn nobody_waits_for_messages_while_much_is_left() {
+    // Longer and shorter than the horizon, and about as long as it.
+    for length in [0.002, 0.014, 0.016, 0.02, 0.05, 0.3, 5.0] {
+        for known in [true, false] {
+            for grouping in [Grouping::Splittable, Grouping::Whole] {
+                let tasks = (0..2_000).map(|nth| Task::new(TaskId(nth), GroupId(nth / 20)));
+                let tasks = tasks.map(|task| if known { task.with_cost(length) } else { task });
+                let report = Simulation::new(4)
+                    .latency(0.0002)
+                    .run(tasks.collect(), Policy::new().grouping(grouping), |_| {
+                        length
+                    })
+                    .expect("all tasks are settled");
+                let ratio = report.makespan / (500.0 * length);
+                // The first messages and the last take a millisecond.
+                let ends = 0.001 / (500.0 * length);
+                assert!(ratio < 1.005 + ends, "{ratio}: {length} s, {grouping:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tests_that_wait_in_queues_do_not_make_the_end_uneven() {
+    // The last tests of each worker are held by it as late as if nothing were held ahead.
+    for workers in [2, 4, 8] {
+        for length in [0.02, 1.0, 10.0] {
+            let tests = 6 * workers - 1;
+            let lengths = vec![length; tests as usize];
+            let (report, _) = run(&lengths, true, workers, Grouping::Splittable);
+            assert!(report.makespan < 6.0 * length + 0.01, "{report:?}");
+        }
+    }
+}
+
+#[test]
 fn one_long_test_is_no_longer_for_the_others() {
     let mut lengths = vec![0.01; 100];
     lengths[99] = 1.0;

@@ -17,6 +17,14 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// The span of one task.
+    pub fn one(slot: u32) -> Self {
+        Self {
+            lo: slot,
+            hi: slot + 1,
+        }
+    }
+
     pub fn len(self) -> u32 {
         self.hi - self.lo
     }
@@ -128,13 +136,7 @@ impl Layout {
 
     /// Nanoseconds of the last task of a span.
     pub fn last_cost(&self, span: Span, mean: u64) -> u64 {
-        self.cost(
-            Span {
-                lo: span.hi - 1,
-                hi: span.hi,
-            },
-            mean,
-        )
+        self.cost(Span::one(span.hi - 1), mean)
     }
 
     /// Where to cut a span so that its tail is as long as possible but costs no more than `budget`.

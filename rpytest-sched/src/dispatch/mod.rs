@@ -45,7 +45,9 @@
 //! # How much is handed out
 //!
 //! Beyond the two items above, the queue is filled up to [`Policy::horizon`] seconds of estimated work, and is
-//! filled again when it has fallen below half of that. A task of unknown cost counts with the mean of those
+//! filled again when it has fallen below half of that. A worker whose tests are longer than that is given a third item all the
+//! same, from its own lane, so that it need not wait for a message after each test, while what it then holds is less than half of
+//! its part of what is left (and less than 32 horizons: beyond that a message's time is nothing). A task of unknown cost counts with the mean of those
 //! that completed in this run; until some have, and again near the end, fewer are handed out, since any of them may be
 //! long.
 //!
@@ -85,6 +87,9 @@ use crate::task::{GroupId, Task, TaskId, WorkerId, nanos, seconds};
 
 /// How many tasks a worker must know to run one of them.
 const MUST_KNOW: usize = 2;
+
+/// A queue of that many horizons of work, 1 s, is so long that the time of a message does not matter.
+const PATIENCE: u64 = 32;
 
 /// How many tasks of unknown cost a worker may hold before anything is known of the run.
 const FIRST_CONTACT: u32 = 4;
@@ -190,11 +195,15 @@ impl Dispatcher {
             && self.workers[nth].queued_unknown <= unknown / 2;
         loop {
             let needed = self.workers[nth].known() < MUST_KNOW;
-            let may = refill && self.may_chunk(handed.len());
-            if !(needed || may) {
-                break;
-            }
-            let Some((slot, begin)) = self.draw(nth, needed, mean, unknown) else {
+            let may = self.may_chunk(handed.len());
+            let own = self.lane_of(nth).is_some_and(|lane| !lane.is_empty());
+            let limit = match self.workers[nth].known() {
+                ..MUST_KNOW => u64::MAX,
+                MUST_KNOW if may && own => self.horizon.max(self.most_ahead(mean)),
+                _ if may && refill => self.horizon,
+                _ => break,
+            };
+            let Some((slot, begin)) = self.draw(nth, needed, limit, mean, unknown) else {
                 break;
             };
             let Some(pool) = &self.pool else { break };
@@ -217,6 +226,14 @@ impl Dispatcher {
             .is_none_or(|most| handed < most as usize)
     }
 
+    /// Nanoseconds of work that a worker may hold beyond what it runs, if that is no more than the task that it must know and
+    /// one that follows: half of its part of what is left, so that enough is left to even out what is late.
+    fn most_ahead(&self, mean: u64) -> u64 {
+        let left = self.pool.as_ref().map_or(0, |pool| pool.work(mean));
+        let part = left / (2 * self.open.max(1) as u64);
+        part.min(self.horizon.saturating_mul(PATIENCE))
+    }
+
     /// How many tasks of unknown cost a worker's queue may be filled with. Any of them may be long, so that where others
     /// could run them it is no more than half of a worker's part of what is left, though not so few that trivial
     /// tasks come one by one.
@@ -231,7 +248,14 @@ impl Dispatcher {
     }
 
     /// The next slot for a worker, and what it pays to begin its group: whatever there is if it must know one more, otherwise only what fits its queue.
-    fn draw(&mut self, nth: usize, needed: bool, mean: u64, unknown: u32) -> Option<(u32, u64)> {
+    fn draw(
+        &mut self,
+        nth: usize,
+        needed: bool,
+        limit: u64,
+        mean: u64,
+        unknown: u32,
+    ) -> Option<(u32, u64)> {
         let lane = self.workers[nth].lane?;
         if self.pool.as_ref()?.lanes[lane].is_empty() {
             let (from, target) = self.victim(nth, needed, mean)?;
@@ -243,7 +267,7 @@ impl Dispatcher {
             let filled = worker
                 .backlog(mean)
                 .saturating_add(pool.head_cost(lane, mean)?);
-            if filled > self.horizon || worker.queued_unknown >= unknown {
+            if filled > limit || worker.queued_unknown >= unknown {
                 return None;
             }
         }

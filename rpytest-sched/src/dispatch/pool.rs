@@ -69,10 +69,7 @@ impl Lane {
 
     /// Puts one task back at the head, joined to its run if that is still there.
     fn unread(&mut self, layout: &Layout, slot: u32) {
-        let span = Span {
-            lo: slot,
-            hi: slot + 1,
-        };
+        let span = Span::one(slot);
         match self.spans.front_mut() {
             Some(front) if layout.joins(slot, *front) => {
                 self.begins.leave(layout, *front);
@@ -94,13 +91,7 @@ impl Lane {
         if front.len() == 0 {
             self.spans.pop_front();
         }
-        self.discount(
-            layout,
-            Span {
-                lo: slot,
-                hi: slot + 1,
-            },
-        );
+        self.discount(layout, Span::one(slot));
         let group = layout.group(slot);
         self.begun = Some(group);
         Some((slot, self.begins.begin(layout, group)))
@@ -115,6 +106,8 @@ pub(super) struct Pool {
     grouping: Grouping,
     /// Tasks in all lanes.
     left: u32,
+    /// Known nanoseconds of these, and how many have no known cost.
+    sums: (u64, u32),
     /// Tasks in lanes without an owner.
     unowned: u32,
 }
@@ -126,6 +119,7 @@ impl Pool {
             lanes: Vec::new(),
             grouping,
             left: 0,
+            sums: (0, 0),
             unowned: 0,
         };
         for spans in dealt {
@@ -145,6 +139,8 @@ impl Pool {
             lane.push_back(&self.layout, span);
         }
         self.left += lane.tasks;
+        self.sums.0 = self.sums.0.saturating_add(lane.known);
+        self.sums.1 += lane.unknown;
         self.unowned += lane.tasks;
         self.lanes.push(lane);
         self.lanes.len() - 1
@@ -153,6 +149,12 @@ impl Pool {
     /// Tasks that no worker knows of.
     pub fn left(&self) -> u32 {
         self.left
+    }
+
+    /// Nanoseconds of these, when an unknown task costs `mean`, without what it costs to begin groups.
+    pub fn work(&self, mean: u64) -> u64 {
+        let (known, unknown) = self.sums;
+        known.saturating_add(mean.saturating_mul(u64::from(unknown)))
     }
 
     /// Tasks that no worker knows of and none is meant to get.
@@ -196,8 +198,7 @@ impl Pool {
         let cost = if bound {
             self.layout.cost(span, mean)
         } else {
-            let hi = span.lo + 1;
-            self.layout.cost(Span { lo: span.lo, hi }, mean)
+            self.layout.cost(Span::one(span.lo), mean)
         };
         let begin = lane.begins.owes(&self.layout, self.layout.group(span.lo));
         Some(cost.saturating_add(begin))
@@ -207,7 +208,10 @@ impl Pool {
     pub fn pop(&mut self, lane: usize) -> Option<(u32, u64)> {
         let lane = &mut self.lanes[lane];
         let next = lane.pop(&self.layout)?;
+        let (known, unknown) = self.layout.sums(Span::one(next.0));
         self.left -= 1;
+        self.sums.0 = self.sums.0.saturating_sub(known);
+        self.sums.1 -= unknown;
         if lane.owner.is_none() {
             self.unowned -= 1;
         }
@@ -219,7 +223,10 @@ impl Pool {
         let lane = &mut self.lanes[lane];
         for slot in slots.rev() {
             lane.unread(&self.layout, slot);
+            let (known, unknown) = self.layout.sums(Span::one(slot));
             self.left += 1;
+            self.sums.0 = self.sums.0.saturating_add(known);
+            self.sums.1 += unknown;
             if lane.owner.is_none() {
                 self.unowned += 1;
                 lane.orphan = true;
@@ -234,7 +241,7 @@ impl Pool {
             lane.begins.clear();
             (lane.tasks, lane.known, lane.unknown) = (0, 0, 0);
         }
-        (self.left, self.unowned) = (0, 0);
+        (self.left, self.sums, self.unowned) = (0, (0, 0), 0);
     }
 
     /// What the least that can be taken from a lane would cost the owner of another, with beginning its group there; none

@@ -93,10 +93,7 @@ impl Dispatcher {
             }
             let (mut known, mut unknown) = (0u64, 0u32);
             for &slot in it.queue.iter().skip(kept) {
-                let sums = pool.layout.sums(Span {
-                    lo: slot,
-                    hi: slot + 1,
-                });
+                let sums = pool.layout.sums(Span::one(slot));
                 known = known.saturating_add(sums.0);
                 unknown += sums.1;
             }

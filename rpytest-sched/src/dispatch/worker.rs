@@ -85,10 +85,9 @@ impl Worker {
         let base = match self.running {
             None => self.spent,
             Some(slot) => {
-                let (lo, hi) = (slot, slot + 1);
                 let expected = self
                     .spent
-                    .saturating_add(layout.cost(Span { lo, hi }, mean))
+                    .saturating_add(layout.cost(Span::one(slot), mean))
                     .saturating_add(self.running_begin);
                 if expected < now {
                     now.saturating_add(now - self.spent)
@@ -102,10 +101,7 @@ impl Worker {
 
     /// Gives it a slot, for which it pays `begin` nanoseconds to begin the group.
     pub fn enqueue(&mut self, layout: &Layout, slot: u32, begin: u64) {
-        let (known, unknown) = layout.sums(Span {
-            lo: slot,
-            hi: slot + 1,
-        });
+        let (known, unknown) = layout.sums(Span::one(slot));
         self.queued_known = (self.queued_known.saturating_add(known)).saturating_add(begin);
         self.queued_unknown += unknown;
         if begin > 0 {
@@ -116,10 +112,7 @@ impl Worker {
 
     /// Forgets what a slot, just taken from the queue, added to the backlog; what it would have paid to begin its group.
     fn discount(&mut self, layout: &Layout, slot: u32) -> u64 {
-        let (known, unknown) = layout.sums(Span {
-            lo: slot,
-            hi: slot + 1,
-        });
+        let (known, unknown) = layout.sums(Span::one(slot));
         let begin = self.begins.remove(&slot).unwrap_or(0);
         self.queued_known = (self.queued_known.saturating_sub(known)).saturating_sub(begin);
         self.queued_unknown -= unknown;
