@@ -25,6 +25,10 @@
 //! then group by group, in collection order within a group. Its next item is thus what the plan wants
 //! it to do next, and not merely the longest task that is left, which another worker may reach sooner.
 //!
+//! Where nothing is known of most tasks, whole groups are dealt as workers come to need them, the largest first. Lanes of
+//! splittable groups begin with those of unknown cost (after known tasks that are long), the smallest first: so what is still
+//! unknown at the end are parts of few large groups.
+//!
 //! A worker whose lane is empty takes from the tail of the lane that will be worked off last, half of the
 //! difference; at the end it takes something only if that other worker would get to it no sooner. Otherwise it
 //! is told to finish. Time is the sum of the seconds that a worker has reported, so that no clock is needed:
@@ -47,8 +51,8 @@
 //! Beyond the two items above, the queue is filled up to [`Policy::horizon`] seconds of estimated work, and is
 //! filled again when it has fallen below half of that. A worker whose tests are longer than that is given a third item all the
 //! same, from its own lane, so that it need not wait for a message after each test, while what it then holds is less than half of
-//! its part of what is left (and less than 32 horizons: beyond that a message's time is nothing). A task of unknown cost counts with the mean of those
-//! that completed in this run; until some have, and again near the end, fewer are handed out, since any of them may be
+//! its part of what is left (and less than 32 horizons: beyond that a message's time is nothing). A task of unknown cost counts with the mean of those of its group
+//! that completed in this run, or of all if there are none, for thefts too; until some have, and again near the end, fewer are handed out, since any of them may be
 //! long.
 //!
 //! # Cost
@@ -61,6 +65,7 @@ mod begins;
 mod deal;
 mod error;
 mod events;
+mod gauge;
 mod index;
 mod layout;
 mod level;
@@ -191,7 +196,7 @@ impl Dispatcher {
         self.plan();
         let mean = self.mean();
         let unknown = self.most_unknown(mean);
-        let refill = self.workers[nth].backlog(mean) <= self.horizon / 2
+        let refill = self.backlog_of(nth, mean) <= self.horizon / 2
             && self.workers[nth].queued_unknown <= unknown / 2;
         loop {
             let needed = self.workers[nth].known() < MUST_KNOW;
@@ -218,6 +223,11 @@ impl Dispatcher {
             handed.push(self.tasks[task].id);
         }
         handed
+    }
+
+    fn backlog_of(&self, nth: usize, mean: u64) -> u64 {
+        let layout = self.pool.as_ref().map(|pool| &pool.layout);
+        layout.map_or(0, |layout| self.workers[nth].backlog(layout, mean))
     }
 
     fn may_chunk(&self, handed: usize) -> bool {
@@ -265,7 +275,7 @@ impl Dispatcher {
         if !needed {
             let worker = &self.workers[nth];
             let filled = worker
-                .backlog(mean)
+                .backlog(&pool.layout, mean)
                 .saturating_add(pool.head_cost(lane, mean)?);
             if filled > limit || worker.queued_unknown >= unknown {
                 return None;
@@ -326,7 +336,7 @@ impl Dispatcher {
     #[must_use]
     pub fn backlog(&self, worker: WorkerId) -> f64 {
         let nth = self.by_id.get(worker.0);
-        nth.map_or(0.0, |nth| seconds(self.workers[nth].backlog(self.mean())))
+        nth.map_or(0.0, |nth| seconds(self.backlog_of(nth, self.mean())))
     }
 
     /// The state of a task, `None` if it is not part of the run. With [`Grouping::Each`] the state that is furthest from
@@ -364,7 +374,7 @@ impl Dispatcher {
         Some((group, cost.map_or(0, |&cost| nanos(cost))))
     }
 
-    /// Nanoseconds that a task of unknown cost is taken to need.
+    /// Nanoseconds that a task of unknown cost, of a group of which nothing is known, is taken to need.
     fn mean(&self) -> u64 {
         let (sum, count) = self.learned;
         sum.checked_div(u64::from(count)).unwrap_or(self.prior)
@@ -403,7 +413,8 @@ impl Dispatcher {
         if self.policy.grouping == Grouping::Each {
             dealt.clear();
         }
-        let pool = Pool::new(layout, dealt, self.policy.grouping);
+        let shared = (dealt.len() > lanes).then_some(lanes);
+        let pool = Pool::new(layout, dealt, shared, self.policy.grouping);
         self.pool = Some(pool);
         for nth in 0..self.workers.len() {
             if self.workers[nth].life == Life::Open {

@@ -34,10 +34,20 @@ impl Lane {
         self.tasks == 0
     }
 
-    /// Nanoseconds of work left, when an unknown task costs `mean`, and the groups in it are to be begun.
-    pub fn cost(&self, mean: u64) -> u64 {
-        self.known
-            .saturating_add(mean.saturating_mul(u64::from(self.unknown)))
+    /// Nanoseconds of work left, when the groups in it are to be begun, and an unknown task costs `mean`, but for those of the
+    /// first run: only of a group that is begun is something learned.
+    pub fn cost(&self, layout: &Layout, mean: u64) -> u64 {
+        let mut known = self.known;
+        let mut unknown = self.unknown;
+        if unknown > 0
+            && let Some(&front) = self.spans.front()
+        {
+            let sums = layout.sums(front);
+            unknown -= sums.1;
+            known = (known - sums.0).saturating_add(layout.cost(front, mean));
+        }
+        known
+            .saturating_add(mean.saturating_mul(u64::from(unknown)))
             .saturating_add(self.begins.sum())
     }
 
@@ -103,6 +113,8 @@ impl Lane {
 pub(super) struct Pool {
     pub layout: Layout,
     pub lanes: Vec<Lane>,
+    /// The lane that all take from, run by run, before they take from each other.
+    shared: Option<usize>,
     grouping: Grouping,
     /// Tasks in all lanes.
     left: u32,
@@ -113,10 +125,16 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub fn new(layout: Layout, dealt: Vec<VecDeque<Span>>, grouping: Grouping) -> Self {
+    pub fn new(
+        layout: Layout,
+        dealt: Vec<VecDeque<Span>>,
+        shared: Option<usize>,
+        grouping: Grouping,
+    ) -> Self {
         let mut pool = Self {
             layout,
             lanes: Vec::new(),
+            shared,
             grouping,
             left: 0,
             sums: (0, 0),
@@ -124,6 +142,9 @@ impl Pool {
         };
         for spans in dealt {
             pool.add_lane(spans, 0);
+        }
+        if let Some(shared) = shared {
+            pool.lanes[shared].orphan = false;
         }
         pool
     }
@@ -167,7 +188,12 @@ impl Pool {
         (0..self.lanes.len())
             .rev()
             .filter(|&lane| self.lanes[lane].owner.is_none() && self.lanes[lane].orphan)
-            .max_by_key(|&lane| (self.lanes[lane].cost(mean), self.lanes[lane].tasks))
+            .max_by_key(|&lane| {
+                (
+                    self.lanes[lane].cost(&self.layout, mean),
+                    self.lanes[lane].tasks,
+                )
+            })
     }
 
     pub fn own(&mut self, lane: usize, worker: usize) {
@@ -275,11 +301,29 @@ impl Pool {
         }
     }
 
+    /// Moves the next run of the shared lane.
+    fn share(&mut self, from: usize, to: usize) {
+        let lane = &mut self.lanes[from];
+        let Some(run) = lane.spans.pop_back() else {
+            return;
+        };
+        lane.begins.leave(&self.layout, run);
+        lane.discount(&self.layout, run);
+        self.lanes[to].push_front(&self.layout, run);
+        if self.lanes[to].owner.is_some() {
+            self.unowned -= run.len();
+        }
+    }
+
     /// Moves work of about `target` nanoseconds, at the least one task or group, from the tail of one
-    /// lane to the empty lane `to`.
+    /// lane to the empty lane `to`. Of the shared lane it is the next run.
     ///
     /// Beginning a group on one more lane makes the two together longer, and each has to bear half of that.
     pub fn shift(&mut self, from: usize, to: usize, target: u64, mean: u64) {
+        if self.shared == Some(from) {
+            self.share(from, to);
+            return;
+        }
         let mut moved = 0u64;
         let before = self.lanes[from].tasks;
         while self.least_part(from, mean).is_some() {

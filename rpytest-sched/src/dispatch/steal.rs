@@ -38,10 +38,10 @@ impl Dispatcher {
                 continue;
             };
             let (nobodys, ends) = match it.owner {
-                None => (true, it.cost(mean)),
+                None => (true, it.cost(&pool.layout, mean)),
                 Some(owner) => {
                     let known = self.workers[owner].ready_at(&pool.layout, mean, self.now);
-                    (false, known.saturating_add(it.cost(mean)))
+                    (false, known.saturating_add(it.cost(&pool.layout, mean)))
                 }
             };
             let pays = nobodys || ready.saturating_add(least) <= ends;

@@ -28,6 +28,8 @@ pub(super) struct Worker {
     pub queue: VecDeque<u32>,
     queued_known: u64,
     pub queued_unknown: u32,
+    /// The gauges of these, each with how many follow each other.
+    unknown: VecDeque<(u32, u32)>,
     /// What slots in the queue cost beside their own time, as they begin a group.
     begins: HashMap<u32, u64>,
     /// The slot that it runs.
@@ -56,6 +58,7 @@ impl Worker {
             queue: VecDeque::new(),
             queued_known: 0,
             queued_unknown: 0,
+            unknown: VecDeque::new(),
             begins: HashMap::new(),
             running: None,
             running_begin: 0,
@@ -73,9 +76,12 @@ impl Worker {
     }
 
     /// Nanoseconds that wait in its queue.
-    pub fn backlog(&self, mean: u64) -> u64 {
-        self.queued_known
-            .saturating_add(mean.saturating_mul(u64::from(self.queued_unknown)))
+    pub fn backlog(&self, layout: &Layout, mean: u64) -> u64 {
+        let unknown = self.unknown.iter().map(|&(gauge, count)| {
+            let each = layout.estimate(gauge, mean);
+            each.saturating_mul(u64::from(count))
+        });
+        unknown.fold(self.queued_known, u64::saturating_add)
     }
 
     /// When it will have worked off what it knows, on the scale of `spent`.
@@ -96,14 +102,21 @@ impl Worker {
                 }
             }
         };
-        base.saturating_add(self.backlog(mean))
+        base.saturating_add(self.backlog(layout, mean))
     }
 
     /// Gives it a slot, for which it pays `begin` nanoseconds to begin the group.
     pub fn enqueue(&mut self, layout: &Layout, slot: u32, begin: u64) {
         let (known, unknown) = layout.sums(Span::one(slot));
         self.queued_known = (self.queued_known.saturating_add(known)).saturating_add(begin);
-        self.queued_unknown += unknown;
+        if unknown > 0 {
+            self.queued_unknown += 1;
+            let gauge = layout.gauge(slot);
+            match self.unknown.back_mut() {
+                Some((last, count)) if *last == gauge => *count += 1,
+                _ => self.unknown.push_back((gauge, 1)),
+            }
+        }
         if begin > 0 {
             self.begins.insert(slot, begin);
         }
@@ -115,7 +128,17 @@ impl Worker {
         let (known, unknown) = layout.sums(Span::one(slot));
         let begin = self.begins.remove(&slot).unwrap_or(0);
         self.queued_known = (self.queued_known.saturating_sub(known)).saturating_sub(begin);
-        self.queued_unknown -= unknown;
+        if unknown > 0 {
+            self.queued_unknown -= 1;
+            let gauge = layout.gauge(slot);
+            let at = self.unknown.iter().position(|&(other, _)| other == gauge);
+            if let Some(at) = at {
+                self.unknown[at].1 -= 1;
+                if self.unknown[at].1 == 0 {
+                    self.unknown.remove(at);
+                }
+            }
+        }
         begin
     }
 
