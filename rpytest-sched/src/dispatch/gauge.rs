@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use crate::task::GroupId;
 
+const NONE: u64 = u64::MAX;
+
 /// Tasks of a group are alike: what those that ended took tells of the others.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gauges {
@@ -11,6 +13,8 @@ pub(super) struct Gauges {
     numbers: Vec<u32>,
     /// By number: nanoseconds, and of how many tasks.
     seen: Vec<(u64, u32)>,
+    /// By number: the mean of these, which is asked for often. `NONE` if there are none.
+    means: Vec<u64>,
 }
 
 impl Gauges {
@@ -25,6 +29,7 @@ impl Gauges {
         Self {
             numbers,
             seen: vec![(0, 0); known.len()],
+            means: vec![NONE; known.len()],
         }
     }
 
@@ -37,13 +42,14 @@ impl Gauges {
         if let Some((sum, count)) = self.seen.get_mut(number) {
             *sum = sum.saturating_add(cost);
             *count += 1;
+            self.means[number] = *sum / u64::from(*count);
         }
     }
 
     /// The mean of those that ended; of all groups, `mean`, if none has.
     pub fn estimate(&self, number: u32, mean: u64) -> u64 {
-        match self.seen.get(number as usize) {
-            Some(&(sum, count)) if count > 0 => sum / u64::from(count),
+        match self.means.get(number as usize) {
+            Some(&own) if own != NONE => own,
             _ => mean,
         }
     }

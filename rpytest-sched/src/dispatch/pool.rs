@@ -27,6 +27,8 @@ pub(super) struct Lane {
     tasks: u32,
     known: u64,
     unknown: u32,
+    /// The gauge of the first run, and how many of its tasks are of unknown cost.
+    front: (u32, u32),
 }
 
 impl Lane {
@@ -37,17 +39,14 @@ impl Lane {
     /// Nanoseconds of work left, when the groups in it are to be begun, and an unknown task costs `mean`, but for those of the
     /// first run: only of a group that is begun is something learned.
     pub fn cost(&self, layout: &Layout, mean: u64) -> u64 {
-        let mut known = self.known;
-        let mut unknown = self.unknown;
-        if unknown > 0
-            && let Some(&front) = self.spans.front()
-        {
-            let sums = layout.sums(front);
-            unknown -= sums.1;
-            known = (known - sums.0).saturating_add(layout.cost(front, mean));
-        }
-        known
-            .saturating_add(mean.saturating_mul(u64::from(unknown)))
+        let (gauge, first) = self.front;
+        let each = match first {
+            0 => mean,
+            _ => layout.estimate(gauge, mean),
+        };
+        self.known
+            .saturating_add(each.saturating_mul(u64::from(first)))
+            .saturating_add(mean.saturating_mul(u64::from(self.unknown - first)))
             .saturating_add(self.begins.sum())
     }
 
@@ -65,16 +64,26 @@ impl Lane {
         self.unknown -= unknown;
     }
 
+    /// Looks at the first run, which is another one than it was.
+    fn face(&mut self, layout: &Layout) {
+        self.front = match self.spans.front() {
+            Some(&span) if self.unknown > 0 => (layout.gauge(span.lo), layout.sums(span).1),
+            _ => (0, 0),
+        };
+    }
+
     fn push_back(&mut self, layout: &Layout, span: Span) {
         self.count(layout, span);
         self.begins.enter(layout, span);
         self.spans.push_back(span);
+        self.face(layout);
     }
 
     fn push_front(&mut self, layout: &Layout, span: Span) {
         self.count(layout, span);
         self.begins.enter(layout, span);
         self.spans.push_front(span);
+        self.face(layout);
     }
 
     /// Puts one task back at the head, joined to its run if that is still there.
@@ -86,6 +95,7 @@ impl Lane {
                 front.lo = slot;
                 self.begins.enter(layout, *front);
                 self.count(layout, span);
+                self.face(layout);
             }
             _ => self.push_front(layout, span),
         }
@@ -98,10 +108,17 @@ impl Lane {
         self.begins.leave(layout, *front);
         front.lo += 1;
         self.begins.enter(layout, *front);
-        if front.len() == 0 {
+        let over = front.len() == 0;
+        if over {
             self.spans.pop_front();
         }
+        let unknown = self.unknown;
         self.discount(layout, Span::one(slot));
+        if over {
+            self.face(layout);
+        } else {
+            self.front.1 -= unknown - self.unknown;
+        }
         let group = layout.group(slot);
         self.begun = Some(group);
         Some((slot, self.begins.begin(layout, group)))
@@ -233,11 +250,11 @@ impl Pool {
     /// Takes the next task of a lane, with what its owner pays to begin the group.
     pub fn pop(&mut self, lane: usize) -> Option<(u32, u64)> {
         let lane = &mut self.lanes[lane];
+        let (known, unknown) = (lane.known, lane.unknown);
         let next = lane.pop(&self.layout)?;
-        let (known, unknown) = self.layout.sums(Span::one(next.0));
         self.left -= 1;
-        self.sums.0 = self.sums.0.saturating_sub(known);
-        self.sums.1 -= unknown;
+        self.sums.0 = self.sums.0.saturating_sub(known - lane.known);
+        self.sums.1 -= unknown - lane.unknown;
         if lane.owner.is_none() {
             self.unowned -= 1;
         }
@@ -265,7 +282,7 @@ impl Pool {
         for lane in &mut self.lanes {
             lane.spans.clear();
             lane.begins.clear();
-            (lane.tasks, lane.known, lane.unknown) = (0, 0, 0);
+            (lane.tasks, lane.known, lane.unknown, lane.front) = (0, 0, 0, (0, 0));
         }
         (self.left, self.sums, self.unowned) = (0, (0, 0), 0);
     }
@@ -309,6 +326,7 @@ impl Pool {
         };
         lane.begins.leave(&self.layout, run);
         lane.discount(&self.layout, run);
+        lane.face(&self.layout);
         self.lanes[to].push_front(&self.layout, run);
         if self.lanes[to].owner.is_some() {
             self.unowned -= run.len();
@@ -365,6 +383,7 @@ impl Pool {
                 break;
             }
         }
+        self.lanes[from].face(&self.layout);
         let count = before - self.lanes[from].tasks;
         if self.lanes[from].owner.is_none() {
             self.unowned -= count;

@@ -34,6 +34,8 @@ pub(super) struct Worker {
     begins: HashMap<u32, u64>,
     /// The slot that it runs.
     pub running: Option<u32>,
+    /// Nanoseconds of that one, if they are known, and by what gauge they are guessed, if not.
+    running_cost: (u64, Option<u32>),
     /// What that one costs to begin its group.
     pub running_begin: u64,
     /// Nanoseconds that it has worked, which is the dispatcher's only clock.
@@ -61,6 +63,7 @@ impl Worker {
             unknown: VecDeque::new(),
             begins: HashMap::new(),
             running: None,
+            running_cost: (0, None),
             running_begin: 0,
             spent,
             awaiting: None,
@@ -90,10 +93,12 @@ impl Worker {
     pub fn ready_at(&self, layout: &Layout, mean: u64, now: u64) -> u64 {
         let base = match self.running {
             None => self.spent,
-            Some(slot) => {
+            Some(_) => {
+                let (known, gauge) = self.running_cost;
+                let guess = gauge.map_or(0, |gauge| layout.estimate(gauge, mean));
                 let expected = self
                     .spent
-                    .saturating_add(layout.cost(Span::one(slot), mean))
+                    .saturating_add(known.saturating_add(guess))
                     .saturating_add(self.running_begin);
                 if expected < now {
                     now.saturating_add(now - self.spent)
@@ -123,23 +128,29 @@ impl Worker {
         self.queue.push_back(slot);
     }
 
-    /// Forgets what a slot, just taken from the queue, added to the backlog; what it would have paid to begin its group.
-    fn discount(&mut self, layout: &Layout, slot: u32) -> u64 {
+    /// Forgets what a slot, just taken from the queue, added to the backlog. Returns its known nanoseconds or the gauge by which
+    /// they are guessed, and what it would have paid to begin its group.
+    fn discount(&mut self, layout: &Layout, slot: u32) -> ((u64, Option<u32>), u64) {
         let (known, unknown) = layout.sums(Span::one(slot));
-        let begin = self.begins.remove(&slot).unwrap_or(0);
+        let begin = if self.begins.is_empty() {
+            0
+        } else {
+            self.begins.remove(&slot).unwrap_or(0)
+        };
         self.queued_known = (self.queued_known.saturating_sub(known)).saturating_sub(begin);
-        if unknown > 0 {
-            self.queued_unknown -= 1;
-            let gauge = layout.gauge(slot);
-            let at = self.unknown.iter().position(|&(other, _)| other == gauge);
-            if let Some(at) = at {
-                self.unknown[at].1 -= 1;
-                if self.unknown[at].1 == 0 {
-                    self.unknown.remove(at);
-                }
+        if unknown == 0 {
+            return ((known, None), begin);
+        }
+        self.queued_unknown -= 1;
+        let gauge = layout.gauge(slot);
+        let mut runs = self.unknown.iter();
+        if let Some(at) = runs.position(|&(other, _)| other == gauge) {
+            self.unknown[at].1 -= 1;
+            if self.unknown[at].1 == 0 {
+                self.unknown.remove(at);
             }
         }
-        begin
+        ((known, Some(gauge)), begin)
     }
 
     /// Whether it would begin its group with a slot of its queue.
@@ -151,7 +162,7 @@ impl Worker {
     pub fn begin(&mut self, layout: &Layout) {
         self.running = self.queue.pop_front();
         if let Some(slot) = self.running {
-            self.running_begin = self.discount(layout, slot);
+            (self.running_cost, self.running_begin) = self.discount(layout, slot);
         }
     }
 
