@@ -75,7 +75,7 @@ fn one_worker_keeps_collection_order() {
         Policy::new(),
         expect![[r#"
             0 ms: w0 gets 0 1
-            300 ms: w0 gets 2
+            0 ms: w0 gets 2
             400 ms: w0 gets 3
             600 ms: w0 is to finish
             1000 ms: end
@@ -370,7 +370,7 @@ fn a_thief_takes_no_part_of_a_group_that_it_would_begin_at_a_loss() {
     expect![[r#"
         0 ms: w0 gets 6 7
         0 ms: w1 gets 0 1
-        100 ms: w0 gets 8
+        0 ms: w0 gets 8
         200 ms: w0 gets 9
         300 ms: w0 gets 10
         400 ms: w0 gets 11
@@ -386,12 +386,12 @@ fn a_thief_takes_no_part_of_a_group_that_it_would_begin_at_a_loss() {
     expect![[r#"
         0 ms: w0 gets 0 1
         0 ms: w1 gets 6 7
+        0 ms: w0 gets 2
         100 ms: w1 gets 8
         200 ms: w1 gets 9
         300 ms: w1 gets 10
         400 ms: w1 gets 11
         500 ms: w1 is to finish
-        900 ms: w0 gets 2
         1000 ms: w0 gets 3
         1100 ms: w0 gets 4
         1200 ms: w0 gets 5

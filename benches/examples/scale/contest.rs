@@ -97,10 +97,10 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Small suites are tried with several seeds, from 1, since chance weighs more with them.
+    /// Small suites are tried with many seeds, from 1: where durations are unknown, chance weighs more than what is compared.
     pub fn measure(shape: Shape, tests: u32, workers: u32, ways: &[Way]) -> Self {
         let mut ratios: Vec<(Way, Vec<f64>)> = ways.iter().map(|&way| (way, Vec::new())).collect();
-        for seed in 1..=u64::from((300_000 / tests).clamp(1, 5)) {
+        for seed in 1..=u64::from((300_000 / tests).clamp(1, 30)) {
             let suite = Suite::new(shape, tests, seed);
             for (way, found) in &mut ratios {
                 found.push(way.ratio(&suite, workers));

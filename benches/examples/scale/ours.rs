@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::hint::black_box;
 
-use rpytest_sched::shard::{Strategy, shard};
+use rpytest_sched::shard::{Strategy, shard_with};
 use rpytest_sched::simulate::{SimEvent, SimReport, Simulation};
 use rpytest_sched::{Dispatcher, GroupId, Grouping, Policy, Task, TaskId, WorkerId, plan};
 use rustix::time::{ClockId, clock_gettime};
@@ -12,12 +12,12 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::split;
 use crate::suites::{Shape, Suite};
 
-/// Tasks whose costs are those of an earlier run, if there was one.
+/// Tasks whose costs, without their files' fixtures, are those of an earlier run, if there was one.
 pub fn tasks(suite: &Suite, known: bool) -> Vec<Task> {
     let task = |nth: u32| {
         let task = Task::new(TaskId(nth), GroupId(suite.file[nth as usize]));
         if known {
-            task.with_cost(suite.history[nth as usize])
+            task.with_cost(suite.earlier[nth as usize])
         } else {
             task
         }
@@ -25,7 +25,8 @@ pub fn tasks(suite: &Suite, known: bool) -> Vec<Task> {
     (0..suite.len() as u32).map(task).collect()
 }
 
-/// A run in which fixtures are paid for by each worker that comes to a file.
+/// A run in which fixtures are paid for by each worker that comes to a file. What they cost is known of an earlier run, as the
+/// durations are.
 pub fn simulate(
     suite: &Suite,
     workers: u32,
@@ -49,9 +50,16 @@ pub fn simulate(
             }
         }
     };
-    let policy = Policy::new().grouping(grouping);
+    let files = || (0..).map(GroupId);
+    let mut policy = Policy::new().grouping(grouping);
+    if known {
+        let costs = files().zip(suite.earlier_setup.iter().copied());
+        policy = policy.group_costs(costs);
+    }
     Simulation::new(workers)
         .latency(latency)
+        // The truth has them.
+        .group_costs(files().zip(suite.earlier_setup.iter().map(|_| 0.0)))
         .watch(tasks(suite, known), policy, truth, watch)
         .expect("the dispatcher settles every task")
 }
@@ -92,7 +100,12 @@ impl Speed {
             plan: [Grouping::Whole, Grouping::Splittable].map(milliseconds),
             shard: 1e3
                 * least(3, || {
-                    black_box(shard(&named, workers, Strategy::DurationBalanced));
+                    black_box(shard_with(
+                        &named,
+                        workers,
+                        Strategy::DurationBalanced,
+                        |_| 0.0,
+                    ));
                 }),
             dispatch: [true, false].map(dispatch),
             messages: [true, false].map(messages),

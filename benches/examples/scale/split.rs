@@ -2,10 +2,10 @@
 //! and from what they are seen to do in release 0.11, and the strategies of `rpytest_sched::shard` beside them.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
 use rpytest_sched::TaskId;
-use rpytest_sched::shard::{ShardTask, Strategy, shard};
+use rpytest_sched::shard::{ShardTask, Strategy, shard_with};
 
 use crate::suites::Suite;
 
@@ -59,17 +59,21 @@ pub fn names(suite: &Suite) -> Vec<(String, String)> {
     suite.file.iter().zip(0..).map(name).collect()
 }
 
-/// What `rpytest_sched::shard` is told.
+/// What `rpytest_sched::shard` is told: durations of an earlier run, without the files' fixtures.
 pub fn shard_tasks<'a>(suite: &Suite, names: &'a [(String, String)]) -> Vec<ShardTask<'a>> {
-    (names.iter().zip(&suite.history).zip(0..))
+    (names.iter().zip(&suite.earlier).zip(0..))
         .map(|(((key, file), &cost), nth)| ShardTask::new(TaskId(nth), key, file).with_cost(cost))
         .collect()
 }
 
-/// The shards of `rpytest_sched`.
+/// The shards of `rpytest_sched`, which is told what the fixtures of each file took in an earlier run.
 pub fn ours(suite: &Suite, machines: u32, strategy: Strategy) -> Shards {
     let names = names(suite);
-    let shards = shard(&shard_tasks(suite, &names), machines, strategy);
+    let begins: HashMap<&str, f64> = (names.iter().zip(&suite.file))
+        .map(|((_, name), &file)| (name.as_str(), suite.earlier_setup[file as usize]))
+        .collect();
+    let begin = |file: &str| begins.get(file).copied().unwrap_or(0.0);
+    let shards = shard_with(&shard_tasks(suite, &names), machines, strategy, begin);
     (shards.into_iter())
         .map(|shard| shard.into_iter().map(|test| test.0).collect())
         .collect()

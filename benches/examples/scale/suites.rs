@@ -50,7 +50,10 @@ pub struct Suite {
     pub file: Vec<u32>,
     /// What the fixtures of each file take.
     setup: Vec<f64>,
-    /// What each test took in an earlier run in one process, where the first of each file paid for the fixtures.
+    /// What each test took in an earlier run, and what the fixtures of each file did.
+    pub earlier: Vec<f64>,
+    pub earlier_setup: Vec<f64>,
+    /// The same for who does not tell them apart: the first test of each file paid for the fixtures, in one process.
     pub history: Vec<f64>,
     /// `own`, and what whole files take, the longest first.
     longest_tests: Vec<f64>,
@@ -90,12 +93,19 @@ impl Suite {
         mut earlier: impl FnMut(f64) -> f64,
     ) -> Self {
         let mut files = setup.clone();
+        let earlier_own: Vec<f64> = own.iter().map(|&cost| earlier(cost)).collect();
+        let earlier_setup: Vec<f64> = setup.iter().map(|&cost| earlier(cost)).collect();
         let mut history = Vec::new();
         let mut last = None;
-        for (&cost, &file) in own.iter().zip(&file) {
-            let began = last != Some(file);
-            last = Some(file);
-            history.push(earlier(cost) + if began { setup[file as usize] } else { 0.0 });
+        for ((&cost, &took), &file) in own.iter().zip(&earlier_own).zip(&file) {
+            let began = last.replace(file) != Some(file);
+            history.push(
+                took + if began {
+                    earlier_setup[file as usize]
+                } else {
+                    0.0
+                },
+            );
             files[file as usize] += cost;
         }
         let mut longest_tests = own.clone();
@@ -105,6 +115,8 @@ impl Suite {
             own,
             file,
             setup,
+            earlier: earlier_own,
+            earlier_setup,
             history,
             longest_tests,
             longest_files: files,

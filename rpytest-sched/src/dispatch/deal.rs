@@ -42,7 +42,7 @@ struct Unit {
     cost: u64,
 }
 
-/// Lays the tasks out and deals the runs over `lanes` lanes.
+/// Lays the tasks out and deals the runs over `lanes` lanes. If there is one more, it is shared by all.
 pub(super) fn plan(
     tasks: &[Task],
     policy: &Policy,
@@ -157,6 +157,11 @@ fn arrange(
     if policy.order == Order::Lpt {
         units.sort_by_key(|unit| (Reverse(unit.long), Reverse(unit.cost), unit.span.lo));
     }
+    let unknown = layout.sums(Span { lo: 0, hi: count }).1;
+    // Lanes that are made of guesses are no better than any others.
+    if policy.grouping == Grouping::Whole && policy.order == Order::Lpt && unknown > count / 2 {
+        return (layout, share_out(&units, lanes));
+    }
     let whole: Vec<Span> = units.iter().map(|unit| unit.span).collect();
     let mut dealt = deal(units, lanes);
     if policy.order == Order::Lpt {
@@ -165,6 +170,13 @@ fn arrange(
         }
         if split {
             level(&layout, &mut dealt, prior, nanos(policy.horizon) / 4);
+            if unknown > 0 {
+                for lane in &mut dealt {
+                    explore(&layout, lane, prior, |slot| {
+                        is_long(layout.task(slot) as u32)
+                    });
+                }
+            }
         }
     }
     if !layout.is_free() {
@@ -259,6 +271,33 @@ fn cut_evenly(layout: &Layout, span: Span, share: u64, mean: u64) -> Vec<Span> {
     }
     cuts.push(rest);
     cuts
+}
+
+/// A run for each lane, and behind them a lane that all share, from the tail of which they take the others in order.
+fn share_out(units: &[Unit], lanes: usize) -> Vec<VecDeque<Span>> {
+    let (first, others) = units.split_at(lanes.min(units.len()));
+    let mut dealt = vec![VecDeque::new(); lanes];
+    for (lane, unit) in dealt.iter_mut().zip(first) {
+        lane.push_back(unit.span);
+    }
+    dealt.push(others.iter().rev().map(|unit| unit.span).collect());
+    dealt
+}
+
+/// Puts runs of unknown cost before those of which all is known but that no task is long, the smallest first: so that many of them
+/// are known in time, and that what is unknown to the end is a run that can be parted among many.
+fn explore(layout: &Layout, lane: &mut VecDeque<Span>, mean: u64, is_long: impl Fn(u32) -> bool) {
+    let place = |span: &Span| {
+        let unknown = 2 * layout.sums(*span).1 > span.len();
+        if unknown {
+            (1, layout.cost(*span, mean))
+        } else if (span.lo..span.hi).any(&is_long) {
+            (0, 0)
+        } else {
+            (2, 0)
+        }
+    };
+    lane.make_contiguous().sort_by_key(place);
 }
 
 /// Gives each run, in order, to the lane that has the least.

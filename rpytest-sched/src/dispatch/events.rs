@@ -67,7 +67,7 @@ impl Dispatcher {
         if self.ledger.get(it.row, index) != Some(TaskState::Running(worker)) {
             return Err(DispatchError::NotRunning(worker, task));
         }
-        it.running = None;
+        let slot = it.running.take();
         let cost = nanos(seconds).saturating_add(self.overhead);
         let begin = std::mem::take(&mut it.running_begin);
         it.spent = it.spent.saturating_add(cost);
@@ -77,6 +77,9 @@ impl Dispatcher {
             let alone = cost.saturating_sub(begin);
             self.learned.0 = self.learned.0.saturating_add(alone);
             self.learned.1 = self.learned.1.saturating_add(1);
+            if let (Some(pool), Some(slot)) = (&mut self.pool, slot) {
+                pool.layout.learn(slot, alone);
+            }
         }
         Ok(())
     }

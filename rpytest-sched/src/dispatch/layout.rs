@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::gauge::Gauges;
 use super::policy::Policy;
 use crate::task::{GroupId, Task, nanos};
 
@@ -17,6 +18,14 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// The span of one task.
+    pub fn one(slot: u32) -> Self {
+        Self {
+            lo: slot,
+            hi: slot + 1,
+        }
+    }
+
     pub fn len(self) -> u32 {
         self.hi - self.lo
     }
@@ -28,6 +37,8 @@ pub(super) struct Layout {
     /// Slot to index of the task in collection order.
     slots: Vec<u32>,
     groups: Vec<GroupId>,
+    /// What is learned of groups in this run, and which one each slot belongs to. Empty where no cost is unknown.
+    gauges: Gauges,
     /// Nanoseconds of known cost, overhead included, before each slot.
     known: Vec<u64>,
     /// How many tasks of unknown cost come before each slot.
@@ -46,6 +57,7 @@ impl Layout {
         let overhead = nanos(policy.overhead);
         let mut layout = Self {
             groups: order.iter().map(|&i| tasks[i as usize].group).collect(),
+            gauges: Gauges::default(),
             known: Vec::with_capacity(order.len() + 1),
             unknown: Vec::with_capacity(order.len() + 1),
             slots: order,
@@ -66,6 +78,9 @@ impl Layout {
             }
             layout.known.push(known);
             layout.unknown.push(unknown);
+        }
+        if unknown > 0 && !sequential {
+            layout.gauges = Gauges::new(&layout.groups);
         }
         if !layout.is_free() {
             let (mut sum, mut last) = (0u64, None);
@@ -120,21 +135,34 @@ impl Layout {
         )
     }
 
-    /// Nanoseconds of a span, when an unknown task costs `mean`.
+    /// Nanoseconds of a span, when an unknown task of a group of which nothing is known costs `mean`.
     pub fn cost(&self, span: Span, mean: u64) -> u64 {
         let (known, unknown) = self.sums(span);
-        known.saturating_add(mean.saturating_mul(u64::from(unknown)))
+        if unknown == 0 {
+            return known;
+        }
+        let each = self.gauges.estimate(self.gauge(span.lo), mean);
+        known.saturating_add(each.saturating_mul(u64::from(unknown)))
+    }
+
+    /// What is learned of the group of a slot goes by this number.
+    pub fn gauge(&self, slot: u32) -> u32 {
+        self.gauges.of(slot)
+    }
+
+    /// Nanoseconds that a task of unknown cost is taken to need.
+    pub fn estimate(&self, gauge: u32, mean: u64) -> u64 {
+        self.gauges.estimate(gauge, mean)
+    }
+
+    /// A task of unknown cost took so many nanoseconds.
+    pub fn learn(&mut self, slot: u32, cost: u64) {
+        self.gauges.learn(slot, cost);
     }
 
     /// Nanoseconds of the last task of a span.
     pub fn last_cost(&self, span: Span, mean: u64) -> u64 {
-        self.cost(
-            Span {
-                lo: span.hi - 1,
-                hi: span.hi,
-            },
-            mean,
-        )
+        self.cost(Span::one(span.hi - 1), mean)
     }
 
     /// Where to cut a span so that its tail is as long as possible but costs no more than `budget`.

@@ -25,6 +25,10 @@
 //! then group by group, in collection order within a group. Its next item is thus what the plan wants
 //! it to do next, and not merely the longest task that is left, which another worker may reach sooner.
 //!
+//! Where nothing is known of most tasks, whole groups are dealt as workers come to need them, the largest first. Lanes of
+//! splittable groups begin with those of unknown cost (after known tasks that are long), the smallest first: so what is still
+//! unknown at the end are parts of few large groups.
+//!
 //! A worker whose lane is empty takes from the tail of the lane that will be worked off last, half of the
 //! difference; at the end it takes something only if that other worker would get to it no sooner. Otherwise it
 //! is told to finish. Time is the sum of the seconds that a worker has reported, so that no clock is needed:
@@ -45,8 +49,10 @@
 //! # How much is handed out
 //!
 //! Beyond the two items above, the queue is filled up to [`Policy::horizon`] seconds of estimated work, and is
-//! filled again when it has fallen below half of that. A task of unknown cost counts with the mean of those
-//! that completed in this run; until some have, and again near the end, fewer are handed out, since any of them may be
+//! filled again when it has fallen below half of that. A worker whose tests are longer than that is given a third item all the
+//! same, from its own lane, so that it need not wait for a message after each test, while what it then holds is less than half of
+//! its part of what is left (and less than 32 horizons: beyond that a message's time is nothing). A task of unknown cost counts with the mean of those of its group
+//! that completed in this run, or of all if there are none, for thefts too; until some have, and again near the end, fewer are handed out, since any of them may be
 //! long.
 //!
 //! # Cost
@@ -59,6 +65,7 @@ mod begins;
 mod deal;
 mod error;
 mod events;
+mod gauge;
 mod index;
 mod layout;
 mod level;
@@ -85,6 +92,9 @@ use crate::task::{GroupId, Task, TaskId, WorkerId, nanos, seconds};
 
 /// How many tasks a worker must know to run one of them.
 const MUST_KNOW: usize = 2;
+
+/// A queue of that many horizons of work, 1 s, is so long that the time of a message does not matter.
+const PATIENCE: u64 = 32;
 
 /// How many tasks of unknown cost a worker may hold before anything is known of the run.
 const FIRST_CONTACT: u32 = 4;
@@ -186,15 +196,19 @@ impl Dispatcher {
         self.plan();
         let mean = self.mean();
         let unknown = self.most_unknown(mean);
-        let refill = self.workers[nth].backlog(mean) <= self.horizon / 2
+        let refill = self.backlog_of(nth, mean) <= self.horizon / 2
             && self.workers[nth].queued_unknown <= unknown / 2;
         loop {
             let needed = self.workers[nth].known() < MUST_KNOW;
-            let may = refill && self.may_chunk(handed.len());
-            if !(needed || may) {
-                break;
-            }
-            let Some((slot, begin)) = self.draw(nth, needed, mean, unknown) else {
+            let may = self.may_chunk(handed.len());
+            let own = self.lane_of(nth).is_some_and(|lane| !lane.is_empty());
+            let limit = match self.workers[nth].known() {
+                ..MUST_KNOW => u64::MAX,
+                MUST_KNOW if may && own => self.horizon.max(self.most_ahead(mean)),
+                _ if may && refill => self.horizon,
+                _ => break,
+            };
+            let Some((slot, begin)) = self.draw(nth, needed, limit, mean, unknown) else {
                 break;
             };
             let Some(pool) = &self.pool else { break };
@@ -211,10 +225,23 @@ impl Dispatcher {
         handed
     }
 
+    fn backlog_of(&self, nth: usize, mean: u64) -> u64 {
+        let layout = self.pool.as_ref().map(|pool| &pool.layout);
+        layout.map_or(0, |layout| self.workers[nth].backlog(layout, mean))
+    }
+
     fn may_chunk(&self, handed: usize) -> bool {
         self.policy
             .max_chunk
             .is_none_or(|most| handed < most as usize)
+    }
+
+    /// Nanoseconds of work that a worker may hold beyond what it runs, if that is no more than the task that it must know and
+    /// one that follows: half of its part of what is left, so that enough is left to even out what is late.
+    fn most_ahead(&self, mean: u64) -> u64 {
+        let left = self.pool.as_ref().map_or(0, |pool| pool.work(mean));
+        let part = left / (2 * self.open.max(1) as u64);
+        part.min(self.horizon.saturating_mul(PATIENCE))
     }
 
     /// How many tasks of unknown cost a worker's queue may be filled with. Any of them may be long, so that where others
@@ -231,7 +258,14 @@ impl Dispatcher {
     }
 
     /// The next slot for a worker, and what it pays to begin its group: whatever there is if it must know one more, otherwise only what fits its queue.
-    fn draw(&mut self, nth: usize, needed: bool, mean: u64, unknown: u32) -> Option<(u32, u64)> {
+    fn draw(
+        &mut self,
+        nth: usize,
+        needed: bool,
+        limit: u64,
+        mean: u64,
+        unknown: u32,
+    ) -> Option<(u32, u64)> {
         let lane = self.workers[nth].lane?;
         if self.pool.as_ref()?.lanes[lane].is_empty() {
             let (from, target) = self.victim(nth, needed, mean)?;
@@ -241,9 +275,9 @@ impl Dispatcher {
         if !needed {
             let worker = &self.workers[nth];
             let filled = worker
-                .backlog(mean)
+                .backlog(&pool.layout, mean)
                 .saturating_add(pool.head_cost(lane, mean)?);
-            if filled > self.horizon || worker.queued_unknown >= unknown {
+            if filled > limit || worker.queued_unknown >= unknown {
                 return None;
             }
         }
@@ -302,7 +336,7 @@ impl Dispatcher {
     #[must_use]
     pub fn backlog(&self, worker: WorkerId) -> f64 {
         let nth = self.by_id.get(worker.0);
-        nth.map_or(0.0, |nth| seconds(self.workers[nth].backlog(self.mean())))
+        nth.map_or(0.0, |nth| seconds(self.backlog_of(nth, self.mean())))
     }
 
     /// The state of a task, `None` if it is not part of the run. With [`Grouping::Each`] the state that is furthest from
@@ -340,7 +374,7 @@ impl Dispatcher {
         Some((group, cost.map_or(0, |&cost| nanos(cost))))
     }
 
-    /// Nanoseconds that a task of unknown cost is taken to need.
+    /// Nanoseconds that a task of unknown cost, of a group of which nothing is known, is taken to need.
     fn mean(&self) -> u64 {
         let (sum, count) = self.learned;
         sum.checked_div(u64::from(count)).unwrap_or(self.prior)
@@ -379,7 +413,8 @@ impl Dispatcher {
         if self.policy.grouping == Grouping::Each {
             dealt.clear();
         }
-        let pool = Pool::new(layout, dealt, self.policy.grouping);
+        let shared = (dealt.len() > lanes).then_some(lanes);
+        let pool = Pool::new(layout, dealt, shared, self.policy.grouping);
         self.pool = Some(pool);
         for nth in 0..self.workers.len() {
             if self.workers[nth].life == Life::Open {

@@ -41,7 +41,7 @@ pub struct Policy {
     pub order: Order,
     /// Seconds of estimated work that a worker may hold beyond what it runs and the one task that it
     /// must know next. 0.03 by default: long enough that a worker of trivial tests does not wait for
-    /// messages, and the most by which such a worker can end late.
+    /// messages, and the most by which such a worker can end late. Of longer tests it may hold one more while much is left.
     pub horizon: f64,
     /// The most tasks that one call of [`next`](super::Dispatcher::next) hands out. No limit by default. A worker
     /// is still given the two tasks that it needs to begin.

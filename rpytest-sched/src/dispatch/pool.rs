@@ -27,6 +27,8 @@ pub(super) struct Lane {
     tasks: u32,
     known: u64,
     unknown: u32,
+    /// The gauge of the first run, and how many of its tasks are of unknown cost.
+    front: (u32, u32),
 }
 
 impl Lane {
@@ -34,10 +36,17 @@ impl Lane {
         self.tasks == 0
     }
 
-    /// Nanoseconds of work left, when an unknown task costs `mean`, and the groups in it are to be begun.
-    pub fn cost(&self, mean: u64) -> u64 {
+    /// Nanoseconds of work left, when the groups in it are to be begun, and an unknown task costs `mean`, but for those of the
+    /// first run: only of a group that is begun is something learned.
+    pub fn cost(&self, layout: &Layout, mean: u64) -> u64 {
+        let (gauge, first) = self.front;
+        let each = match first {
+            0 => mean,
+            _ => layout.estimate(gauge, mean),
+        };
         self.known
-            .saturating_add(mean.saturating_mul(u64::from(self.unknown)))
+            .saturating_add(each.saturating_mul(u64::from(first)))
+            .saturating_add(mean.saturating_mul(u64::from(self.unknown - first)))
             .saturating_add(self.begins.sum())
     }
 
@@ -55,30 +64,38 @@ impl Lane {
         self.unknown -= unknown;
     }
 
+    /// Looks at the first run, which is another one than it was.
+    fn face(&mut self, layout: &Layout) {
+        self.front = match self.spans.front() {
+            Some(&span) if self.unknown > 0 => (layout.gauge(span.lo), layout.sums(span).1),
+            _ => (0, 0),
+        };
+    }
+
     fn push_back(&mut self, layout: &Layout, span: Span) {
         self.count(layout, span);
         self.begins.enter(layout, span);
         self.spans.push_back(span);
+        self.face(layout);
     }
 
     fn push_front(&mut self, layout: &Layout, span: Span) {
         self.count(layout, span);
         self.begins.enter(layout, span);
         self.spans.push_front(span);
+        self.face(layout);
     }
 
     /// Puts one task back at the head, joined to its run if that is still there.
     fn unread(&mut self, layout: &Layout, slot: u32) {
-        let span = Span {
-            lo: slot,
-            hi: slot + 1,
-        };
+        let span = Span::one(slot);
         match self.spans.front_mut() {
             Some(front) if layout.joins(slot, *front) => {
                 self.begins.leave(layout, *front);
                 front.lo = slot;
                 self.begins.enter(layout, *front);
                 self.count(layout, span);
+                self.face(layout);
             }
             _ => self.push_front(layout, span),
         }
@@ -91,16 +108,17 @@ impl Lane {
         self.begins.leave(layout, *front);
         front.lo += 1;
         self.begins.enter(layout, *front);
-        if front.len() == 0 {
+        let over = front.len() == 0;
+        if over {
             self.spans.pop_front();
         }
-        self.discount(
-            layout,
-            Span {
-                lo: slot,
-                hi: slot + 1,
-            },
-        );
+        let unknown = self.unknown;
+        self.discount(layout, Span::one(slot));
+        if over {
+            self.face(layout);
+        } else {
+            self.front.1 -= unknown - self.unknown;
+        }
         let group = layout.group(slot);
         self.begun = Some(group);
         Some((slot, self.begins.begin(layout, group)))
@@ -112,24 +130,38 @@ impl Lane {
 pub(super) struct Pool {
     pub layout: Layout,
     pub lanes: Vec<Lane>,
+    /// The lane that all take from, run by run, before they take from each other.
+    shared: Option<usize>,
     grouping: Grouping,
     /// Tasks in all lanes.
     left: u32,
+    /// Known nanoseconds of these, and how many have no known cost.
+    sums: (u64, u32),
     /// Tasks in lanes without an owner.
     unowned: u32,
 }
 
 impl Pool {
-    pub fn new(layout: Layout, dealt: Vec<VecDeque<Span>>, grouping: Grouping) -> Self {
+    pub fn new(
+        layout: Layout,
+        dealt: Vec<VecDeque<Span>>,
+        shared: Option<usize>,
+        grouping: Grouping,
+    ) -> Self {
         let mut pool = Self {
             layout,
             lanes: Vec::new(),
+            shared,
             grouping,
             left: 0,
+            sums: (0, 0),
             unowned: 0,
         };
         for spans in dealt {
             pool.add_lane(spans, 0);
+        }
+        if let Some(shared) = shared {
+            pool.lanes[shared].orphan = false;
         }
         pool
     }
@@ -145,6 +177,8 @@ impl Pool {
             lane.push_back(&self.layout, span);
         }
         self.left += lane.tasks;
+        self.sums.0 = self.sums.0.saturating_add(lane.known);
+        self.sums.1 += lane.unknown;
         self.unowned += lane.tasks;
         self.lanes.push(lane);
         self.lanes.len() - 1
@@ -153,6 +187,12 @@ impl Pool {
     /// Tasks that no worker knows of.
     pub fn left(&self) -> u32 {
         self.left
+    }
+
+    /// Nanoseconds of these, when an unknown task costs `mean`, without what it costs to begin groups.
+    pub fn work(&self, mean: u64) -> u64 {
+        let (known, unknown) = self.sums;
+        known.saturating_add(mean.saturating_mul(u64::from(unknown)))
     }
 
     /// Tasks that no worker knows of and none is meant to get.
@@ -165,7 +205,12 @@ impl Pool {
         (0..self.lanes.len())
             .rev()
             .filter(|&lane| self.lanes[lane].owner.is_none() && self.lanes[lane].orphan)
-            .max_by_key(|&lane| (self.lanes[lane].cost(mean), self.lanes[lane].tasks))
+            .max_by_key(|&lane| {
+                (
+                    self.lanes[lane].cost(&self.layout, mean),
+                    self.lanes[lane].tasks,
+                )
+            })
     }
 
     pub fn own(&mut self, lane: usize, worker: usize) {
@@ -196,8 +241,7 @@ impl Pool {
         let cost = if bound {
             self.layout.cost(span, mean)
         } else {
-            let hi = span.lo + 1;
-            self.layout.cost(Span { lo: span.lo, hi }, mean)
+            self.layout.cost(Span::one(span.lo), mean)
         };
         let begin = lane.begins.owes(&self.layout, self.layout.group(span.lo));
         Some(cost.saturating_add(begin))
@@ -206,8 +250,11 @@ impl Pool {
     /// Takes the next task of a lane, with what its owner pays to begin the group.
     pub fn pop(&mut self, lane: usize) -> Option<(u32, u64)> {
         let lane = &mut self.lanes[lane];
+        let (known, unknown) = (lane.known, lane.unknown);
         let next = lane.pop(&self.layout)?;
         self.left -= 1;
+        self.sums.0 = self.sums.0.saturating_sub(known - lane.known);
+        self.sums.1 -= unknown - lane.unknown;
         if lane.owner.is_none() {
             self.unowned -= 1;
         }
@@ -219,7 +266,10 @@ impl Pool {
         let lane = &mut self.lanes[lane];
         for slot in slots.rev() {
             lane.unread(&self.layout, slot);
+            let (known, unknown) = self.layout.sums(Span::one(slot));
             self.left += 1;
+            self.sums.0 = self.sums.0.saturating_add(known);
+            self.sums.1 += unknown;
             if lane.owner.is_none() {
                 self.unowned += 1;
                 lane.orphan = true;
@@ -232,9 +282,9 @@ impl Pool {
         for lane in &mut self.lanes {
             lane.spans.clear();
             lane.begins.clear();
-            (lane.tasks, lane.known, lane.unknown) = (0, 0, 0);
+            (lane.tasks, lane.known, lane.unknown, lane.front) = (0, 0, 0, (0, 0));
         }
-        (self.left, self.unowned) = (0, 0);
+        (self.left, self.sums, self.unowned) = (0, (0, 0), 0);
     }
 
     /// What the least that can be taken from a lane would cost the owner of another, with beginning its group there; none
@@ -268,11 +318,30 @@ impl Pool {
         }
     }
 
+    /// Moves the next run of the shared lane.
+    fn share(&mut self, from: usize, to: usize) {
+        let lane = &mut self.lanes[from];
+        let Some(run) = lane.spans.pop_back() else {
+            return;
+        };
+        lane.begins.leave(&self.layout, run);
+        lane.discount(&self.layout, run);
+        lane.face(&self.layout);
+        self.lanes[to].push_front(&self.layout, run);
+        if self.lanes[to].owner.is_some() {
+            self.unowned -= run.len();
+        }
+    }
+
     /// Moves work of about `target` nanoseconds, at the least one task or group, from the tail of one
-    /// lane to the empty lane `to`.
+    /// lane to the empty lane `to`. Of the shared lane it is the next run.
     ///
     /// Beginning a group on one more lane makes the two together longer, and each has to bear half of that.
     pub fn shift(&mut self, from: usize, to: usize, target: u64, mean: u64) {
+        if self.shared == Some(from) {
+            self.share(from, to);
+            return;
+        }
         let mut moved = 0u64;
         let before = self.lanes[from].tasks;
         while self.least_part(from, mean).is_some() {
@@ -314,6 +383,7 @@ impl Pool {
                 break;
             }
         }
+        self.lanes[from].face(&self.layout);
         let count = before - self.lanes[from].tasks;
         if self.lanes[from].owner.is_none() {
             self.unowned -= count;

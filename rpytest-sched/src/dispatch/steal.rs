@@ -38,10 +38,10 @@ impl Dispatcher {
                 continue;
             };
             let (nobodys, ends) = match it.owner {
-                None => (true, it.cost(mean)),
+                None => (true, it.cost(&pool.layout, mean)),
                 Some(owner) => {
                     let known = self.workers[owner].ready_at(&pool.layout, mean, self.now);
-                    (false, known.saturating_add(it.cost(mean)))
+                    (false, known.saturating_add(it.cost(&pool.layout, mean)))
                 }
             };
             let pays = nobodys || ready.saturating_add(least) <= ends;
@@ -93,10 +93,7 @@ impl Dispatcher {
             }
             let (mut known, mut unknown) = (0u64, 0u32);
             for &slot in it.queue.iter().skip(kept) {
-                let sums = pool.layout.sums(Span {
-                    lo: slot,
-                    hi: slot + 1,
-                });
+                let sums = pool.layout.sums(Span::one(slot));
                 known = known.saturating_add(sums.0);
                 unknown += sums.1;
             }

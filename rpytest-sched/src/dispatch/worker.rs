@@ -28,10 +28,14 @@ pub(super) struct Worker {
     pub queue: VecDeque<u32>,
     queued_known: u64,
     pub queued_unknown: u32,
+    /// The gauges of these, each with how many follow each other.
+    unknown: VecDeque<(u32, u32)>,
     /// What slots in the queue cost beside their own time, as they begin a group.
     begins: HashMap<u32, u64>,
     /// The slot that it runs.
     pub running: Option<u32>,
+    /// Nanoseconds of that one, if they are known, and by what gauge they are guessed, if not.
+    running_cost: (u64, Option<u32>),
     /// What that one costs to begin its group.
     pub running_begin: u64,
     /// Nanoseconds that it has worked, which is the dispatcher's only clock.
@@ -56,8 +60,10 @@ impl Worker {
             queue: VecDeque::new(),
             queued_known: 0,
             queued_unknown: 0,
+            unknown: VecDeque::new(),
             begins: HashMap::new(),
             running: None,
+            running_cost: (0, None),
             running_begin: 0,
             spent,
             awaiting: None,
@@ -73,9 +79,12 @@ impl Worker {
     }
 
     /// Nanoseconds that wait in its queue.
-    pub fn backlog(&self, mean: u64) -> u64 {
-        self.queued_known
-            .saturating_add(mean.saturating_mul(u64::from(self.queued_unknown)))
+    pub fn backlog(&self, layout: &Layout, mean: u64) -> u64 {
+        let unknown = self.unknown.iter().map(|&(gauge, count)| {
+            let each = layout.estimate(gauge, mean);
+            each.saturating_mul(u64::from(count))
+        });
+        unknown.fold(self.queued_known, u64::saturating_add)
     }
 
     /// When it will have worked off what it knows, on the scale of `spent`.
@@ -84,11 +93,12 @@ impl Worker {
     pub fn ready_at(&self, layout: &Layout, mean: u64, now: u64) -> u64 {
         let base = match self.running {
             None => self.spent,
-            Some(slot) => {
-                let (lo, hi) = (slot, slot + 1);
+            Some(_) => {
+                let (known, gauge) = self.running_cost;
+                let guess = gauge.map_or(0, |gauge| layout.estimate(gauge, mean));
                 let expected = self
                     .spent
-                    .saturating_add(layout.cost(Span { lo, hi }, mean))
+                    .saturating_add(known.saturating_add(guess))
                     .saturating_add(self.running_begin);
                 if expected < now {
                     now.saturating_add(now - self.spent)
@@ -97,33 +107,50 @@ impl Worker {
                 }
             }
         };
-        base.saturating_add(self.backlog(mean))
+        base.saturating_add(self.backlog(layout, mean))
     }
 
     /// Gives it a slot, for which it pays `begin` nanoseconds to begin the group.
     pub fn enqueue(&mut self, layout: &Layout, slot: u32, begin: u64) {
-        let (known, unknown) = layout.sums(Span {
-            lo: slot,
-            hi: slot + 1,
-        });
+        let (known, unknown) = layout.sums(Span::one(slot));
         self.queued_known = (self.queued_known.saturating_add(known)).saturating_add(begin);
-        self.queued_unknown += unknown;
+        if unknown > 0 {
+            self.queued_unknown += 1;
+            let gauge = layout.gauge(slot);
+            match self.unknown.back_mut() {
+                Some((last, count)) if *last == gauge => *count += 1,
+                _ => self.unknown.push_back((gauge, 1)),
+            }
+        }
         if begin > 0 {
             self.begins.insert(slot, begin);
         }
         self.queue.push_back(slot);
     }
 
-    /// Forgets what a slot, just taken from the queue, added to the backlog; what it would have paid to begin its group.
-    fn discount(&mut self, layout: &Layout, slot: u32) -> u64 {
-        let (known, unknown) = layout.sums(Span {
-            lo: slot,
-            hi: slot + 1,
-        });
-        let begin = self.begins.remove(&slot).unwrap_or(0);
+    /// Forgets what a slot, just taken from the queue, added to the backlog. Returns its known nanoseconds or the gauge by which
+    /// they are guessed, and what it would have paid to begin its group.
+    fn discount(&mut self, layout: &Layout, slot: u32) -> ((u64, Option<u32>), u64) {
+        let (known, unknown) = layout.sums(Span::one(slot));
+        let begin = if self.begins.is_empty() {
+            0
+        } else {
+            self.begins.remove(&slot).unwrap_or(0)
+        };
         self.queued_known = (self.queued_known.saturating_sub(known)).saturating_sub(begin);
-        self.queued_unknown -= unknown;
-        begin
+        if unknown == 0 {
+            return ((known, None), begin);
+        }
+        self.queued_unknown -= 1;
+        let gauge = layout.gauge(slot);
+        let mut runs = self.unknown.iter();
+        if let Some(at) = runs.position(|&(other, _)| other == gauge) {
+            self.unknown[at].1 -= 1;
+            if self.unknown[at].1 == 0 {
+                self.unknown.remove(at);
+            }
+        }
+        ((known, Some(gauge)), begin)
     }
 
     /// Whether it would begin its group with a slot of its queue.
@@ -135,7 +162,7 @@ impl Worker {
     pub fn begin(&mut self, layout: &Layout) {
         self.running = self.queue.pop_front();
         if let Some(slot) = self.running {
-            self.running_begin = self.discount(layout, slot);
+            (self.running_cost, self.running_begin) = self.discount(layout, slot);
         }
     }
 
