@@ -209,6 +209,23 @@ fn a_file_of_less_than_a_share_is_cut_where_that_pays() {
 }
 
 #[test]
+fn what_one_long_test_leaves_is_evened_out() {
+    // The longest shard is that of the one test, whatever becomes of the others.
+    let mut tests = vec![ShardTask::new(TaskId(0), "long.py::test_0", "long.py").with_cost(9.0)];
+    let keys: Vec<String> = (1..=30)
+        .map(|n| format!("{}.py::test_{n}", n / 11))
+        .collect();
+    for (key, nth) in keys.iter().zip(1..) {
+        let file = key.split("::").next().unwrap_or_default();
+        tests.push(ShardTask::new(TaskId(nth), key, file).with_cost(0.5));
+    }
+    let shards = shard_with(&tests, 4, By::DurationBalanced, |_| 0.0);
+    let summary = summary(&tests, &shards, |_| 0.0);
+    assert_eq!(summary.seconds, [9.0, 5.0, 5.0, 5.0]);
+    assert_eq!(summary.counts, [1, 10, 10, 10]);
+}
+
+#[test]
 fn files_are_exchanged_where_longest_first_is_not_the_best() {
     begun(
         "a 3 | b 3 | c 2 | d 2 | e 2",
