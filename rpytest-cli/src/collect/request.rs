@@ -299,7 +299,7 @@ pub(super) fn quiet_of(addopts: &[String]) -> Result<i32, String> {
     Ok(quiet)
 }
 
-/// Variables by which pytest or Python would answer differently.
+/// Variables by which pytest or Python would answer differently, or by which nobody else may answer.
 pub(super) fn refuse_environment(var: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
     [
         "PYTEST_ADDOPTS",
@@ -307,6 +307,7 @@ pub(super) fn refuse_environment(var: impl Fn(&str) -> Option<OsString>) -> Opti
         "PYTEST_DEBUG",
         "PYTHONIOENCODING",
         "PYTHONWARNINGS",
+        "RPYTEST_GENUINE",
     ]
     .into_iter()
     .find(|name| var(name).is_some_and(|value| value != OsStr::new("")))
