@@ -92,11 +92,14 @@ impl Attempt<'_> {
         if request::refuse_environment(|name| std::env::var_os(name)).is_some() {
             return Ok(None);
         }
-        let Ok(mut before) = self.look()? else {
+        let is_worth_it = |is_known: bool, settings: &Settings| {
+            is_known || may_learn(below_pytests_cache(settings).as_deref())
+        };
+        let Ok(mut before) = self.look_if(is_worth_it)? else {
             return Ok(None);
         };
         let below_cache = below_pytests_cache(&before.settings);
-        if before.environment.is_none() && may_learn(below_cache.as_deref()) {
+        if before.environment.is_none() {
             let ready = Ready::new()?;
             let skip: Vec<PathBuf> = before
                 .walk()
@@ -180,6 +183,14 @@ impl Attempt<'_> {
 
     /// Reads the configuration, what is kept, and the files.
     fn look(&self) -> Result<Result<Before, String>, Box<dyn Error>> {
+        self.look_if(|_, _| true)
+    }
+
+    /// The same, with the files only if that is worth it, given whether the environment is known.
+    fn look_if(
+        &self,
+        is_worth_it: impl FnOnce(bool, &Settings) -> bool,
+    ) -> Result<Result<Before, String>, Box<dyn Error>> {
         let directory = std::env::current_dir()?;
         let collector = Collector::new(&directory).options(self.request.options.clone());
         let mut collector = match self.request.paths.is_empty() {
@@ -196,6 +207,10 @@ impl Attempt<'_> {
         let environments = cache_directory(&ThisProcess);
         let environment =
             environments.and_then(|directory| Environment::load(&directory, &keys.environment));
+        if !is_worth_it(environment.is_some(), &settings) {
+            let reason = "the plugins of the environment are not known";
+            return Ok(Err(reason.to_owned()));
+        }
         let kept_in = match self.request.cache {
             true => below_pytests_cache(&settings).filter(|directory| directory.is_dir()),
             false => None,

@@ -671,3 +671,53 @@ fn a_shard_borrows_no_collection_from_the_daemon() {
     assert_eq!(together(&shards).len(), 12);
     assert_eq!(rpytest(&project, "--daemon-stop").run().code, 0);
 }
+
+#[test]
+fn what_plugins_there_are_is_found_out_where_imports_are_worth_it() {
+    let project = Project::new(EXACT);
+    // Two seconds that two shards of three need not spend.
+    project.write(
+        "
+--- slow.py
+import time
+time.sleep(2)
+--- test_b.py
+import slow
+
+def test_3():
+    assert slow
+",
+    );
+    let rpytest = |line: &str| {
+        let cache = project.base().join("cache");
+        rpytest(&project, line)
+            .env("RPYTEST_CACHE_DIR", cache.to_str().expect("text"))
+            .run()
+    };
+    let shard = "--explain --shard 0 --total-shards 3";
+    let unknown = rpytest(shard);
+    assert_eq!(unknown.code, 0, "{unknown}");
+    assert!(
+        !unknown.stderr.contains("before Python started"),
+        "{unknown}"
+    );
+    assert_eq!(rpytest("-q").code, 0);
+    let known = rpytest(shard);
+    assert_eq!(known.code, 0, "{known}");
+    complains(
+        &known,
+        &["the shards were known before Python started: 1 of 3 files"],
+    );
+    // It is known from now on.
+    fs::remove_dir_all(project.root().join(".pytest_cache")).expect("it is there");
+    complains(
+        &rpytest(shard),
+        &["the shards were known before Python started"],
+    );
+    // Unless nobody may know better than pytest.
+    let genuine = rpytest("--no-native-collection --explain --shard 0 --total-shards 3");
+    assert!(
+        !genuine.stderr.contains("before Python started"),
+        "{genuine}"
+    );
+}
