@@ -68,8 +68,13 @@ pub(super) fn groups(
     if alone.is_empty() {
         return shards;
     }
-    let mut others: Vec<u32> = (0..sorted.len() as u32).collect();
-    others.retain(|place| !alone.contains(place));
+    let mut is_alone = vec![false; sorted.len()];
+    for &place in &alone {
+        is_alone[place as usize] = true;
+    }
+    let others: Vec<u32> = (0..sorted.len() as u32)
+        .filter(|&place| !is_alone[place as usize])
+        .collect();
     let left: Vec<&ShardTask<'_>> = (others.iter())
         .map(|&place| sorted[place as usize])
         .collect();
