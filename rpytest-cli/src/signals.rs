@@ -124,6 +124,14 @@ impl Signals {
         self.interrupts.load(Ordering::SeqCst) - self.before
     }
 
+    /// The exit code of a run that is ended by what has come.
+    pub fn ended_by(&self) -> Option<u8> {
+        match self.terminated() {
+            Some(signal) => Some(128u8.saturating_add(u8::try_from(signal).unwrap_or(0))),
+            None => (self.interrupts() > 0).then_some(crate::exit::INTERRUPTED),
+        }
+    }
+
     /// The signal that asks this process to end, if one has come.
     pub fn terminated(&self) -> Option<i32> {
         Some(self.terminated.load(Ordering::SeqCst)).filter(|signal| *signal != 0)

@@ -59,11 +59,7 @@ pub(super) fn ask(
     let process = ready.processes.fresh();
     ready.processes.send(process, &message);
     loop {
-        if ready.signals.interrupts() > 0 {
-            return Err(Failure::Interrupted(crate::exit::INTERRUPTED));
-        }
-        if let Some(signal) = ready.signals.terminated() {
-            let code = 128u8.saturating_add(u8::try_from(signal).unwrap_or(0));
+        if let Some(code) = ready.signals.ended_by() {
             return Err(Failure::Interrupted(code));
         }
         let event = match ready.events.recv_timeout(TICK) {

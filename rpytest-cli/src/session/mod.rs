@@ -13,37 +13,36 @@ mod lend;
 #[cfg(not(unix))]
 #[path = "no_lend.rs"]
 mod lend;
+mod ready;
 mod reuse;
 mod solo;
 mod timing;
+mod ways;
+mod words;
 
-use std::cell::RefCell;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use rpytest_ipc::{Event, Outcome, Role, Settled, ToPython, ToRust};
-use rpytest_worker::interpreter::ThisProcess;
-use rpytest_worker::{
-    End, EventKind, Interpreter, ProcessEnd, ProcessId, PythonFiles, RewrittenStore, Signal,
-    Supervisor, SupervisorEvent,
-};
-use serde_bytes::ByteBuf;
+use rpytest_ipc::{Outcome, Role, Settled, ToPython, ToRust};
+use rpytest_worker::{End, EventKind, ProcessEnd, ProcessId, Signal, SupervisorEvent};
 
 use self::crew::Crew;
 pub(crate) use self::focus::{Focus, Opened, Stop, Told, run_focused};
 use self::helpers::Helpers;
 use self::interrupt::Interrupts;
-use self::lend::Lender;
+use self::ready::Events;
+pub(crate) use self::ready::{Processes, Ready};
 use self::solo::Solo;
 use self::timing::{Stage, Timing};
+use self::ways::Ways;
+pub(crate) use self::words::{decode, describe, encode, tell};
 use crate::args::RunArguments;
 use crate::exit;
 use crate::history::History;
 use crate::ledger::Ledger;
-use crate::settings::{Settings, Snapshot};
-use crate::shard::{self, Foresight, Shard, Sharding, Surprise};
+use crate::settings::Snapshot;
+use crate::shard::{Sharding, Surprise};
 use crate::signals::Signals;
 
 /// How often signals are looked at when nothing else happens.
@@ -61,11 +60,30 @@ pub(crate) fn run(arguments: &RunArguments) -> u8 {
 }
 
 fn focused(arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told {
-    let run = |foresees| match Ready::for_run(arguments, focus.is_some(), foresees) {
-        Ok(ready) => ready.run_focused(arguments, focus.clone(), stop),
+    let begun = Instant::now();
+    // Before anything is started: an interrupt counts from here, whatever it finds under way.
+    let signals = match Signals::install() {
+        Ok(signals) => signals,
         Err(error) => {
-            eprintln!("rpytest: error: {error}");
-            Told::failed(exit::USAGE_ERROR)
+            eprintln!("rpytest: error: failed to wait for signals: {error}");
+            return Told::failed(exit::INTERNAL_ERROR);
+        }
+    };
+    let run = |foresees| {
+        let ready = Ready::for_run(arguments, focus.is_some(), foresees, signals.clone());
+        // Nobody is there yet whom a signal that has come by now could have reached.
+        if let Some(code) = signals.ended_by() {
+            eprintln!("rpytest: interrupted");
+            return Told::failed(code);
+        }
+        match ready {
+            Ok(ready) => ready
+                .since(begun)
+                .run_focused(arguments, focus.clone(), stop),
+            Err(error) => {
+                eprintln!("rpytest: error: {error}");
+                Told::failed(exit::USAGE_ERROR)
+            }
         }
     };
     let told = run(true);
@@ -76,123 +94,7 @@ fn focused(arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told 
     run(false)
 }
 
-pub(crate) type Events = std::sync::mpsc::Receiver<SupervisorEvent>;
-
-/// A host that runs, and nothing else yet.
-pub(crate) struct Ready {
-    pub(crate) processes: Processes,
-    pub(crate) signals: Signals,
-    pub(crate) events: Events,
-    lender: Lender,
-    /// For `--explain`.
-    note: Option<String>,
-    shard: Option<Shard>,
-    /// What is known of it already.
-    foresight: Option<Foresight>,
-    begun: Instant,
-}
-
 impl Ready {
-    /// Starts the host.
-    pub(crate) fn new() -> Result<Self, Box<dyn std::error::Error>> {
-        let snapshot = Settings::of_the_project()?.0.snapshot;
-        Self::with(
-            snapshot.unwrap_or(Snapshot::Collected),
-            |supervisor, interpreter| {
-                let host = supervisor.spawn_host(interpreter)?;
-                Ok((host, Lender::default()))
-            },
-        )
-    }
-
-    /// Borrows a host of the daemon's for a run, if there is one, or starts one.
-    fn for_run(
-        arguments: &RunArguments,
-        focused: bool,
-        foresees: bool,
-    ) -> Result<Self, Box<dyn std::error::Error>> {
-        let settings = Settings::of_the_project()?.0;
-        for warning in &settings.warnings {
-            eprintln!("rpytest: warning: {warning}");
-        }
-        let snapshot = settings.snapshot.unwrap_or(Snapshot::Collected);
-        let shard = match &arguments.shard {
-            Some(wish) => Some(shard::resolve(wish, &settings)?.0),
-            None => None,
-        };
-        let foresight = (shard.as_ref())
-            .filter(|_| foresees && !arguments.collects_only())
-            .and_then(|shard| shard::foresee(arguments, shard));
-        // What was collected for somebody who runs all of it is not what a part of it is made of.
-        let deepest = match focused || shard.is_some() {
-            true => snapshot.min(Snapshot::Configured),
-            false => snapshot,
-        };
-        let daemon = lend::whether(arguments, snapshot);
-        let (reuse, note) = match shard {
-            Some(_) => (None, None),
-            None => reuse::reuse(arguments, &settings, &daemon)?,
-        };
-        let mut ready = Self::with(snapshot, |supervisor, interpreter| {
-            let lender = match daemon {
-                Ok(()) => lend::borrow(supervisor, interpreter, &arguments.pytest, deepest, reuse),
-                Err(reason) => Lender::none(reason),
-            };
-            let host = match lender.host() {
-                Some(host) => host,
-                None => supervisor.spawn_host(interpreter)?,
-            };
-            Ok((host, lender))
-        })?;
-        ready.note = note;
-        ready.shard = shard;
-        ready.foresight = foresight;
-        Ok(ready)
-    }
-
-    fn with(
-        snapshot: Snapshot,
-        host: impl FnOnce(
-            &Supervisor,
-            &Interpreter,
-        ) -> Result<(ProcessId, Lender), Box<dyn std::error::Error>>,
-    ) -> Result<Self, Box<dyn std::error::Error>> {
-        let begun = Instant::now();
-        let signals = Signals::install()?;
-        let directory = std::env::current_dir()?;
-        let interpreter = Interpreter::find(&directory, &ThisProcess)?;
-        let files = PythonFiles::unpack(&ThisProcess)?;
-        let mut options = rpytest_worker::Options::new(files);
-        options.rewritten = RewrittenStore::of_the_user(&ThisProcess);
-        if let Some(store) = options.rewritten.clone() {
-            // Nobody waits for it: what it does not come to is left for the next run.
-            let tidy = std::thread::Builder::new().name("rpytest-tidy".into());
-            tidy.spawn(move || store.tidy())?;
-        }
-        let (supervisor, events) = Supervisor::new(options)?;
-        let (host, lender) = host(&supervisor, &interpreter)?;
-        let processes = Processes {
-            supervisor,
-            interpreter,
-            host,
-            is_lent: lender.host().is_some(),
-            keeps_fixtures: lender.keeps_fixtures(),
-            host_forks: snapshot != Snapshot::Off,
-            snapshot,
-            outbox: RefCell::default(),
-        };
-        Ok(Ready {
-            processes,
-            signals,
-            events,
-            lender,
-            note: None,
-            shard: None,
-            foresight: None,
-            begun,
-        })
-    }
-
     /// Runs a session in it, to its end.
     pub(crate) fn run(self, arguments: &RunArguments) -> u8 {
         self.run_focused(arguments, None, &Stop::default()).code
@@ -245,7 +147,7 @@ impl Ready {
         }
         let code = session.until_over(&events);
         let code = session.of_an_empty_shard(code);
-        session.finish(code);
+        let code = session.finish(code);
         if session.has_run_to_its_end() {
             let interpreter = &session.processes.interpreter;
             self.lender
@@ -257,56 +159,6 @@ impl Ready {
             left: session.left(),
             opened: session.opened,
             is_surprised: session.is_surprised,
-        }
-    }
-}
-
-/// The supervisor, and what it starts processes from.
-pub(crate) struct Processes {
-    pub(crate) supervisor: Supervisor,
-    interpreter: Interpreter,
-    host: ProcessId,
-    /// Whether the host is the daemon's, and in no group that the terminal knows.
-    is_lent: bool,
-    /// Whether the host is one in which fixtures stay up: it is the controller as well.
-    keeps_fixtures: bool,
-    /// Whether the host may be asked to fork; if not, interpreters are started one by one.
-    host_forks: bool,
-    snapshot: Snapshot,
-    /// What the controller is to be told, until there is nothing else to do: in a run of short tests
-    /// there is always a next event, and telling costs less in one go.
-    outbox: RefCell<Vec<ToPython>>,
-}
-
-impl Processes {
-    /// A process that plays one part, from the interpreter stage.
-    pub(crate) fn fresh(&self) -> ProcessId {
-        if !self.host_forks
-            && let Ok(process) = self.supervisor.spawn_process(&self.interpreter)
-        {
-            return process;
-        }
-        self.supervisor.fork(self.host)
-    }
-
-    /// Sends what has been put by for the controller.
-    fn flush(&self, controller: ProcessId) {
-        let messages = self.outbox.take();
-        if messages.is_empty() {
-            return;
-        }
-        if let Err(error) = self.supervisor.send_all(controller, &messages) {
-            tracing::error!(%error, "messages to the controller");
-            self.supervisor.kill(controller, Signal::Kill);
-        }
-    }
-
-    /// Queues a message. One that is too large to be sent is a defect of ours; the peer that waits
-    /// for it must not wait for ever.
-    pub(crate) fn send(&self, to: ProcessId, message: &ToPython) {
-        if let Err(error) = self.supervisor.send(to, message) {
-            tracing::error!(%error, "message to {to}");
-            self.supervisor.kill(to, Signal::Kill);
         }
     }
 }
@@ -355,36 +207,6 @@ struct Session {
     helpers: Helpers,
 }
 
-/// How many tests were collected, or run, which way.
-#[derive(Debug, Default)]
-struct Ways {
-    short: u64,
-    genuine: u64,
-    reason: Option<String>,
-}
-
-impl Ways {
-    fn add(&mut self, short: u32, genuine: u32, reason: Option<String>) {
-        self.short += u64::from(short);
-        self.genuine += u64::from(genuine);
-        self.reason = self.reason.take().or(reason);
-    }
-
-    /// In words, of which the first are of the short way; `None` where nothing went either.
-    fn note(&self, of_short: &str, of_genuine: &str) -> Option<String> {
-        let Ways { short, genuine, .. } = self;
-        if short + genuine == 0 {
-            return None;
-        }
-        let mut note = format!("{short} {of_short}, {genuine} {of_genuine}");
-        if let Some(reason) = &self.reason {
-            note.push_str(": ");
-            note.push_str(reason);
-        }
-        Some(note)
-    }
-}
-
 impl Session {
     fn until_over(&mut self, events: &Events) -> u8 {
         loop {
@@ -404,16 +226,17 @@ impl Session {
         }
     }
 
-    fn finish(&mut self, code: u8) {
+    /// Keeps what there is to keep, says what there is to say, and returns the exit code.
+    fn finish(&mut self, code: u8) -> u8 {
         if self.is_surprised {
-            return;
+            return code;
         }
         self.notes
             .extend(self.sharding.as_ref().and_then(Sharding::note));
         if let Part::Crew(crew) = &self.part {
             self.notes.extend(crew.notes());
         }
-        self.keep_results(code);
+        let code = self.keep_results(code);
         self.notes.extend(
             self.built
                 .note("tests were collected the short way", "by pytest itself"),
@@ -438,33 +261,42 @@ impl Session {
             }
         }
         self.processes.supervisor.shutdown_all(GRACE);
+        code
     }
 
-    /// Keeps what the run has measured; of a shard what came of it, too.
-    fn keep_results(&mut self, code: u8) {
+    /// Keeps what the run has measured; of a shard what came of it, too. A shard that cannot be joined as it was asked to be
+    /// has failed, whatever its tests say.
+    fn keep_results(&mut self, code: u8) -> u8 {
         let ledger = match &self.part {
             Part::Solo(solo) => solo.ledger(),
             Part::Crew(crew) => crew.ledger(),
-            Part::Undecided => return,
+            Part::Undecided => return code,
         };
-        let kept = match &self.sharding {
-            None => {
-                self.history.record(ledger);
-                self.history.save().map_err(|error| error.to_string())
+        let Some(sharding) = &self.sharding else {
+            self.history.record(ledger);
+            if let Err(error) = self.history.save() {
+                eprintln!("rpytest: warning: failed to {error}");
             }
-            Some(sharding) => {
-                let (Some(division), Some(kept)) = (sharding.division(), sharding.kept()) else {
-                    return;
-                };
-                let measured = self.history.measured(ledger);
-                let results = ledger.statuses();
-                kept.end(division, results, &measured, &sharding.artifacts, code)
-                    .map_err(|error| error.to_string())
-            }
+            return code;
         };
-        if let Err(error) = kept {
-            eprintln!("rpytest: warning: failed to {error}");
+        let (Some(division), Some(kept)) = (sharding.division(), sharding.kept()) else {
+            return code;
+        };
+        let measured = self.history.measured(ledger);
+        let results = ledger.statuses();
+        let Err(error) = kept.end(division, results, &measured, &sharding.artifacts, code) else {
+            return code;
+        };
+        if kept.is_named() {
+            eprintln!("rpytest: error: failed to {error}");
+            return match code {
+                0 | 1 => exit::INTERNAL_ERROR,
+                // It says already that the run is not what it should have been.
+                code => code,
+            };
         }
+        eprintln!("rpytest: warning: failed to {error}");
+        code
     }
 
     /// pytest takes it for an error that there is nothing to run; for a shard it is none if others have something.
@@ -898,38 +730,4 @@ impl Session {
             }
         }
     }
-}
-
-/// How a process ended, with what its fault handler had to say.
-pub(crate) fn describe(end: &End) -> String {
-    match &end.crash_text {
-        Some(text) => format!("{end}\n{}", text.trim_end()),
-        None => end.to_string(),
-    }
-}
-
-/// An event for the controller.
-pub(crate) fn tell(processes: &Processes, worker: &str, event: Event) {
-    processes.outbox.borrow_mut().push(ToPython::Event {
-        worker: worker.to_owned(),
-        event,
-    });
-}
-
-pub(crate) fn encode(arguments: &[OsString]) -> Vec<ByteBuf> {
-    arguments
-        .iter()
-        .map(|argument| ByteBuf::from(argument.as_encoded_bytes()))
-        .collect()
-}
-
-#[cfg(unix)]
-pub(crate) fn decode(path: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    PathBuf::from(std::ffi::OsStr::from_bytes(path))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn decode(path: &[u8]) -> PathBuf {
-    PathBuf::from(String::from_utf8_lossy(path).into_owned())
 }
