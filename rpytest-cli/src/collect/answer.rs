@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use rpytest_collect::Settings;
+
 use crate::exit;
 
 /// Items in pytest's order, by files.
@@ -24,6 +26,16 @@ pub(super) struct Form {
     /// Counts per file instead of ids.
     pub counts: bool,
     pub color: bool,
+}
+
+impl Form {
+    /// For whoever wants to know the ids, and prints none.
+    pub fn of_ids(_: &Settings) -> Result<Self, String> {
+        Ok(Self {
+            counts: false,
+            color: false,
+        })
+    }
 }
 
 impl Answer {

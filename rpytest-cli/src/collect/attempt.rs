@@ -95,7 +95,7 @@ impl Attempt<'_> {
         let is_worth_it = |is_known: bool, settings: &Settings| {
             is_known || may_learn(below_pytests_cache(settings).as_deref())
         };
-        let Ok(mut before) = self.look_if(is_worth_it)? else {
+        let Ok(mut before) = self.look_if(is_worth_it, Form::of_ids)? else {
             return Ok(None);
         };
         let below_cache = below_pytests_cache(&before.settings);
@@ -109,7 +109,7 @@ impl Attempt<'_> {
                 return Ok(None);
             };
             self.save(&before, &Environment::new(&collected.surroundings));
-            let Ok(again) = self.look()? else {
+            let Ok(again) = self.look_if(|_, _| true, Form::of_ids)? else {
                 return Ok(None);
             };
             before = again;
@@ -133,7 +133,7 @@ impl Attempt<'_> {
 
     /// Keeps what a process has found out of the environment.
     pub fn keep_environment(&self, collected: &Collected) -> Result<(), Box<dyn Error>> {
-        if let Ok(before) = self.look()? {
+        if let Ok(before) = self.look_if(|_, _| true, Form::of_ids)? {
             self.save(&before, &Environment::new(&collected.surroundings));
         }
         Ok(())
@@ -183,13 +183,14 @@ impl Attempt<'_> {
 
     /// Reads the configuration, what is kept, and the files.
     fn look(&self) -> Result<Result<Before, String>, Box<dyn Error>> {
-        self.look_if(|_, _| true)
+        self.look_if(|_, _| true, |settings| self.form(settings))
     }
 
     /// The same, with the files only if that is worth it, given whether the environment is known.
     fn look_if(
         &self,
         is_worth_it: impl FnOnce(bool, &Settings) -> bool,
+        form: impl FnOnce(&Settings) -> Result<Form, String>,
     ) -> Result<Result<Before, String>, Box<dyn Error>> {
         let directory = std::env::current_dir()?;
         let collector = Collector::new(&directory).options(self.request.options.clone());
@@ -198,7 +199,7 @@ impl Attempt<'_> {
             false => collector.paths(self.request.paths.clone()),
         };
         let settings = collector.settings()?;
-        let form = match self.form(&settings) {
+        let form = match form(&settings) {
             Ok(form) => form,
             Err(reason) => return Ok(Err(reason)),
         };

@@ -102,10 +102,10 @@ pub(crate) fn foresee(
     ))
 }
 
-/// The arguments, of a session that only collects.
+/// The arguments, of a session that only collects: without those that only say what becomes of results.
 fn argv(arguments: &RunArguments) -> Vec<OsString> {
     let mut argv: Vec<OsString> = ["--collect-only", "-q"].map(OsString::from).into();
-    argv.extend(arguments.pytest.iter().cloned());
+    argv.extend(request::without_reports(&arguments.pytest));
     argv
 }
 

@@ -105,6 +105,38 @@ const WITH_EFFECTS: [&str; 19] = [
     "-s",
 ];
 
+/// Options of pytest and of pytest-cov that say what becomes of results, and change no items. With a value in the same
+/// word, or none.
+const REPORTS: [&str; 15] = [
+    "--capture",
+    "--cov",
+    "--cov-append",
+    "--cov-branch",
+    "--cov-config",
+    "--cov-fail-under",
+    "--cov-report",
+    "--full-trace",
+    "--junit-prefix",
+    "--junit-xml",
+    "--junitprefix",
+    "--junitxml",
+    "--no-cov-on-fail",
+    "--showlocals",
+    "-l",
+];
+
+/// Those of them that may have their value in the next word.
+const REPORTS_WITH_VALUES: [&str; 8] = [
+    "--capture",
+    "--cov-config",
+    "--cov-fail-under",
+    "--cov-report",
+    "--junit-prefix",
+    "--junit-xml",
+    "--junitprefix",
+    "--junitxml",
+];
+
 /// Plugins in `addopts` that make no difference to what is printed.
 const UNSEEN_PLUGINS: [&str; 5] = [
     "pytester",
@@ -151,6 +183,39 @@ const OWN_PLUGINS: [&str; 34] = [
     "unittest",
     "unraisableexception",
 ];
+
+/// A command line without the options that only say what becomes of results, for whoever asks for the items alone.
+pub(super) fn without_reports(arguments: &[OsString]) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            kept.push(word.clone());
+            kept.extend(words.cloned());
+            break;
+        }
+        let text = word.to_str().unwrap_or_default();
+        let (name, inline) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        if !REPORTS.contains(&name) && text != "-s" {
+            kept.push(word.clone());
+        } else if inline.is_none() && REPORTS_WITH_VALUES.contains(&name) {
+            words.next();
+        } else if text == "--cov" {
+            // Its value is optional, and so pytest takes the next word for it unless that is an option.
+            let mut ahead = words.clone();
+            if ahead
+                .next()
+                .is_some_and(|next| !next.as_encoded_bytes().starts_with(b"-"))
+            {
+                words.next();
+            }
+        }
+    }
+    kept
+}
 
 pub(super) fn read(arguments: &[OsString]) -> Reading {
     let collects = |word: &OsString| COLLECTS_ONLY.iter().any(|option| word == option);
@@ -377,6 +442,21 @@ mod tests {
         }
         assert_eq!(reading("-q tests"), Reading::Other);
         assert_eq!(reading("-q -- --co"), Reading::Other);
+    }
+
+    #[test]
+    fn what_becomes_of_results_is_left_out() {
+        for (line, left) in [
+            ("-q --junitxml=x.xml tests", "-q tests"),
+            ("--junitxml x.xml -n 2 -s tests", "-n 2 tests"),
+            ("--cov tests -k a --cov-report term", "-k a"),
+            ("--cov --cov-report=xml -l tests", "tests"),
+            ("--cov=src -x -- --junitxml", "-x -- --junitxml"),
+        ] {
+            let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+            let expected: Vec<OsString> = left.split_whitespace().map(OsString::from).collect();
+            assert_eq!(without_reports(&words), expected, "{line}");
+        }
     }
 
     #[test]
