@@ -11,9 +11,9 @@ use rpytest_sched::{DurationHistory, Observation};
 use sha2::{Digest, Sha256};
 
 use crate::convert::{duration_key, file_of};
-use crate::json_file;
 use crate::ledger::Ledger;
 use crate::shard::manifest::hex;
+use crate::whole_file;
 
 /// Where the durations are, below pytest's cache directory.
 pub const HISTORY_FILE: &str = "v/rpytest/durations.json";
@@ -189,7 +189,7 @@ impl History {
     ///
     /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), HistoryError> {
-        json_file::write(path, &DurationFile::from(&self.durations)).map_err(|source| {
+        whole_file::write_json(path, &DurationFile::from(&self.durations)).map_err(|source| {
             HistoryError::Write {
                 path: path.to_owned(),
                 source,

@@ -1,11 +1,13 @@
 //! JUnit XML as pytest writes it: several files joined, and the durations that are in one.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, Event};
 use quick_xml::{Reader, Writer, XmlVersion};
+
+use crate::whole_file;
 
 /// Why JUnit XML could not be read or written. The texts complete "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -57,19 +59,12 @@ pub(crate) fn join(files: &[PathBuf], to: &Path) -> Result<(), JunitError> {
         })?;
     }
     let _ = writer.write_event(Event::End(BytesEnd::new("testsuites")));
-    write(to, &writer.into_inner()).map_err(|source| JunitError::Write {
+    let mut text = writer.into_inner();
+    text.push(b'\n');
+    whole_file::write(to, &text).map_err(|source| JunitError::Write {
         path: to.to_owned(),
         source,
     })
-}
-
-fn write(to: &Path, text: &[u8]) -> io::Result<()> {
-    if let Some(directory) = to.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    let mut file = fs::File::create(to)?;
-    file.write_all(text)?;
-    file.write_all(b"\n")
 }
 
 /// The test cases of a file.

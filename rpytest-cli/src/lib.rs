@@ -13,7 +13,6 @@ mod durations;
 mod history;
 #[cfg(unix)]
 mod inherited;
-mod json_file;
 mod junit;
 mod ledger;
 mod merge;
@@ -27,6 +26,7 @@ mod watch;
 #[cfg(not(unix))]
 #[path = "no_watch.rs"]
 mod watch;
+mod whole_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

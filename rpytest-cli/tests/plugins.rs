@@ -155,6 +155,54 @@ fn coverage_is_that_of_one_process() {
 }
 
 #[test]
+fn coverage_of_shards_is_joined_as_merge_says() {
+    for way in WAYS {
+        let project = Project::new(
+            "
+--- app.py
+def one():
+    return 1
+
+def two():
+    return 2
+--- test_one.py
+import app
+
+def test_one():
+    assert app.one() == 1
+--- test_two.py
+import app
+
+def test_two():
+    assert app.two() == 2
+",
+        );
+        for index in 0..2 {
+            let shard = format!("--shard={index}");
+            let run = Command::rpytest(plugins_venv(), &project)
+                .args(way.arguments())
+                .args(["-q", "--cov=app", "--cov-report=", "--shard-dir=shards"])
+                .args([&shard, "--total-shards=2"])
+                .run();
+            assert_eq!(run.code, 0, "{way:?}\n{run}");
+        }
+        let merged = Command::rpytest(plugins_venv(), &project)
+            .args(["merge", "shards"])
+            .run();
+        let said = merged.stdout.lines();
+        let combine = said
+            .filter_map(|line| line.split_once("shards: "))
+            .find(|(before, _)| before.starts_with("coverage data of 2"));
+        let Some((_, combine)) = combine else {
+            panic!("{way:?}\n{merged}");
+        };
+        let script = format!("rm -f .coverage; {combine} && coverage report --fail-under=100");
+        let report = Command::shell(plugins_venv(), &project, &script).run();
+        assert_eq!(report.code, 0, "{way:?}\n{report}");
+    }
+}
+
+#[test]
 fn coverage_below_its_minimum_fails_the_run() {
     let arguments = [
         "--cov=app",

@@ -129,8 +129,11 @@ impl fmt::Display for Report {
                 .collect();
             writeln!(
                 f,
-                "coverage data of {} shards: coverage combine --keep {}",
-                files.len(),
+                "coverage data of {}: coverage combine --keep {}",
+                match files.len() {
+                    1 => "1 shard".to_owned(),
+                    count => format!("{count} shards"),
+                },
                 files.join(" ")
             )?;
         }
@@ -153,5 +156,74 @@ impl fmt::Display for Report {
                 .collect::<BTreeSet<_>>()
                 .len(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::history::History;
+    use crate::shard::manifest::Manifest;
+    use crate::shard::{Division, Shard};
+    use rpytest_ipc::Address;
+
+    /// A shard of two with one test, or none, what came of it, and its exit code.
+    fn part(index: u32, status: Option<&str>, exit: u8) -> Part {
+        let shard = Shard {
+            index,
+            total: 2,
+            strategy: rpytest_sched::shard::Strategy::RoundRobin,
+            directory: None,
+        };
+        let items = ["a.py::x", "b.py::y"].map(|nodeid| Address {
+            nodeid: nodeid.to_owned(),
+            nth: 0,
+        });
+        let items = match status {
+            Some(_) => items.to_vec(),
+            None => Vec::new(),
+        };
+        let mut manifest = Manifest::new(&Division::new(&shard, items, &History::default()));
+        let results = status.map(|status| (index, status.to_owned(), 0.5, 1.0, 0.25));
+        manifest.results = results.into_iter().collect();
+        manifest.exit = Some(exit);
+        Part {
+            directory: PathBuf::from(format!("shard-{index}")),
+            manifest,
+        }
+    }
+
+    #[test]
+    fn all_is_told_of_what_failed_and_counted() {
+        let mut parts = [part(0, Some("passed"), 0), part(1, Some("error"), 1)];
+        parts[0].manifest.coverage = true;
+        expect![[r#"
+             shard    tests   passed   failed    seconds  predicted  exit
+                 0        1        1        0       1.75          -     0
+                 1        1        0        1       1.75          -     1
+            ERROR b.py::y (shard 1)
+            coverage data of 1 shard: coverage combine --keep shard-0/.coverage.shard-0
+            1 passed, 1 error in 2 of 2 shards
+        "#]]
+        .assert_eq(&Report::new(&parts).to_string());
+    }
+
+    #[test]
+    fn the_exit_code_is_pytests_for_the_whole() {
+        for (one, other, code) in [
+            ((Some("passed"), 0), (Some("skipped"), 0), 0),
+            ((Some("passed"), 0), (Some("failed"), 1), 1),
+            ((Some("passed"), 0), (Some("crashed"), 1), 1),
+            // What a plugin has to say against a shard, such as too little coverage.
+            ((Some("passed"), 1), (Some("passed"), 0), 1),
+            ((Some("passed"), 0), (Some("failed"), 3), 3),
+            ((Some("passed"), 7), (Some("failed"), 1), 7),
+            ((None, 5), (None, 5), exit::NO_TESTS_COLLECTED),
+        ] {
+            let parts = [part(0, one.0, one.1), part(1, other.0, other.1)];
+            assert_eq!(Report::new(&parts).exit_code(), code, "{one:?} {other:?}");
+        }
     }
 }

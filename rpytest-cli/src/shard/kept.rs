@@ -8,10 +8,11 @@ use rpytest_ipc::Address;
 
 use super::manifest::{COVERAGE, DURATIONS, FILE, JUNIT, Manifest};
 use super::{Division, Shard};
+use crate::args::UsageError;
 use crate::convert::duration_key;
 use crate::history::History;
-use crate::json_file;
 use crate::ledger::Status;
+use crate::whole_file;
 
 /// Where shards are kept, below pytest's cache directory, unless `--shard-dir` says.
 const BELOW_CACHE: &str = "d/rpytest/shards";
@@ -57,6 +58,25 @@ impl Kept {
         }
     }
 
+    /// Whether it was named, so that somebody waits for what will be in it.
+    pub fn is_named(&self) -> bool {
+        self.named
+    }
+
+    /// Makes the directory if it was named: rather no run than one that cannot be joined.
+    pub fn make(&self) -> Result<(), UsageError> {
+        if !self.named {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.directory).map_err(|error| UsageError::Value {
+            option: "--shard-dir",
+            problem: format!(
+                "cannot make {}: {error}; name a directory that can be written to",
+                self.directory.display()
+            ),
+        })
+    }
+
     /// What the shard is to do; what an earlier run has left is gone.
     pub fn begin(&self, division: &Division) -> Result<(), KeptError> {
         self.write(|directory| {
@@ -64,7 +84,7 @@ impl Kept {
                 remove(&directory.join(name))?;
             }
             remove(&self.coverage(division.shard()))?;
-            json_file::write(&directory.join(FILE), &Manifest::new(division))
+            whole_file::write_json(&directory.join(FILE), &Manifest::new(division))
         })
     }
 
@@ -86,7 +106,7 @@ impl Kept {
             manifest.coverage = copy(artifacts.coverage.as_deref(), &coverage)?;
             (measured.write(&directory.join(DURATIONS))).map_err(io::Error::other)?;
             // Last: what it says is there.
-            json_file::write(&directory.join(FILE), &manifest)
+            whole_file::write_json(&directory.join(FILE), &manifest)
         })
     }
 
