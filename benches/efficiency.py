@@ -12,8 +12,6 @@ import pathlib
 import re
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 
@@ -58,19 +56,8 @@ def main() -> None:
                     if way.endswith("first run"):
                         shutil.rmtree(suite / ".pytest_cache", ignore_errors=True)
                     begun = time.perf_counter()
-                    result = subprocess.run(
-                        command,
-                        cwd=suite,
-                        env=environment,
-                        stdin=subprocess.DEVNULL,
-                        capture_output=True,
-                        text=True,
-                        timeout=600,
-                        check=False,
-                    )
+                    result = setting.run(command, suite, environment)
                     wall = time.perf_counter() - begun
-                    if result.returncode != 0:
-                        sys.exit(f"{command}: {result.returncode}\n{result.stdout}{result.stderr}")
                     if turn > 0:
                         walls[way].append(wall)
                         found = re.search(r"Execution +([\d.]+) s", result.stderr)
@@ -85,7 +72,7 @@ def main() -> None:
                 print(line, flush=True)
         if options.daemon:
             stop = (rpytest, "--daemon-stop")
-            subprocess.run(stop, cwd=suite, env=environment, check=False, capture_output=True)
+            setting.run(stop, suite, environment)
 
 
 if __name__ == "__main__":

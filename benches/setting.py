@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import subprocess
+import sys
+from collections.abc import Sequence
 
 
 def parser(text: str | None) -> argparse.ArgumentParser:
@@ -15,6 +18,30 @@ def parser(text: str | None) -> argparse.ArgumentParser:
     made.add_argument("--rpytest", required=True, type=pathlib.Path)
     made.add_argument("--venv", required=True, type=pathlib.Path)
     return made
+
+
+def run(
+    command: Sequence[str],
+    directory: pathlib.Path,
+    environment: dict[str, str],
+    codes: Sequence[int] = (0,),
+    seconds: float = 600,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; another exit code than these ends the measurement."""
+    result = subprocess.run(
+        command,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    if result.returncode not in codes:
+        said = result.stdout[-2000:] + result.stderr[-2000:]
+        sys.exit(f"{' '.join(command)}: exit code {result.returncode}\n{said}")
+    return result
 
 
 def environment(venv: pathlib.Path, work: pathlib.Path) -> dict[str, str]:

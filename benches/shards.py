@@ -13,8 +13,6 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
-import sys
 import tempfile
 
 import setting
@@ -86,19 +84,10 @@ class Suite:
 
     def run(self, *command: str) -> str:
         cache = ("-o", f"cache_dir={self.work / 'cache'}", "-p", "no:randomly")
-        result = subprocess.run(
-            [*command, *cache],
-            cwd=self.directory,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=1800,
-            check=False,
+        # 1: tests fail; 5: pytest-split says so of a shard without tests.
+        result = setting.run(
+            [*command, *cache], self.directory, self.environment, codes=(0, 1, 5), seconds=1800
         )
-        # 5: of a shard without tests, by pytest-split.
-        if result.returncode not in (0, 1, 5):
-            sys.exit(f"{command}: {result.returncode}\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
         return result.stdout
 
     def durations(self) -> Durations:

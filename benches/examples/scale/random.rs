@@ -2,25 +2,17 @@
 
 use std::f64::consts::TAU;
 
-/// The generator "SplitMix64" (G. L. Steele, D. Lea, C. H. Flood, *Fast splittable pseudorandom number generators*, 2014).
-pub struct Random(u64);
+/// Numbers of the distributions that durations are drawn from.
+pub struct Random(rpytest_sched::simulate::Random);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(rpytest_sched::simulate::Random::new(seed))
     }
 
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    /// A number above 0 and at most 1.
+    /// A number above 0, whose logarithm is needed, and at most 1.
     pub fn part(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+        self.0.part() + 1.0 / (1u64 << 53) as f64
     }
 
     /// A number of the standard normal distribution (G. E. P. Box, M. E. Muller, 1958).

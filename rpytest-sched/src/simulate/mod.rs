@@ -5,12 +5,14 @@
 //! arrive in order. A worker's first task of a group takes the [group's cost](Policy::group_costs) longer. With [`Faults`],
 //! tasks kill their workers, run slow, and messages come late or twice.
 
+mod random;
 mod run;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 
+pub use self::random::Random;
 use self::run::Run;
 use crate::dispatch::{DispatchError, Dispatcher, Policy};
 use crate::task::{GroupId, Task, TaskId, WorkerId};

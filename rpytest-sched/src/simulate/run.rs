@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 
-use super::{SimEvent, SimReport, Simulation};
+use super::{Random, SimEvent, SimReport, Simulation};
 use crate::dispatch::Dispatcher;
 use crate::task::{GroupId, TaskId, WorkerId, nanos, seconds};
 
@@ -62,28 +62,6 @@ impl Ord for Entry {
     }
 }
 
-/// The generator "SplitMix64" (G. L. Steele, D. Lea, C. H. Flood, *Fast splittable pseudorandom number generators*, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    /// A number from 0 to below 1.
-    fn part(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn chance(&mut self, probability: f64) -> bool {
-        probability > 0.0 && self.part() < probability
-    }
-}
-
 /// A simulated worker.
 #[derive(Debug, Default)]
 struct Process {
@@ -120,7 +98,7 @@ impl<'a, T, W> Run<'a, T, W> {
             set,
             truth,
             watch,
-            random: Random(set.faults.seed),
+            random: Random::new(set.faults.seed),
             agenda: BinaryHeap::new(),
             serial: 0,
             now: 0,
