@@ -5,24 +5,25 @@
 //! worker is given is the [`Feed`]'s to say.
 
 mod feed;
+mod start;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-use rpytest_ipc::{
-    Address, Assignment, Event, Focus, InventoryItem, Role, ToPython, ToRust, WorkerIdentity,
-};
+use rpytest_ipc::{Address, Assignment, Event, InventoryItem, Role, ToPython, ToRust};
 use rpytest_sched::{TaskId, WorkerId};
 use rpytest_worker::{End, ProcessId, Signal};
 use serde_bytes::ByteBuf;
 
 use self::feed::{Feed, Say};
 use super::timing::Bound;
-use super::{Processes, describe, encode, tell};
+use super::{Processes, describe, tell};
 use crate::history::History;
 use crate::ledger::{Ledger, Spent, unaccounted};
 
 pub(super) use self::feed::Isolate;
+use self::start::name;
+pub(super) use self::start::{PartOfTests, start};
 
 /// Workers that may end before any of them has finished an item, before the run is given up.
 const FRUITLESS: u32 = 3;
@@ -39,13 +40,6 @@ pub(super) struct Settings {
     pub tells_bound: bool,
     pub argv: Vec<OsString>,
     pub part: PartOfTests,
-}
-
-/// Which of the tests that the arguments name a run is about.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PartOfTests {
-    pub focus: Option<Focus>,
-    pub sharded: bool,
 }
 
 /// Where a worker stands.
@@ -694,32 +688,4 @@ impl Crew {
             processes.supervisor.kill(template, Signal::Interrupt);
         }
     }
-}
-
-/// The message that makes a process the template, or worker number `number` of `count`.
-pub(super) fn start(
-    role: Role,
-    argv: &[OsString],
-    number: u32,
-    count: u32,
-    testrunuid: &str,
-    part: &PartOfTests,
-) -> ToPython {
-    ToPython::Start {
-        role,
-        argv: encode(argv),
-        worker: Some(WorkerIdentity {
-            id: name(number),
-            count,
-            testrunuid: testrunuid.to_owned(),
-        }),
-        settled: Vec::new(),
-        focus: part.focus.clone(),
-        sharded: part.sharded,
-    }
-}
-
-/// A worker's name, as xdist would call it.
-fn name(number: u32) -> String {
-    format!("gw{number}")
 }
