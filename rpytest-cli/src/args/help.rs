@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::definition::{Group, State, Takes};
 use super::table::OPTIONS;
+use crate::settings::KEYS;
 
 /// The text of `rpytest_worker/command_options.py`.
 pub(crate) fn python_module() -> String {
@@ -46,11 +47,27 @@ pub(crate) fn python_module() -> String {
             );
         }
     }
+    text.push_str(
+        ")\n\n# Keys of [tool.rpytest], the variables that count more, what they decide, and what they must be.\nSETTINGS = (\n",
+    );
+    for key in KEYS {
+        let (name, variable) = (quoted(key.name), quoted(&key.variable()));
+        let _ = write!(
+            text,
+            "    (\n        {name},\n        {variable},\n        {},\n        {},\n    ),\n",
+            quoted(key.help),
+            quoted(key.wanted),
+        );
+    }
     text + ")\n"
 }
 
+/// As the formatter of the Python side writes it.
 fn quoted(text: &str) -> String {
-    format!("{text:?}")
+    match text.contains('"') {
+        true => format!("'{text}'"),
+        false => format!("{text:?}"),
+    }
 }
 
 fn tuple(texts: &[&str]) -> String {

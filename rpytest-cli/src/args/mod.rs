@@ -5,12 +5,15 @@
 
 mod commands;
 mod daemon;
+mod defaults;
 mod definition;
 mod error;
 mod given;
 #[cfg(test)]
 mod help;
+mod pytests;
 mod shard;
+mod shell;
 mod table;
 
 use std::ffi::{OsStr, OsString};
@@ -20,6 +23,8 @@ pub(crate) use self::daemon::SERVE_ON;
 pub use self::error::UsageError;
 use self::given::Given;
 pub use self::shard::{ShardArguments, ShardIndex};
+pub use self::shell::Shell;
+pub(crate) use self::shell::{complete, manual};
 pub(crate) use self::table::FIXTURE_MAX_AGE;
 
 /// What the command line asks for.
@@ -38,6 +43,10 @@ pub enum Command {
     Merge(MergeArguments),
     /// `durations`: what is known of how long tests take.
     Durations(DurationsCommand),
+    /// `completions`: what a shell has to know of the command line.
+    Completions(Shell),
+    /// `man`: the manual page.
+    Manual,
     /// A text that was asked for, of one of the commands above.
     Help(String),
     /// `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.

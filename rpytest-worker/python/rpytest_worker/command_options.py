@@ -198,3 +198,67 @@ OPTIONS = (
         "With --daemon-status and --session-status: as JSON",
     ),
 )
+
+# Keys of [tool.rpytest], the variables that count more, what they decide, and what they must be.
+SETTINGS = (
+    (
+        "daemon_idle_timeout",
+        "RPYTEST_DAEMON_IDLE_TIMEOUT",
+        "When the daemon ends without a run",
+        "a number of seconds, 0 for never",
+    ),
+    (
+        "daemon_memory",
+        "RPYTEST_DAEMON_MEMORY",
+        "What the daemon and all that it keeps may take",
+        "a size, such as 512M or 2G",
+    ),
+    (
+        "default_markers",
+        "RPYTEST_DEFAULT_MARKERS",
+        "The -m of a run that has none",
+        'an expression of marks, such as "not slow"',
+    ),
+    (
+        "default_shard_strategy",
+        "RPYTEST_DEFAULT_SHARD_STRATEGY",
+        "How shards are made without --shard-strategy",
+        "duration_balanced, least_duration, round_robin or hash",
+    ),
+    (
+        "enable_fixture_reuse",
+        "RPYTEST_ENABLE_FIXTURE_REUSE",
+        "--reuse-fixtures for all runs",
+        "true or false",
+    ),
+    (
+        "fixture_max_age",
+        "RPYTEST_FIXTURE_MAX_AGE",
+        "When fixtures that stay up are torn down",
+        "a number of seconds, 0 for never",
+    ),
+    (
+        "isolate",
+        "RPYTEST_ISOLATE",
+        "The --isolate of a run that has none",
+        "none, file or test",
+    ),
+    (
+        "parallel",
+        "RPYTEST_PARALLEL",
+        "The -n of a run that has none",
+        "a number of workers, auto or logical",
+    ),
+    (
+        "snapshot",
+        "RPYTEST_SNAPSHOT",
+        "How far a process may have come that others are forked from",
+        "collected, configured, interpreter or off",
+    ),
+    (
+        "watch_ignore",
+        "RPYTEST_WATCH_IGNORE",
+        "What --watch does not look at",
+        "a list of glob patterns",
+    ),
+)

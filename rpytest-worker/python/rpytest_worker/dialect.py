@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import types
 import uuid
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -287,7 +288,11 @@ class Dialect:
             dest = option.names[0].lstrip("-").replace("-", "_")
             group.addoption(*option.names, dest=f"rpytest_{dest}", help=option.help, **how)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> None:
-        if getattr(config.option, "help", False):
-            help_page.arrange(config)
+    @pytest.hookimpl(wrapper=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
+        if not getattr(config.option, "help", False):
+            return (yield)
+        help_page.arrange(config)
+        result = yield
+        help_page.add_settings(config)
+        return result

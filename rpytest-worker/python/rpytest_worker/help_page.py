@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from _pytest.config.argparsing import Parser
 
-from .command_options import OPTIONS, Option
+from .command_options import OPTIONS, SETTINGS, Option
 
 
 def arrange(config: pytest.Config) -> None:
@@ -48,6 +48,18 @@ def arrange(config: pytest.Config) -> None:
     arranged += [_group(parser, "OPTIONS OF RPYTEST", text, ()), *of_rpytest]
     parser._action_groups = arranged
     parser.prog = "rpytest"
+    parser.epilog = "Commands of rpytest: merge, durations, completions, man; each has --help."
+
+
+def add_settings(config: pytest.Config) -> None:
+    """Behind pytest's own configuration options."""
+    out = config.get_terminal_writer()
+    out.line()
+    out.line("[tool.rpytest] settings in pyproject.toml, and variables that count more:")
+    out.line()
+    for name, variable, text, wanted in SETTINGS:
+        out.line(f"  {name} ({variable}):")
+        out.line(f"{'':24}{text}: {wanted}")
 
 
 def _own_groups(parser: argparse.ArgumentParser) -> list[Any]:
