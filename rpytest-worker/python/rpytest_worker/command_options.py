@@ -195,7 +195,23 @@ OPTIONS = (
         None,
         (),
         False,
-        "With --daemon-status and --session-status: as JSON",
+        "With --daemon-status, --session-status and --inventory-status: as JSON",
+    ),
+    Option(
+        "what is kept between runs",
+        ("--inventory-status",),
+        None,
+        (),
+        False,
+        "Show how many tests are known without Python, since when, and what is kept",
+    ),
+    Option(
+        "what is kept between runs",
+        ("--cleanup",),
+        None,
+        (),
+        False,
+        "Remove caches, and what daemons and versions that are gone have left",
     ),
 )
 

@@ -290,7 +290,11 @@ class Dialect:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
-        if not getattr(config.option, "help", False):
+        option = config.option
+        if getattr(option, "usepdb", False):
+            # A debugger has the terminal to itself. xdist refuses any other number.
+            option.numprocesses = 0
+        if not getattr(option, "help", False):
             return (yield)
         help_page.arrange(config)
         result = yield
