@@ -127,7 +127,7 @@ impl Done {
                 }
                 if running > 0 {
                     let many = count(running, "daemon");
-                    println!("kept: {many} that run; --daemon-stop in their projects ends them");
+                    println!("kept: {many} running; --daemon-stop ends the one of a project");
                 }
             }
             Err(error) => self.failed("the sockets of daemons", &error),
