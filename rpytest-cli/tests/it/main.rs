@@ -15,6 +15,7 @@ mod losses;
 mod native;
 mod native_cache;
 mod native_merge;
+mod observer;
 mod parity;
 mod rewriting;
 mod shards;
