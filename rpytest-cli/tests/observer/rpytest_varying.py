@@ -12,6 +12,9 @@ CLOCK = re.compile(r"\b\d\d:\d\d:\d\d\b")
 DEPTH = re.compile(r"line repeated \d+ more|maximum recursion depth.*|after \d+ frames")
 PORT = re.compile(r"(?<=\b127\.0\.0\.1:)\d+|(?<=process \[)\d+")
 FRACTION = re.compile(r"\b(\d+\.\d\d)\d{8,}")
+# A session within a test says how long it took; and a worker's directory is below one of its own.
+SECONDS = re.compile(r"\bin \d+\.\d\ds\b")
+WORKER = re.compile(r"/popen-gw\d+(?=/)")
 STAND_INS = (
     (ADDRESS, "0x..."),
     (NUMBERED, "pytest-N"),
@@ -19,6 +22,8 @@ STAND_INS = (
     (FRACTION, "0..."),
     (DEPTH, "deep"),
     (PORT, "N"),
+    (SECONDS, "in N s"),
+    (WORKER, ""),
 )
 
 
