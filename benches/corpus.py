@@ -228,8 +228,8 @@ def check(suite: Suite, ways: tuple[str, ...]) -> dict[str, Any]:
         # With what may it differ? That is asked where it does.
         for reference in ("pytest", "xdist") if way == "-n 2" else ("pytest",):
             if difference or run.code not in codes:
-                unstable = compare_junit.compare(pytest.file, again(reference)).cases()
-                of += [reference] if difference.cases() & unstable else []
+                unstable = compare_junit.compare(pytest.file, again(reference))
+                of += [reference] if difference.cases() & unstable.cases() else []
                 difference = difference.without(unstable)
                 codes.add(references[reference].code)
         lines = list(compare_junit.told(difference, pytest.file, run.file))

@@ -59,7 +59,7 @@ fn whatever_else_a_junit_file_says_is_compared() {
         (("<system-out>said", "<system-out>shouted"), "| shouted"),
         (("value=\"1\"", "value=\"2\""), "other contents: 1"),
         (("failure ", "error "), "test_two: failed, then error"),
-        (("failures=\"1\"", "failures=\"2\""), "counts or properties"),
+        (("failures=\"1\"", "failures=\"2\""), "names and counts"),
         (
             ("message=\"assert", "message=\"AssertionError: assert"),
             "test_a::test_two",

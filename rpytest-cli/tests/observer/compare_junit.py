@@ -26,6 +26,7 @@ Key = tuple[str, str, int]
 TIMES = {"time", "timestamp", "hostname"}
 # From the least to the most: a case that failed and whose teardown failed has failed.
 OUTCOMES = ("passed", "skipped", "xfailed", "error", "failed")
+SUITES = "names and counts"
 SHOWN = 10
 
 
@@ -38,8 +39,8 @@ class Case:
 @dataclasses.dataclass(frozen=True)
 class File:
     cases: dict[Key, Case]
-    around: tuple[str, ...]
-    """Names, counts and properties of the suites, which are not a case's."""
+    around: dict[str, tuple[str, ...]]
+    """Names and counts of the suites, and each property of theirs."""
 
 
 @dataclasses.dataclass
@@ -50,7 +51,7 @@ class Difference:
     contents: list[Key] = dataclasses.field(default_factory=list)
     """With the same outcome."""
     order: bool = False
-    around: bool = False
+    around: list[str] = dataclasses.field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -58,8 +59,9 @@ class Difference:
     def cases(self) -> set[Key]:
         return {*self.missing, *self.extra, *self.outcomes, *self.contents}
 
-    def without(self, unstable: set[Key]) -> Difference:
-        """What is left if these cases may be as they like; then counts and order may be, too."""
+    def without(self, other: Difference) -> Difference:
+        """What is left if what differs there may be as it likes; then counts and order may be, too."""
+        unstable = other.cases()
 
         def others(keys: list[Key]) -> list[Key]:
             return [key for key in keys if key not in unstable]
@@ -71,7 +73,7 @@ class Difference:
             others(self.outcomes),
             others(self.contents),
             self.order and not touched,
-            self.around and not touched,
+            [name for name in self.around if name not in other.around and not (touched and name == SUITES)],
         )
 
 
@@ -79,17 +81,22 @@ def read(path: pathlib.Path) -> File:
     root = ET.parse(path).getroot()
     cases: dict[Key, Case] = {}
     seen: collections.Counter[tuple[str, str]] = collections.Counter()
-    around: list[str] = []
+    suites: list[str] = []
+    around: dict[str, tuple[str, ...]] = {}
     for suite in root.iter("testsuite"):
-        around.append(attributes(suite))
+        suites.append(attributes(suite))
         for child in suite:
             if child.tag != "testcase":
-                around += lines_of(child)
+                # Properties, which any number of tests may have said something by.
+                for part in child if child.tag == "properties" else [child]:
+                    name = f"{part.tag} {part.get('name', '')}".strip()
+                    around[name] = (*around.get(name, ()), *lines_of(part))
                 continue
             names = rpytest_varying.without(child.get("classname", "")), rpytest_varying.without(child.get("name", ""))
-            cases[(*names, seen[names])] = Case(outcome(child), tuple(lines_of(child)))
+            key = (*names, seen[names])
+            cases[key] = Case(outcome(child), tuple(lines_of(child)))
             seen[names] += 1
-    return File(cases, tuple(around))
+    return File(cases, {SUITES: tuple(suites), **around})
 
 
 def outcome(case: ET.Element) -> str:
@@ -122,7 +129,11 @@ def compare(one: File, other: File) -> Difference:
     found = Difference(
         missing=[key for key in one.cases if key not in other.cases],
         extra=[key for key in other.cases if key not in one.cases],
-        around=one.around != other.around,
+        around=[
+            name
+            for name in dict.fromkeys([*one.around, *other.around])
+            if one.around.get(name) != other.around.get(name)
+        ],
     )
     for key, case in one.cases.items():
         theirs = other.cases.get(key, case)
@@ -160,9 +171,9 @@ def told(found: Difference, one: File, other: File, shown: int = SHOWN) -> Itera
         lines += (f"    {line}" for line in changes(one.cases[key].content, other.cases[key].content))
     if found.order:
         lines.append("the order of the cases is another")
-    if found.around:
-        lines.append("names, counts or properties of the suites are others")
-        lines += (f"    {line}" for line in changes(one.around, other.around))
+    for name in found.around[:shown]:
+        lines.append(f"of the suites, other {name}")
+        lines += (f"    {line}" for line in changes(one.around.get(name, ()), other.around.get(name, ())))
     yield from lines
 
 
