@@ -655,8 +655,13 @@ class ShortProtocol:
 
     # ---------------------------------------------------------------- telling of it
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is an item of which nothing has been told yet."""
+        return self._running is not None
+
     def tell_early(self) -> None:
-        """Called when somebody else reports while an item runs, as subtests do."""
+        """Called when somebody else reports while an item runs, as subtests do, or looks at reports."""
         running, self._running = self._running, None
         if running is None:
             return
