@@ -16,6 +16,7 @@ mod native;
 mod native_cache;
 mod native_merge;
 mod options;
+mod observer;
 mod parity;
 mod rewriting;
 mod shards;

@@ -58,8 +58,18 @@ def preload() -> None:
         importlib.import_module(f"_pytest.{name}")
 
 
+# Since pytest 8.2 a variable says that, and which, it runs. A worker of xdist inherits it.
+_TELLS_VERSION = any(
+    "PYTEST_VERSION" in function.__code__.co_consts
+    for name in ("main", "_main")
+    if (function := getattr(_pytest.config, name, None)) is not None
+)
+
+
 def prepare_config(args: Sequence[str], plugins: Sequence[object]) -> pytest.Config:
     """Parse the command line and load plugins and initial conftests, as `pytest.main` does."""
+    if _TELLS_VERSION:
+        os.environ["PYTEST_VERSION"] = pytest.__version__
     return _pytest.config._prepareconfig(list(args), list(plugins))
 
 

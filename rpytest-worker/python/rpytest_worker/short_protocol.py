@@ -41,7 +41,7 @@ import _pytest.unittest
 import _pytest.warnings
 import pytest
 
-from . import known_code, known_hooks, pytest_compat
+from . import call_sites, known_code, known_hooks, pytest_compat
 from .costs import SharedFixtures
 from .item_assertions import ItemAssertions
 from .item_output import ItemOutput
@@ -244,6 +244,7 @@ class ShortProtocol:
         self._calls_directly = [
             one.function for one in config.hook.pytest_pyfunc_call.get_hookimpls()
         ] == [_pytest.python.pytest_pyfunc_call]
+        self._site = call_sites.of_tests()
         self._knows_setup = (
             pytest.Function.teardown is _pytest.nodes.Node.teardown
             and "setup" in vars(pytest.Function)
@@ -640,9 +641,10 @@ class ShortProtocol:
         if "last_type" in sys.__dict__:
             _forget_last_error()
         try:
-            returned = item.obj(**arguments)
+            returned = self._site.call(item.obj, arguments)
         except BaseException as raised:
             error = _below(raised)
+            error = error.with_traceback(self._site.below(error.__traceback__))
         return error, returned, (perf_counter() - started, begun, time())
 
     def _prepare_call(self, item: Any) -> None:
@@ -653,8 +655,13 @@ class ShortProtocol:
 
     # ---------------------------------------------------------------- telling of it
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is an item of which nothing has been told yet."""
+        return self._running is not None
+
     def tell_early(self) -> None:
-        """Called when somebody else reports while an item runs, as subtests do."""
+        """Called when somebody else reports while an item runs, as subtests do, or looks at reports."""
         running, self._running = self._running, None
         if running is None:
             return
