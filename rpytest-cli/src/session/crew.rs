@@ -17,7 +17,7 @@ use serde_bytes::ByteBuf;
 
 use self::feed::{Feed, Say};
 use super::timing::Bound;
-use super::{Processes, describe, tell};
+use super::{Crash, Processes, tell};
 use crate::history::History;
 use crate::ledger::{Ledger, Spent, unaccounted};
 
@@ -490,14 +490,13 @@ impl Crew {
         &mut self,
         processes: &Processes,
         process: ProcessId,
-        why: &str,
+        crash: &Crash,
         end: Option<&End>,
     ) {
-        let reason = end.map_or_else(|| why.to_owned(), describe);
         if self.template == Some(process) {
-            self.template_ended(processes, &reason, end);
+            self.template_ended(processes, &crash.reason, end);
         } else if let Some(worker) = self.workers.remove(&process) {
-            self.worker_ended(processes, &worker, &reason);
+            self.worker_ended(processes, &worker, crash);
         }
         self.check_done(processes);
     }
@@ -518,7 +517,8 @@ impl Crew {
         }
     }
 
-    fn worker_ended(&mut self, processes: &Processes, worker: &Worker, reason: &str) {
+    fn worker_ended(&mut self, processes: &Processes, worker: &Worker, crash: &Crash) {
+        let reason = &crash.reason;
         let Some(feed) = &mut self.feed else { return };
         let in_order = worker.output.is_some();
         let lost = feed.ended(worker.id, in_order);
@@ -535,6 +535,7 @@ impl Crew {
                 let event = Event::Crashed {
                     task,
                     reason: reason.to_owned(),
+                    limit: crash.limit.clone(),
                 };
                 tell(processes, &worker.name, event);
             }

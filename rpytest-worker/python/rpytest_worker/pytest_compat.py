@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import _pytest._code.code
@@ -22,6 +22,7 @@ import _pytest.cacheprovider
 import _pytest.config
 import _pytest.fixtures
 import _pytest.junitxml
+import _pytest.runner
 import _pytest.terminal
 import _pytest.timing
 import pytest
@@ -325,6 +326,9 @@ def fixtures_of(item: pytest.Item) -> list[Any]:
     return [fixture for every in info.name2fixturedefs.values() for fixture in every]
 
 
+# Of what calls the code of a phase, and keeps what that raises.
+CALLS_PHASES = frozenset({_pytest.runner.CallInfo.from_call.__func__.__code__})  # type: ignore[attr-defined]
+
 _EXECUTE = _pytest.fixtures.FixtureDef.execute.__code__
 
 
@@ -382,6 +386,56 @@ def restart_clocks(config: pytest.Config) -> None:
                 setattr(owner, name, clock())
 
 
+def ini_number() -> str | None:
+    """The type of a setting that is a number: TOML has such, and pytest only since 8.4."""
+    return "float" if pytest.version_tuple >= (8, 4) else None
+
+
+class StepBack:
+    """Takes options of ours out of the parser, until it is known whether somebody else has options of
+    these names: what the user's code registers counts."""
+
+    def __init__(self, config: pytest.Config, parser: Any, group: Any) -> None:
+        self._config, self._parser, self._group = config, parser, group
+        self._options = list(group.options)
+        self._dests = {option.dest: getattr(option, "default", None) for option in self._options}
+        self._names = {name for option in self._options for name in option.names()}
+        group.options.clear()
+        for dest, default in self._dests.items():
+            # Else it would stand in the place of another's default.
+            if getattr(config.option, dest, self) is default:
+                delattr(config.option, dest)
+        # Since pytest 9 the options are in one parser from the start; before, it is made each time.
+        self._arggroup: Any = getattr(group, "_arggroup", None)
+        self._actions: list[Any] = []
+        if self._arggroup is not None:
+            known = parser.optparser._option_string_actions
+            self._actions = list(self._arggroup._group_actions)
+            for action in self._actions:
+                self._arggroup._group_actions.remove(action)
+                parser.optparser._actions.remove(action)
+                for name in action.option_strings:
+                    known.pop(name, None)
+
+    def return_(self) -> bool:
+        """Put them back; false, and none is, where somebody has one of them."""
+        parser = self._parser
+        groups = [*parser._groups, parser._anonymous]
+        taken = {name for group in groups for option in group.options for name in option.names()}
+        if taken & self._names:
+            return False
+        self._group.options.extend(self._options)
+        for dest, default in self._dests.items():
+            if not hasattr(self._config.option, dest):
+                setattr(self._config.option, dest, default)
+        for action in self._actions:
+            self._arggroup._group_actions.append(action)
+            parser.optparser._actions.append(action)
+            for name in action.option_strings:
+                parser.optparser._option_string_actions[name] = action
+        return True
+
+
 def add_to_help(
     config: pytest.Config, title: str, options: Iterable[tuple[str, str | None, str]]
 ) -> None:
@@ -395,6 +449,17 @@ def add_to_help(
                 group.add_argument(option, action="store_true", help=text)
             else:
                 group.add_argument(option, metavar=value, help=text)
+
+
+@contextlib.contextmanager
+def writing_to(config: pytest.Config, file: Any) -> Iterator[None]:
+    """Have what is written to the terminal written to a file."""
+    writer: Any = config.get_terminal_writer()
+    before, writer._file = writer._file, file
+    try:
+        yield
+    finally:
+        writer._file = before
 
 
 # ------------------------------------------------------------------ temporary directories
