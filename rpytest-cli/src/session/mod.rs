@@ -242,9 +242,14 @@ impl Session {
         }
         self.notes
             .extend(self.sharding.as_ref().and_then(Sharding::note));
-        if let Part::Crew(crew) = &self.part {
-            self.notes.extend(crew.notes());
-        }
+        let isolation = match &self.part {
+            Part::Crew(crew) => {
+                self.notes.extend(crew.notes());
+                crew.isolation()
+            }
+            Part::Solo(_) | Part::Undecided => None,
+        };
+        self.notes.extend(isolation.clone());
         let code = self.keep_results(code);
         self.notes.extend(
             self.built
@@ -265,7 +270,7 @@ impl Session {
                 Part::Crew(crew) => crew.bound(),
                 Part::Solo(_) | Part::Undecided => None,
             };
-            for line in self.timing.lines(bound) {
+            for line in self.timing.lines(bound).into_iter().chain(isolation) {
                 eprintln!("rpytest: {line}");
             }
         }
@@ -393,6 +398,11 @@ impl Session {
         }
         match kind {
             EventKind::Message(ToRust::Limit { .. }) => {}
+            EventKind::Ready(_) => {
+                if let Part::Crew(crew) = &mut self.part {
+                    crew.is_ready(process);
+                }
+            }
             EventKind::Message(ToRust::Rewriting { sources }) => {
                 self.helpers.start(&self.processes, &sources);
             }

@@ -5,7 +5,6 @@ All of it was read in, and is tested against, pytest 8.0 to 9.2.
 
 from __future__ import annotations
 
-import argparse
 import builtins
 import contextlib
 import importlib
@@ -14,7 +13,7 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import _pytest._code.code
@@ -436,21 +435,6 @@ class StepBack:
         return True
 
 
-def add_to_help(
-    config: pytest.Config, title: str, options: Iterable[tuple[str, str | None, str]]
-) -> None:
-    """List options that no parser knows, when everything has been parsed."""
-    parser: argparse.ArgumentParser = config._parser.optparser
-    group = parser.add_argument_group(title)
-    for option, value, text in options:
-        # A plugin may have one of that name.
-        with contextlib.suppress(argparse.ArgumentError):
-            if value is None:
-                group.add_argument(option, action="store_true", help=text)
-            else:
-                group.add_argument(option, metavar=value, help=text)
-
-
 @contextlib.contextmanager
 def writing_to(config: pytest.Config, file: Any) -> Iterator[None]:
     """Have what is written to the terminal written to a file."""
@@ -472,13 +456,14 @@ def base_temp(config: pytest.Config) -> str | None:
 
 
 def move_base_temp(config: pytest.Config, path: str) -> None:
-    """Give a forked worker a directory of its own."""
+    """Give a forked worker a directory of its own. That of an earlier process of the same worker goes on:
+    pytest would empty it, and what that one's tests have left would be lost."""
     from pathlib import Path
 
     factory = getattr(config, "_tmp_path_factory", None)
     if factory is not None:
-        factory._given_basetemp = Path(path)
-        factory._basetemp = None
+        factory._given_basetemp = given = Path(path)
+        factory._basetemp = given if os.path.isdir(path) else None
 
 
 # ------------------------------------------------------------------ capture

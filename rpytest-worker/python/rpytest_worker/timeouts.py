@@ -150,8 +150,8 @@ class Timeouts:
         self._config = config
         config.addinivalue_line(
             "markers",
-            "timeout(timeout, method=None, func_only=False, disable_debugger_detection=False): fail the "
-            "test if it takes longer than so many seconds; method and func_only as the settings "
+            "timeout(timeout, method=None, func_only=False, disable_debugger_detection=False): fail "
+            "the test if it takes longer than so many seconds; method and func_only as the settings "
             "timeout_method and timeout_func_only",
         )
         option, where = config.option, str(config.inipath or "the configuration")
