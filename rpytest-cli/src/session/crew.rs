@@ -427,19 +427,21 @@ impl Crew {
         }
     }
 
-    /// The present process of a worker has finished: the next one's turn has come, if it is there.
-    fn promote(&mut self, processes: &Processes, number: u32) -> bool {
+    /// The present process of a worker has finished, or is no more: the next one's turn has come, if it is there.
+    fn promote(&mut self, processes: &Processes, number: u32) {
+        let runs = |worker: &Worker| worker.number == number && worker.stage == Stage::Running;
+        if self.workers.values().any(runs) {
+            return;
+        }
         let next = self.workers.iter_mut();
         let next = next
             .filter(|(_, worker)| worker.stage == Stage::Waiting && worker.number == number)
             .map(|(process, worker)| (*process, worker))
             .next();
-        let Some((process, worker)) = next else {
-            return false;
-        };
-        worker.stage = Stage::Running;
-        self.feed_one(processes, process);
-        true
+        if let Some((process, worker)) = next {
+            worker.stage = Stage::Running;
+            self.feed_one(processes, process);
+        }
     }
 
     fn add_process(&mut self, processes: &Processes, number: u32, waits: bool) {

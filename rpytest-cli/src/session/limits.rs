@@ -60,6 +60,8 @@ impl Limits {
                 if watched.since.is_some() {
                     watched.since = Some(now);
                 }
+                // It has a mind of its own again: it had been suspended, say.
+                watched.asked = None;
             }
             ToRust::Started { .. } => {
                 self.processes.entry(process).or_default().since = Some(now);
@@ -67,6 +69,7 @@ impl Limits {
             ToRust::Result { .. } => {
                 if let Some(watched) = self.processes.get_mut(&process) {
                     watched.since = None;
+                    watched.asked = None;
                 }
             }
             _ => {}

@@ -455,15 +455,19 @@ def base_temp(config: pytest.Config) -> str | None:
     return None if factory is None else str(factory.getbasetemp())
 
 
-def move_base_temp(config: pytest.Config, path: str) -> None:
-    """Give a forked worker a directory of its own. That of an earlier process of the same worker goes on:
-    pytest would empty it, and what that one's tests have left would be lost."""
+def move_base_temp(config: pytest.Config, path: str, is_shared: bool) -> None:
+    """Give a forked worker a directory of its own.
+
+    Where several processes are one worker after the other it is made here: pytest would empty it in each,
+    and what the tests of those before have left would be lost."""
     from pathlib import Path
 
     factory = getattr(config, "_tmp_path_factory", None)
     if factory is not None:
         factory._given_basetemp = given = Path(path)
-        factory._basetemp = given if os.path.isdir(path) else None
+        factory._basetemp = given if is_shared else None
+        if is_shared:
+            given.mkdir(mode=0o700, exist_ok=True)
 
 
 # ------------------------------------------------------------------ capture

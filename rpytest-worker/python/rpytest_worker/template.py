@@ -161,7 +161,8 @@ class Template:
         if self.base_temp is not None:
             path = os.path.join(self.base_temp, f"popen-{self.worker_id}")
             config.option.basetemp = path
-            pytest_compat.move_base_temp(config, path)
+            is_isolated = config.option.rpytest_isolate != "none"
+            pytest_compat.move_base_temp(config, path, is_isolated)
         assert self.recorder is not None
         self.recorder.channel = self.channel
 

@@ -104,12 +104,13 @@ class Timeouts:
     @pytest.hookimpl
     def pytest_addoption(self, parser: pytest.Parser) -> None:
         self._group = group = parser.getgroup("timeout", "timeouts of tests (rpytest)")
-        group.addoption("--timeout", type=float, metavar="SECONDS", help=_HELP["timeout"])
+        # What they hold is looked at when it is certain whose options they are.
+        group.addoption("--timeout", metavar="SECONDS", help=_HELP["timeout"])
         group.addoption(
             "--timeout-method",
             "--timeout_method",
             dest="timeout_method",
-            choices=METHODS,
+            metavar="{signal,thread}",
             help=_HELP["timeout_method"],
         )
         group.addoption(
@@ -122,7 +123,6 @@ class Timeouts:
         group.addoption(
             "--session-timeout",
             dest="session_timeout",
-            type=float,
             metavar="SECONDS",
             help=_HELP["session_timeout"],
         )
@@ -155,16 +155,15 @@ class Timeouts:
             "timeout_method and timeout_func_only",
         )
         option, where = config.option, str(config.inipath or "the configuration")
-        seconds = option.timeout
+        seconds = option.timeout = _number(option.timeout, "--timeout")
         if seconds is None:
             seconds = _number(os.environ.get("PYTEST_TIMEOUT"), "the variable PYTEST_TIMEOUT")
         if seconds is None:
             seconds = _ini_number(config, "timeout", where)
         method = option.timeout_method or config.getini("timeout_method") or METHODS[0]
         if method not in METHODS:
-            raise pytest.UsageError(
-                f"{where}: timeout_method is {method!r}; it must be {' or '.join(METHODS)}"
-            )
+            of = "--timeout-method" if option.timeout_method else f"{where}: timeout_method"
+            raise pytest.UsageError(f"{of} is {method!r}; it must be {' or '.join(METHODS)}")
         name = "timeout_disable_debugger_detection"
         self._defaults = Settings(
             seconds or 0.0,
@@ -173,7 +172,7 @@ class Timeouts:
             bool(getattr(option, name) or config.getini(name)),
         )
         self.default = self._defaults if self._defaults.seconds > 0 else None
-        limit = option.session_timeout
+        limit = option.session_timeout = _number(option.session_timeout, "--session-timeout")
         if limit is None:
             limit = _ini_number(config, "session_timeout", where)
         if limit:
@@ -238,7 +237,8 @@ class Timeouts:
 
     # ---------------------------------------------------------------- pytest's own protocol
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    # Not the first: what is told again after a crash, before an item, is none of its time.
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         try:
             settings = self.of(item)
@@ -460,7 +460,7 @@ def _number(text: Any, where: str) -> float | None:
 def _ini_number(config: pytest.Config, name: str, where: str) -> float | None:
     try:
         value = config.getini(name)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, pytest.UsageError) as error:
         raise pytest.UsageError(
             f"{where}: {name}: {error}; it must be a number of seconds"
         ) from None
