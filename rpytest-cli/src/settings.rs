@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) fixture_max_age: Option<u64>,
     /// `default_markers`: the `-m` of runs that have none.
     pub(crate) default_markers: Option<String>,
+    /// `timeout`: the `--timeout` of runs that have none, in seconds; 0 is never.
+    pub(crate) timeout: Option<f64>,
     /// `isolate`: the `--isolate` of runs that have none.
     pub(crate) isolate: Option<String>,
     /// `parallel`: the `-n` of runs that have none.
@@ -119,6 +121,7 @@ pub(crate) static KEYS: &[Key] = &[
     Key::new("isolate", ISOLATE, "The --isolate of a run that has none"),
     Key::new("parallel", WORKERS, "The -n of a run that has none"),
     Key::new("snapshot", SNAPSHOT, "How far a process may have come that others are forked from"),
+    Key::new("timeout", SECONDS, "The --timeout of a run that has none"),
     Key::new("watch_ignore", GLOBS, "What --watch does not look at"),
 ];
 
@@ -136,7 +139,7 @@ pub(crate) static VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// Keys that are promised. A setting without an effect would let a run mean something else.
-const NOT_YET: [&str; 2] = ["reruns", "timeout"];
+const NOT_YET: [&str; 1] = ["reruns"];
 /// Names that are less alike than this are no slip of the pen.
 const ALIKE: f64 = 0.7;
 const SECONDS: &str = "a number of seconds, 0 for never";
@@ -213,6 +216,10 @@ impl Settings {
             let isolate = isolate(&pair.1).ok_or_else(|| wrong(pair, ISOLATE))?;
             settings.isolate = Some(isolate);
         }
+        if let Some(pair) = given("timeout") {
+            let seconds = pair.1.parse().ok().and_then(timeout);
+            settings.timeout = Some(seconds.ok_or_else(|| wrong(pair, SECONDS))?);
+        }
         if let Some(pair) = given("parallel") {
             let workers = workers(&pair.1).ok_or_else(|| wrong(pair, WORKERS))?;
             settings.parallel = Some(workers);
@@ -262,6 +269,11 @@ impl Settings {
                 "isolate" => {
                     let isolate = value.as_str().and_then(isolate);
                     self.isolate = Some(isolate.ok_or_else(|| wrong(ISOLATE))?);
+                }
+                "timeout" => {
+                    let whole = value.as_integer().map(|seconds| seconds as f64);
+                    let seconds = whole.or_else(|| value.as_float()).and_then(timeout);
+                    self.timeout = Some(seconds.ok_or_else(|| wrong(SECONDS))?);
                 }
                 "parallel" => {
                     let number = value.as_integer().map(|number| number.to_string());
@@ -331,6 +343,11 @@ fn table(file: &Path) -> Result<Option<Table>, SettingsError> {
     }
 }
 
+/// A value of `--timeout`.
+fn timeout(seconds: f64) -> Option<f64> {
+    (seconds.is_finite() && seconds >= 0.0).then_some(seconds)
+}
+
 /// A value of `--isolate`.
 fn isolate(text: &str) -> Option<String> {
     ["none", "file", "test"]
@@ -391,7 +408,7 @@ mod tests {
 
     #[test]
     fn the_environment_counts_more_than_the_file() {
-        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\ndefault_markers = 'not slow'\nparallel = 2\nisolate = 'file'\n";
+        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\ndefault_markers = 'not slow'\nparallel = 2\nisolate = 'file'\ntimeout = 1.5\n";
         let environment = [
             ("RPYTEST_DAEMON_MEMORY", "512M"),
             ("RPYTEST_FIXTURE_MAX_AGE", "7"),
@@ -408,6 +425,7 @@ mod tests {
             default_shard_strategy: Some(Strategy::Hash),
             default_markers: Some("not slow".to_owned()),
             isolate: Some("file".to_owned()),
+            timeout: Some(1.5),
             parallel: Some("auto".to_owned()),
             warnings: Vec::new(),
         };
@@ -448,6 +466,10 @@ mod tests {
             (
                 "isolate = true",
                 "pyproject.toml: [tool.rpytest]: isolate is true; it must be none, file or test",
+            ),
+            (
+                "timeout = -1",
+                "pyproject.toml: [tool.rpytest]: timeout is -1; it must be a number of seconds, 0 for never",
             ),
             (
                 "default_markers = ['slow']",

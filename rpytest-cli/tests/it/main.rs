@@ -21,6 +21,7 @@ mod parity;
 mod rewriting;
 mod shards;
 mod support;
+mod timeouts;
 mod timing;
 mod versions;
 mod watch;

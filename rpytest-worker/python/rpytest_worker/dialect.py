@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from . import help_page
+from . import genuine_timeouts, help_page, timeouts
 from .command_options import OPTIONS
 
 DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
@@ -271,8 +271,17 @@ class Dialect:
                 fixtures.worker_id = worker_id  # type: ignore[attr-defined]
                 fixtures.testrun_uid = testrun_uid  # type: ignore[attr-defined]
                 pluginmanager.register(fixtures, "rpytest-xdist-fixtures")
+            self._have_timeouts(pluginmanager)
 
         pluginmanager.consider_env = consider_env_then_substitute  # type: ignore[method-assign]
+
+    def _have_timeouts(self, manager: pytest.PytestPluginManager) -> None:
+        if manager.hasplugin(timeouts.NAME):
+            return
+        if any(map(manager.hasplugin, genuine_timeouts.NAMES)):
+            manager.register(genuine_timeouts.Backstop(), timeouts.NAME)
+        elif not any(map(manager.is_blocked, genuine_timeouts.NAMES)):
+            manager.register(timeouts.Timeouts(), timeouts.NAME)
 
     @pytest.hookimpl
     def pytest_addoption(self, parser: pytest.Parser) -> None:

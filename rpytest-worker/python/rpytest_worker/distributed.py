@@ -264,7 +264,7 @@ class Distributed:
             events = reports.decode(event["payload"], self._config)
             self._item_ended(event["task"], events, self._nodes.get(worker))
         elif kind == "crashed":
-            self._crashed(event["task"], worker, event["reason"])
+            self._crashed(event["task"], worker, event["reason"], event["limit"])
         elif kind == "relay":
             self._relayed(*marshal.loads(event["payload"]))
         elif kind == "up":
@@ -349,9 +349,9 @@ class Distributed:
 
     # ---------------------------------------------------------------- results
 
-    def _crashed(self, task: int, worker: str, reason: str) -> None:
+    def _crashed(self, task: int, worker: str, reason: str, limit: str | None) -> None:
         nodeid = self._nodeids[task]
-        events = delivery.crash(nodeid, delivery.location_of(nodeid), reason, worker)
+        events = delivery.crash(nodeid, delivery.location_of(nodeid), reason, worker, limit)
         report = events[1][1]
         scheduler = SimpleNamespace(config=self._config, mark_test_pending=lambda nodeid: None)
         self._config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=scheduler)

@@ -184,7 +184,9 @@ class InProcess:
             if entry["payload"] is not None:
                 deliver.events(reports.decode(entry["payload"], self._config))
                 continue
-            start, *rest = delivery.crash(item.nodeid, item.location, entry["crash"], None)
+            start, *rest = delivery.crash(
+                item.nodeid, item.location, entry["crash"], None, entry["limit"]
+            )
             deliver.events([start])
             if [key] == last_crash:
                 # The dead controller came as far as this; the rest was never seen.
