@@ -7,6 +7,7 @@ substitute in this module provides them.
 
 from __future__ import annotations
 
+import argparse
 import os
 import types
 import uuid
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from . import pytest_compat
+from . import attempts, pytest_compat, reruns
 
 DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 
@@ -289,6 +290,7 @@ class Dialect:
 
         def consider_env_then_substitute() -> None:
             consider_env()
+            attempts.substitute(pluginmanager)
             if not pluginmanager.hasplugin("xdist") and not self.substituted:
                 self.substituted = True
                 pluginmanager.add_hookspecs(NodeHooks)
@@ -318,6 +320,24 @@ class Dialect:
             default=False,
             help="Say which short cuts this run took, and why not the others",
         )
+        group.addoption(
+            "--only-rerun-flaky",
+            dest="rpytest_only_rerun_flaky",
+            action="store_true",
+            default=False,
+            help="Run again only tests with a mark `flaky`, or that earlier runs know as flaky",
+        )
+        # What the command has read of `[tool.rpytest]` and of variables.
+        group.addoption(
+            "--rpytest-setting",
+            dest="rpytest_setting",
+            action="append",
+            help=argparse.SUPPRESS,
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        reruns.give_to_genuine(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:

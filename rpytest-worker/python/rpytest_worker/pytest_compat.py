@@ -650,7 +650,7 @@ def drop_captured(config: pytest.Config) -> None:
         capture.read_global_capture()
 
 
-def _failed_subtests(config: pytest.Config) -> dict[Any, int]:
+def failed_subtest_counts(config: pytest.Config) -> dict[Any, int]:
     """How many subtests failed in each test, since pytest 9.0 has them."""
     try:
         from _pytest.subtests import failed_subtests_key
@@ -667,12 +667,12 @@ def _identity(report: Any) -> Any:
 def failed_subtests(config: pytest.Config, report: Any) -> int:
     if report.when != "call":
         return 0
-    return _failed_subtests(config).get(_identity(report), 0)
+    return failed_subtest_counts(config).get(_identity(report), 0)
 
 
 def set_failed_subtests(config: pytest.Config, report: Any, count: int) -> None:
     """With it, whoever shows the report of the test makes it a failure, if it passed."""
-    _failed_subtests(config)[_identity(report)] = count
+    failed_subtest_counts(config)[_identity(report)] = count
 
 
 def is_on_terminal(reporter: Any) -> bool:
