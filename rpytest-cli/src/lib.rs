@@ -10,6 +10,7 @@ mod daemon;
 #[cfg_attr(not(unix), path = "no_daemon.rs")]
 mod daemon_commands;
 mod durations;
+mod flakiness;
 mod history;
 #[cfg(unix)]
 mod inherited;
@@ -68,6 +69,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::ShardInfo(run) => ExitCode::from(shard::show(&run)),
         Command::Merge(arguments) => ExitCode::from(merge::run(&arguments)),
         Command::Durations(command) => ExitCode::from(durations::run(&command)),
+        Command::FlakyReport { json } => ExitCode::from(flakiness::run(json)),
         Command::Help(text) => {
             print!("{text}");
             ExitCode::SUCCESS

@@ -3,6 +3,7 @@
 //! pytest's own configuration is pytest's to read. A variable of the environment counts more than the
 //! file, and an option of the command line more than both.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ pub(crate) struct Settings {
     pub(crate) fixture_max_age: Option<u64>,
     /// `default_shard_strategy`: how shards are made unless `--shard-strategy` says.
     pub(crate) default_shard_strategy: Option<Strategy>,
+    /// `reruns`: how many times a test that fails is run again.
+    pub(crate) reruns: Option<u32>,
+    /// `quarantine`: the file of tests whose failures do not count, relative to the root directory.
+    pub(crate) quarantine: Option<PathBuf>,
     /// What is wrong with them, and does not matter.
     pub(crate) warnings: Vec<String>,
 }
@@ -80,23 +85,19 @@ pub(crate) enum SettingsError {
     NotYet { file: PathBuf, key: String },
 }
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 9] = [
     "daemon_idle_timeout",
     "daemon_memory",
     "default_shard_strategy",
     "enable_fixture_reuse",
     "fixture_max_age",
+    "quarantine",
+    "reruns",
     "snapshot",
     "watch_ignore",
 ];
 /// Keys that are promised. A setting without an effect would let a run mean something else.
-const NOT_YET: [&str; 5] = [
-    "default_markers",
-    "isolate",
-    "parallel",
-    "reruns",
-    "timeout",
-];
+const NOT_YET: [&str; 4] = ["default_markers", "isolate", "parallel", "timeout"];
 /// Names that are less alike than this are no slip of the pen.
 const ALIKE: f64 = 0.7;
 const SECONDS: &str = "a number of seconds, 0 for never";
@@ -104,6 +105,8 @@ const SIZE: &str = "a size, such as 512M or 2G";
 const SNAPSHOT: &str = "collected, configured, interpreter or off";
 const STRATEGY: &str = "duration_balanced, least_duration, round_robin or hash";
 const TRUTH: &str = "true or false";
+const COUNT: &str = "a number of times, 0 for never";
+const FILE: &str = "the path of a file";
 const GLOBS: &str = "a list of glob patterns";
 
 impl Settings {
@@ -165,10 +168,33 @@ impl Settings {
             let seconds = pair.1.parse().map_err(|_| wrong(pair, SECONDS))?;
             settings.fixture_max_age = Some(seconds);
         }
+        if let Some(pair) = given("reruns") {
+            settings.reruns = Some(pair.1.parse().map_err(|_| wrong(pair, COUNT))?);
+        }
+        if let Some((_, value)) = given("quarantine") {
+            settings.quarantine = Some(root.join(value));
+        }
         if let Some((_, value)) = given("watch_ignore") {
             settings.watch_ignore = value.split_whitespace().map(str::to_owned).collect();
         }
         Ok(settings)
+    }
+
+    /// What of them the Python side has to know, as words that come before all others of a session.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        let mut add = |name: &str, value: &OsStr| {
+            let mut word = OsString::from(format!("--rpytest-setting={name}="));
+            word.push(value);
+            words.push(word);
+        };
+        if let Some(reruns) = self.reruns {
+            add("reruns", reruns.to_string().as_ref());
+        }
+        if let Some(file) = &self.quarantine {
+            add("quarantine", file.as_os_str());
+        }
+        words
     }
 
     fn read(&mut self, file: &Path, table: &Table) -> Result<(), SettingsError> {
@@ -199,6 +225,15 @@ impl Settings {
                 "fixture_max_age" => {
                     let seconds = value.as_integer().and_then(|n| u64::try_from(n).ok());
                     self.fixture_max_age = Some(seconds.ok_or_else(|| wrong(SECONDS))?);
+                }
+                "quarantine" => {
+                    let path = value.as_str().filter(|path| !path.is_empty());
+                    let directory = file.parent().unwrap_or(Path::new(""));
+                    self.quarantine = Some(directory.join(path.ok_or_else(|| wrong(FILE))?));
+                }
+                "reruns" => {
+                    let count = value.as_integer().and_then(|n| u32::try_from(n).ok());
+                    self.reruns = Some(count.ok_or_else(|| wrong(COUNT))?);
                 }
                 "snapshot" => {
                     let snapshot = value.as_str().and_then(Snapshot::parse);
@@ -299,7 +334,7 @@ mod tests {
 
     #[test]
     fn the_environment_counts_more_than_the_file() {
-        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\n";
+        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\nreruns = 3\n";
         let environment = [
             ("RPYTEST_DAEMON_MEMORY", "512M"),
             ("RPYTEST_FIXTURE_MAX_AGE", "7"),
@@ -313,6 +348,8 @@ mod tests {
             enable_fixture_reuse: true,
             fixture_max_age: Some(7),
             default_shard_strategy: Some(Strategy::Hash),
+            reruns: Some(3),
+            quarantine: None,
             warnings: Vec::new(),
         };
         assert_eq!(settings, expected);
@@ -346,8 +383,16 @@ mod tests {
                 "pyproject.toml: [tool.rpytest]: default_shard_strategy is \"even\"; it must be duration_balanced, least_duration, round_robin or hash",
             ),
             (
-                "reruns = 2",
-                "pyproject.toml: [tool.rpytest] reruns is not supported by this version of rpytest; remove it",
+                "reruns = -1",
+                "pyproject.toml: [tool.rpytest]: reruns is -1; it must be a number of times, 0 for never",
+            ),
+            (
+                "quarantine = ''",
+                "pyproject.toml: [tool.rpytest]: quarantine is \"\"; it must be the path of a file",
+            ),
+            (
+                "timeout = 2",
+                "pyproject.toml: [tool.rpytest] timeout is not supported by this version of rpytest; remove it",
             ),
         ] {
             let file = format!("[tool.rpytest]\n{toml}\n");
@@ -358,6 +403,19 @@ mod tests {
             error,
             "the environment: RPYTEST_DAEMON_IDLE_TIMEOUT is \"soon\"; it must be a number of seconds, 0 for never"
         );
+    }
+
+    #[test]
+    fn what_a_session_needs_comes_as_words() {
+        let settings = load(
+            "[tool.rpytest]\nreruns = 3\nquarantine = 'q.toml'\n",
+            &[("RPYTEST_RERUNS", "1")],
+        );
+        let words = settings.expect("settings").words();
+        assert_eq!(words[0], "--rpytest-setting=reruns=1");
+        let file = words[1].to_string_lossy();
+        assert!(file.starts_with("--rpytest-setting=quarantine=/") && file.ends_with("/q.toml"));
+        assert!(load("", &[]).expect("settings").words().is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod commands;
 mod daemon;
 mod error;
+mod flaky;
 mod shard;
 
 use std::ffi::{OsStr, OsString};
@@ -31,6 +32,11 @@ pub enum Command {
     Merge(MergeArguments),
     /// `durations`: what is known of how long tests take.
     Durations(DurationsCommand),
+    /// `--flaky-report`: what the last runs say of each test.
+    FlakyReport {
+        /// `--json`.
+        json: bool,
+    },
     /// A text that was asked for, of one of the commands above.
     Help(String),
     /// `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.
@@ -101,7 +107,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--cache-store", ""),
     ("--cleanup", ""),
     ("--editor-server", ""),
-    ("--flaky-report", ""),
     ("--github", ""),
     ("--inventory-status", ""),
     (
@@ -109,7 +114,6 @@ const NOT_YET: &[(&str, &str)] = &[
         "; --watch runs the tests that a change concerns",
     ),
     ("--message-format", ""),
-    ("--only-rerun-flaky", ""),
     ("--queue", ""),
     ("--restart-interval", ""),
     ("--run-id", ""),
@@ -175,6 +179,9 @@ impl Command {
     pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
         if let Some(command) = commands::command(&arguments)? {
             return Ok(command);
+        }
+        if let Some(json) = flaky::report(&arguments)? {
+            return Ok(Command::FlakyReport { json });
         }
         if let Some(command) = daemon::command(&arguments)? {
             return Ok(Command::Daemon(command));

@@ -39,9 +39,10 @@ use self::ways::Ways;
 pub(crate) use self::words::{decode, describe, encode, tell};
 use crate::args::RunArguments;
 use crate::exit;
+use crate::flakiness;
 use crate::history::History;
 use crate::ledger::Ledger;
-use crate::settings::Snapshot;
+use crate::settings::{Settings, Snapshot};
 use crate::shard::{Sharding, Surprise};
 use crate::signals::Signals;
 
@@ -69,6 +70,7 @@ fn focused(arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told 
             return Told::failed(exit::INTERNAL_ERROR);
         }
     };
+    let arguments = &of_the_project(arguments);
     let run = |foresees| {
         let ready = Ready::for_run(arguments, focus.is_some(), foresees, signals.clone());
         // Nobody is there yet whom a signal that has come by now could have reached.
@@ -92,6 +94,17 @@ fn focused(arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told 
     }
     eprintln!("rpytest: the tests are not those that the source says; the run begins again");
     run(false)
+}
+
+/// The arguments with what the project's settings add to them. What is wrong with those is told where they are needed.
+fn of_the_project(arguments: &RunArguments) -> RunArguments {
+    let mut all = arguments.clone();
+    if !all.collects_only()
+        && let Ok((settings, _)) = Settings::of_the_project()
+    {
+        all.pytest.splice(0..0, settings.words());
+    }
+    all
 }
 
 impl Ready {
@@ -272,6 +285,9 @@ impl Session {
             Part::Crew(crew) => crew.ledger(),
             Part::Undecided => return code,
         };
+        if let Some(cache) = self.history.cache() {
+            flakiness::keep(cache, ledger);
+        }
         let Some(sharding) = &self.sharding else {
             self.history.record(ledger);
             if let Err(error) = self.history.save() {

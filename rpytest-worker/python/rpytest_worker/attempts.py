@@ -1,9 +1,9 @@
 """Runs an item again that has failed.
 
 The reports of an attempt are held until it is over, so that it is known of each whether it counts. One
-that is followed by another attempt has the outcome `rerun`, which neither fails the session nor counts for
-`--maxfail`. Each attempt is a fresh setup: the item is torn down, alone, and what has failed in its setup
-is set up again, of whatever scope.
+that is followed by another attempt has the outcome `rerun`, which neither fails the session nor counts
+for `--maxfail`. Each attempt is a fresh setup: the item is torn down, alone, and what has failed in its
+setup is set up again, of whatever scope.
 
 The first attempt of an item may be one of the short protocol (`short_protocol`), which asks `hold` where
 something has to be reported; an item that passes at once never comes here. Further attempts are by
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pytest
 
-from . import item_again, pytest_compat, reruns
+from . import item_again, reruns
 from .reruns import Failures, Limits, Reruns
 
 PLUGIN: Final = "rpytest-attempts"

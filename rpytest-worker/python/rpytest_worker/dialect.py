@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from . import attempts, pytest_compat, reruns
+from . import attempts, pytest_compat, quarantine, reruns
 
 DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 
@@ -327,6 +327,12 @@ class Dialect:
             default=False,
             help="Run again only tests with a mark `flaky`, or that earlier runs know as flaky",
         )
+        group.addoption(
+            "--quarantine",
+            dest="rpytest_quarantine",
+            metavar="FILE",
+            help="Tests whose failures do not fail the run until a day, with their reasons",
+        )
         # What the command has read of `[tool.rpytest]` and of variables.
         group.addoption(
             "--rpytest-setting",
@@ -338,6 +344,7 @@ class Dialect:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         reruns.give_to_genuine(config)
+        quarantine.configure(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:

@@ -32,8 +32,8 @@ class ItemState:
             del item.keywords._markers[name]
         item.user_properties[:] = self._properties
         if isinstance(item, pytest.Function) and isinstance(item.parent, pytest.Class):
-            # The instance of the class, and the method that is bound to it; both are made anew when they are
-            # asked for.
+            # The instance of the class, and the method that is bound to it; both are made anew
+            # when they are asked for.
             with contextlib.suppress(AttributeError):
                 del item._instance
             item._obj = None
@@ -62,7 +62,8 @@ def teardown_of(item: Any, alone: Callable[[], bool]) -> Iterator[None]:
 
 
 def _lowest_sound(item: Any) -> Any:
-    """The innermost collector of an item that may stay up: pytest would not set up again one that has failed."""
+    """The innermost collector of an item that may stay up: pytest would not set up again one that
+    has failed."""
     for node, (_, error) in item.session._setupstate.stack.items():
         if error is not None and node is not item:
             return node.parent
@@ -107,7 +108,8 @@ def is_of_subtest(report: Any) -> bool:
 
 
 def forget_failed_subtests(item: Any) -> None:
-    """They are counted for each test, by its identity (a node id, or what pytest 9.2 has made of it)."""
+    """They are counted for each test, by its identity (a node id, or what pytest 9.2 has made of
+    it)."""
     pytest_compat.failed_subtest_counts(item.config).pop(getattr(item, "id", item.nodeid), None)
 
 

@@ -554,6 +554,11 @@ def is_traced(config: pytest.Config) -> bool:
     return getattr(execute, "__name__", "") != "_multicall"
 
 
+def names_tests(config: pytest.Config) -> bool:
+    """Whether the command line itself says which files or tests are meant."""
+    return config.args_source == config.ArgsSource.ARGS
+
+
 def initial_paths(session: pytest.Session) -> list[str]:
     """The files and directories of the command line, once the collection has begun."""
     return sorted(str(path) for path in session._initialpaths)

@@ -1,7 +1,8 @@
 """What users of pytest-rerunfailures know, where that plugin is not installed.
 
 `Reruns` is registered in every process of a run: the options, the mark `flaky`, which items may be run
-again, and what is shown of it. How an item is run again is in `attempts`. Where the plugin is there, its
+again, and what is shown of it. How an item is run again is in `attempts`. Where the plugin is
+there, its
 own options and behaviour are used; where the plugin `flaky` is, the mark and reruns are that one's.
 """
 
@@ -24,6 +25,7 @@ import pytest
 
 from . import item_again, pytest_compat
 from .inventory import wire_nodeid
+from .quarantine import settings
 
 PLUGIN: Final = "rpytest-reruns"
 
@@ -41,7 +43,8 @@ _MARKER: Final = (
 )
 
 Failures = Sequence[tuple[str, Any]]
-"""Phases of an attempt that have failed, with what was raised, as pytest has it; `None` if nothing was."""
+"""Phases of an attempt that have failed, with what was raised, as pytest has it; `None` if nothing
+was."""
 
 
 class Limits(NamedTuple):
@@ -253,7 +256,6 @@ def give_to_genuine(config: pytest.Config) -> None:
     manager, option = config.pluginmanager, config.option
     if manager.hasplugin(PLUGIN):
         return
-    settings = option.rpytest_setting or ()
     is_genuine = any(manager.hasplugin(name) for name in _GENUINE)
     if option.rpytest_only_rerun_flaky:
         raise pytest.UsageError(
@@ -261,8 +263,7 @@ def give_to_genuine(config: pytest.Config) -> None:
             "again is installed or blocked (pytest-rerunfailures or flaky); uninstall it, or leave "
             "out the option and mark the tests"
         )
-    for setting in settings:
-        name, _, value = setting.partition("=")
+    for name, value in settings(config):
         if name != "reruns":
             continue
         if not is_genuine:
@@ -314,8 +315,8 @@ def _matches(patterns: Any, error: BaseException | None, follow_context: bool) -
 
 
 def _holds(item: Any, condition: Any, excinfo: Any) -> bool:
-    """The condition of a mark: a value, an expression as that of `skipif`, or a function that may take the
-    error. One that fails is a warning, and does not hold."""
+    """The condition of a mark: a value, an expression as that of `skipif`, or a function that may
+    take the error. One that fails is a warning, and does not hold."""
     error = None if excinfo is None else excinfo.value
     try:
         if callable(condition):
@@ -331,7 +332,7 @@ def _holds(item: Any, condition: Any, excinfo: Any) -> bool:
             names = {"os": os, "sys": sys, "platform": platform, "config": item.config}
             names.update(getattr(getattr(item, "obj", None), "__globals__", {}))
             names["error"] = error
-            return bool(eval(compile(condition, "<flaky condition>", "eval"), names))  # noqa: S307
+            return bool(eval(compile(condition, "<flaky condition>", "eval"), names))
         return bool(condition)
     except Exception as raised:
         text = "".join(traceback.format_exception_only(type(raised), raised)).rstrip()
@@ -378,8 +379,7 @@ def _seconds(text: str) -> float:
 
 def _configured_count(config: pytest.Config) -> int | None:
     """`RPYTEST_RERUNS` or `[tool.rpytest]`, which the command has looked at, then pytest's ini file."""
-    for setting in config.option.rpytest_setting or ():
-        name, _, value = setting.partition("=")
+    for name, value in settings(config):
         if name == "reruns":
             return _count(value)
     text = config.getini("reruns")
