@@ -16,6 +16,7 @@ mod native;
 mod native_cache;
 mod native_merge;
 mod parity;
+mod reruns;
 mod rewriting;
 mod shards;
 mod support;

@@ -5,9 +5,9 @@ that is followed by another attempt has the outcome `rerun`, which neither fails
 for `--maxfail`. Each attempt is a fresh setup: the item is torn down, alone, and what has failed in its
 setup is set up again, of whatever scope.
 
-The first attempt of an item may be one of the short protocol (`short_protocol`), which asks `hold` where
-something has to be reported; an item that passes at once never comes here. Further attempts are by
-pytest's own protocol. All of them are within one `pytest_runtest_protocol`, one story of `recorder`.
+The first attempt of an item may be one of the short protocol (`short_protocol`), which asks `hold`
+where something has to be reported; an item that passes at once never comes here. Further attempts are
+by pytest's own protocol. All of them are within one `pytest_runtest_protocol`, one story of `recorder`.
 """
 
 from __future__ import annotations
@@ -175,20 +175,35 @@ class Attempts:
                 self._failed.append((report.when, call.excinfo))
         return report
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: Any) -> None:
+    @pytest.hookimpl
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        # Before the session itself, which counts failures, and is the last to be registered.
+        session.config.pluginmanager.register(_Subtests(self), f"{PLUGIN}-subtests")
+
+    def tell_of_subtest(self, report: Any) -> None:
         """A subtest is told of at once. If its test may be run again it has not failed yet."""
         item = self._item
         if (
             item is not None
             and not self._is_logging
-            and report.failed
             and report.nodeid == item.nodeid
             and item_again.is_of_subtest(report)
             and self._is_worth_another(self._failed)
         ):
             report.outcome = "rerun"
             self._early.append(report)
+
+
+class _Subtests:
+    """A plugin that sees reports before anybody else."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self._attempts.tell_of_subtest(report)
 
 
 def substitute(manager: pytest.PytestPluginManager) -> None:

@@ -1,9 +1,8 @@
 """What users of pytest-rerunfailures know, where that plugin is not installed.
 
 `Reruns` is registered in every process of a run: the options, the mark `flaky`, which items may be run
-again, and what is shown of it. How an item is run again is in `attempts`. Where the plugin is
-there, its
-own options and behaviour are used; where the plugin `flaky` is, the mark and reruns are that one's.
+again, and what is shown of it. How an item is run again is in `attempts`. Where the plugin is there,
+its own options and behaviour are used; where the plugin `flaky` is, the mark and reruns are that one's.
 """
 
 from __future__ import annotations
