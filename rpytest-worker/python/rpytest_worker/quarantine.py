@@ -186,7 +186,7 @@ def _has_collected_all(config: pytest.Config, reporter: Any) -> bool:
         or getattr(option, "ignore", None)
         or getattr(option, "ignore_glob", None)
         or stats.get("deselected")
-        or stats.get("error")
+        or any(isinstance(report, pytest.CollectReport) for report in stats.get("error", ()))
         or any(type(plugin).__name__ == "Focus" for plugin in config.pluginmanager.get_plugins())
         or not reporter._session.testscollected
     )
