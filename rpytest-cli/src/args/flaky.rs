@@ -1,42 +1,30 @@
 //! `--flaky-report`, which stands alone.
 
-use std::ffi::OsString;
-
 use super::UsageError;
+use super::given::Given;
 
-const REPORT: &str = "--flaky-report";
+pub(super) const REPORT: &str = "--flaky-report";
 const JSON: &str = "--json";
 
 /// Whether the report is asked for, and as JSON.
-pub(super) fn report(arguments: &[OsString]) -> Result<Option<bool>, UsageError> {
-    let words = arguments.iter().map(|word| word.to_string_lossy());
-    let words: Vec<_> = words.take_while(|word| word != "--").collect();
-    let Some(given) = words
-        .iter()
-        .find(|word| word.split('=').next() == Some(REPORT))
-    else {
+pub(super) fn report(given: &Given) -> Result<Option<bool>, UsageError> {
+    if !given.has(REPORT) {
         return Ok(None);
-    };
-    if given != REPORT {
-        return Err(UsageError::Value {
-            option: REPORT,
-            problem: format!("it takes no value, but {given:?} was given"),
-        });
     }
-    let others = words.iter().filter(|word| *word != REPORT && *word != JSON);
-    let others: Vec<_> = others.map(|word| word.to_string()).collect();
+    let others = given.others(&[REPORT, JSON]);
     if !others.is_empty() {
         return Err(UsageError::Arguments {
             command: REPORT,
             arguments: others.join(" "),
         });
     }
-    Ok(Some(words.iter().any(|word| word == JSON)))
+    Ok(Some(given.has(JSON)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::ffi::OsString;
+
     use crate::args::Command;
 
     #[test]
@@ -58,7 +46,7 @@ mod tests {
             ),
             (
                 "--flaky-report=all",
-                "--flaky-report: it takes no value, but \"--flaky-report=all\" was given",
+                "--flaky-report: it takes no value, but \"all\" was given",
             ),
         ] {
             assert_eq!(parse(line).expect_err(line), message);

@@ -42,7 +42,7 @@ use crate::exit;
 use crate::flakiness;
 use crate::history::History;
 use crate::ledger::Ledger;
-use crate::settings::{Settings, Snapshot};
+use crate::settings::Snapshot;
 use crate::shard::{Sharding, Surprise};
 use crate::signals::Signals;
 
@@ -70,7 +70,6 @@ fn focused(arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told 
             return Told::failed(exit::INTERNAL_ERROR);
         }
     };
-    let arguments = &of_the_project(arguments);
     let run = |foresees| {
         let ready = Ready::for_run(arguments, focus.is_some(), foresees, signals.clone());
         // Nobody is there yet whom a signal that has come by now could have reached.
@@ -94,17 +93,6 @@ fn focused(arguments: &RunArguments, focus: Option<Focus>, stop: &Stop) -> Told 
     }
     eprintln!("rpytest: the tests are not those that the source says; the run begins again");
     run(false)
-}
-
-/// The arguments with what the project's settings add to them. What is wrong with those is told where they are needed.
-fn of_the_project(arguments: &RunArguments) -> RunArguments {
-    let mut all = arguments.clone();
-    if !all.collects_only()
-        && let Ok((settings, _)) = Settings::of_the_project()
-    {
-        all.pytest.splice(0..0, settings.words());
-    }
-    all
 }
 
 impl Ready {
