@@ -126,14 +126,25 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
     let words = Words::of(&run.pytest, &configured);
     let mut added = marks(&settings, &words);
     let in_process = run.reuse_fixtures || words.are_without_workers();
-    if let Some(isolate) = (settings.isolate).filter(|_| !in_process && !words.have("--isolate")) {
+    if let Some(isolate) = settings
+        .isolate
+        .as_ref()
+        .filter(|_| !in_process && !words.have("--isolate"))
+    {
         added.push(format!("--isolate={isolate}").into());
     }
     if let Some(seconds) = settings.timeout.filter(|_| may_have_timeout(&words)) {
         added.push(format!("--timeout={seconds}").into());
     }
-    if let Some(workers) = (settings.parallel).filter(|_| !in_process && !words.say_workers()) {
-        added.extend(["-n".into(), OsString::from(workers)]);
+    if let Some(workers) = settings
+        .parallel
+        .as_ref()
+        .filter(|_| !in_process && !words.say_workers())
+    {
+        added.extend(["-n".into(), OsString::from(&workers)]);
+    }
+    if !run.collects_only() {
+        added.extend(settings.words());
     }
     if !added.is_empty() {
         run.pytest.splice(0..0, added);

@@ -8,6 +8,7 @@ mod daemon;
 mod defaults;
 mod definition;
 mod error;
+mod flaky;
 mod given;
 #[cfg(test)]
 mod help;
@@ -56,6 +57,11 @@ pub enum Command {
     Completions(Shell),
     /// `man`: the manual page.
     Manual,
+    /// `--flaky-report`: what the last runs say of each test.
+    FlakyReport {
+        /// `--json`.
+        json: bool,
+    },
     /// A text that was asked for, of one of the commands above.
     Help(String),
     /// `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.
@@ -179,6 +185,9 @@ impl Command {
         }
         let given = Given::divide(arguments)?;
         given.check()?;
+        if let Some(json) = flaky::report(&given)? {
+            return Ok(Command::FlakyReport { json });
+        }
         if let Some(command) = daemon::command(&given)? {
             return Ok(Command::Daemon(command));
         }

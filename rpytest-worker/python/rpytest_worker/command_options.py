@@ -39,6 +39,22 @@ OPTIONS = (
     ),
     Option(
         "running",
+        ("--only-rerun-flaky",),
+        None,
+        (),
+        True,
+        "Run again only tests with a mark `flaky`, or that earlier runs know as flaky",
+    ),
+    Option(
+        "running",
+        ("--quarantine",),
+        "FILE",
+        (),
+        True,
+        "Tests whose failures do not fail the run until a day, with their reasons",
+    ),
+    Option(
+        "running",
         ("--timing",),
         "html",
         (),
@@ -264,6 +280,18 @@ SETTINGS = (
         "RPYTEST_PARALLEL",
         "The -n of a run that has none",
         "a number of workers, auto or logical",
+    ),
+    (
+        "quarantine",
+        "RPYTEST_QUARANTINE",
+        "The --quarantine of a run that has none",
+        "the path of a file",
+    ),
+    (
+        "reruns",
+        "RPYTEST_RERUNS",
+        "The --reruns of a run that has none",
+        "a number of times, 0 for never",
     ),
     (
         "snapshot",
