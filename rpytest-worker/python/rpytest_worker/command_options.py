@@ -211,7 +211,7 @@ OPTIONS = (
         None,
         (),
         False,
-        "With --daemon-status, --session-status and --inventory-status: as JSON",
+        "With --daemon-status, --session-status, --inventory-status and --flaky-report: as JSON",
     ),
     Option(
         "what is kept between runs",
@@ -228,6 +228,14 @@ OPTIONS = (
         (),
         False,
         "Remove caches, and what daemons and versions that are gone have left",
+    ),
+    Option(
+        "what is kept between runs",
+        ("--flaky-report",),
+        None,
+        (),
+        False,
+        "Tell which tests are flaky, failing or fixed, by what came of the last runs",
     ),
 )
 
@@ -298,6 +306,12 @@ SETTINGS = (
         "RPYTEST_SNAPSHOT",
         "How far a process may have come that others are forked from",
         "collected, configured, interpreter or off",
+    ),
+    (
+        "timeout",
+        "RPYTEST_TIMEOUT",
+        "The --timeout of a run that has none",
+        "a number of seconds, 0 for never",
     ),
     (
         "watch_ignore",
