@@ -45,8 +45,6 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "rpytest-cli/tests/obser
 import compare_junit  # noqa: E402
 import rpytest_varying  # noqa: E402
 
-# How rpytest is compared: in one process, with workers, and by the daemon.
-COMPARED = ("cold", "-n 1", "-n 2", "warm")
 TIMED = ("pytest", "xdist", "cold", "warm", "-n 2")
 # The daemon has all that it is going to have after two runs, so the third is the one to compare.
 WARM_RUNS = 3
@@ -304,7 +302,7 @@ def chosen(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def parts(options: argparse.Namespace, suite: Suite) -> Iterator[tuple[str, dict[str, Any]]]:
     if not options.no_check:
-        yield "check", check(suite, tuple(options.way or COMPARED))
+        yield "check", check(suite, tuple(options.way or corpus_table.COMPARED))
     if not options.no_times:
         yield "times", measure(suite, options.runs, TIMED)
 
@@ -315,7 +313,7 @@ def main() -> int:
     parser.add_argument("--root", required=True, type=pathlib.Path, help="where sources and environments are")
     parser.add_argument("--suite", action="append", metavar="NAME", help="only this (may be repeated)")
     parser.add_argument("--without", action="append", default=[], metavar="NAME", help="all but this")
-    parser.add_argument("--way", action="append", choices=COMPARED, help="compare this way only")
+    parser.add_argument("--way", action="append", choices=corpus_table.COMPARED, help="compare this way only")
     parser.add_argument("--runs", type=int, default=5, help="timed runs of each command (default 5)")
     parser.add_argument("--seconds", type=float, default=900, help="no run may take longer (default 900)")
     parser.add_argument("--no-check", action="store_true", help="do not compare")

@@ -21,6 +21,8 @@ TIMES = {
 RATIOS = {"pytest/cold": "pytest / rpytest", "pytest/warm": "pytest / daemon", "xdist/-n 2": "xdist / rpytest `-n 2`"}
 # In comparison with which some cases are left out.
 REFERENCES = {"pytest": "pytest itself from run to run", "xdist": "xdist `-n 2`"}
+# How rpytest is compared: in one process, with workers, and by the daemon.
+COMPARED = ("cold", "-n 1", "-n 2", "warm")
 HEAD = ["suite", "tests", "ids", "outcomes", "JUnit", *TIMES.values(), *RATIOS.values()]
 
 
@@ -75,7 +77,7 @@ def markdown(kept: Kept) -> str:
         means = [f"**{statistics.geometric_mean(values):.2f}**" for values in ratios.values()]
         rows.append(["geometric mean", f"{tests:,}", *[""] * (len(HEAD) - 2 - len(means)), *means])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([*lines, "", *notes(kept)])
+    return "\n".join([*lines, "", *notes(kept)]).rstrip()
 
 
 def equal(what: bool) -> str:
@@ -95,13 +97,15 @@ def notes(kept: Kept) -> list[str]:
         )
     if parts:
         dates = sorted({part["date"] for part in parts})
-        lines.append(f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, build {kept.build}.")
+        lines += [f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, build {kept.build}.", ""]
     for name, suite in sorted(kept.suites.items()):
         check = suite.get("check")
         if check is None:
             continue
         for line in check.get("ids_differ", []):
             lines.append(f"- {name}, ids: `{line}`")
+        if left := [way for way in COMPARED if way not in check["ways"]]:
+            lines.append(f"- {name}: not compared {' and '.join(left)}.")
         for way, found in check["ways"].items():
             if found["let_pass"]:
                 under = " and ".join(REFERENCES[one] for one in found["as_of"])

@@ -87,6 +87,12 @@ class _Sample:
             frame = frame.f_back
 
 
+class _Plugin:
+    """What of pytest's own plugin calls tests."""
+
+    pytest_pyfunc_call = staticmethod(_pytest.python.pytest_pyfunc_call)
+
+
 @functools.cache
 def of_tests() -> CallSite:
     """As `Function.runtest` has tests called, where nobody but pytest does."""
@@ -114,7 +120,7 @@ def of_fixtures() -> tuple[CallSite, CallSite]:
 def _of_tests() -> list[_Place]:
     # Of its own: a session's plugins, and whoever traces its hooks, need not know.
     manager = pluggy.PluginManager("pytest")
-    manager.register(types.SimpleNamespace(pytest_pyfunc_call=_pytest.python.pytest_pyfunc_call))
+    manager.register(_Plugin())
     sample = _Sample()
     item = types.SimpleNamespace(
         obj=sample.function,
