@@ -1,0 +1,56 @@
+//! The thirty plugins that most projects have, each in an environment of its own: a suite that uses what the plugin is
+//! for, run by pytest and by rpytest, without workers and with them, cold and warm. `docs/plugins.md` is what was found.
+//!
+//! `RPYTEST_BLESS=1 cargo test -p rpytest-cli --test plugins table` writes that page anew.
+
+#![cfg(unix)]
+
+mod asynchronous;
+mod coverage;
+mod doubles;
+mod examples;
+mod plugin;
+mod running;
+#[allow(dead_code, reason = "the other test binary uses all of it")]
+#[path = "../it/support/mod.rs"]
+mod support;
+mod table;
+mod ways;
+
+use plugin::Plugin;
+use table::found;
+
+/// In the order of the table.
+const PLUGINS: &[&Plugin] = &[
+    &asynchronous::ASYNCIO,
+    &asynchronous::ANYIO,
+    &coverage::COV,
+    &doubles::MOCK,
+    &running::TIMEOUT,
+    &running::RERUNFAILURES,
+    &examples::HYPOTHESIS,
+    &running::RANDOMLY,
+    &running::ORDER,
+    &running::SUBTESTS,
+    &doubles::ENV,
+    &doubles::REQUESTS_MOCK,
+    &doubles::RESPX,
+    &examples::SYRUPY,
+    &examples::FAKER,
+    &examples::TYPEGUARD,
+    &running::REPEAT,
+    &doubles::SOCKET,
+    &doubles::HTTPX,
+];
+
+/// Fails if anything that was compared is not what it must be.
+#[track_caller]
+fn holds(plugin: &Plugin) {
+    let mut differ = String::new();
+    for (way, what) in &found(plugin).ways {
+        if let Err(told) = what {
+            differ.push_str(&format!("{} {way}\n{told}\n", plugin.name));
+        }
+    }
+    assert!(differ.is_empty(), "{differ}");
+}
