@@ -30,7 +30,7 @@ pub const FAKER: Plugin = Plugin {
     files: FAKES,
     steps: &[Step {
         arguments: &[],
-        counts: "1 failed, 6 passed",
+        counts: "1 failed, 6 passed, 1 warning",
     }],
     ..PLAIN
 };
@@ -125,7 +125,7 @@ def test_data(data):
 const FAKES: &str = "
 --- conftest.py
 import pytest
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def faker_seed(request):
     return 5 if 'seeded' in request.node.name else 0
 --- test_a.py
@@ -137,7 +137,7 @@ def test_seeded(faker):
     print(faker.name(), faker.address())
     assert faker.name() == 'nobody'
 class TestLocale:
-    @pytest.fixture
+    @pytest.fixture(scope='class', autouse=True)
     def faker_locale(self):
         return ['it_IT']
     def test_locale(self, faker):

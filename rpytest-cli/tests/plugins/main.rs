@@ -5,17 +5,21 @@
 
 #![cfg(unix)]
 
+mod artefacts;
 mod asynchronous;
 mod coverage;
 mod doubles;
 mod examples;
+mod frameworks;
 mod plugin;
 mod running;
+mod shown;
 #[allow(dead_code, reason = "the other test binary uses all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
 mod table;
 mod ways;
+mod written;
 
 use plugin::Plugin;
 use table::found;
@@ -29,6 +33,10 @@ const PLUGINS: &[&Plugin] = &[
     &running::TIMEOUT,
     &running::RERUNFAILURES,
     &examples::HYPOTHESIS,
+    &frameworks::DJANGO,
+    &written::HTML,
+    &written::JSON_REPORT,
+    &frameworks::BENCHMARK,
     &running::RANDOMLY,
     &running::ORDER,
     &running::SUBTESTS,
@@ -38,9 +46,16 @@ const PLUGINS: &[&Plugin] = &[
     &examples::SYRUPY,
     &examples::FAKER,
     &examples::TYPEGUARD,
+    &written::METADATA,
     &running::REPEAT,
     &doubles::SOCKET,
     &doubles::HTTPX,
+    &shown::INSTAFAIL,
+    &shown::ICDIFF,
+    &shown::SUGAR,
+    &written::ALLURE,
+    &frameworks::XDIST,
+    &frameworks::BDD,
 ];
 
 /// Fails if anything that was compared is not what it must be.

@@ -32,7 +32,7 @@ pub struct Plugin {
 /// A command line, and what pytest says to it.
 pub struct Step {
     pub arguments: &'static [&'static str],
-    /// Of pytest itself: the suite is what it is meant to be.
+    /// What pytest itself says to it: the suite is what it is meant to be.
     pub counts: &'static str,
 }
 
