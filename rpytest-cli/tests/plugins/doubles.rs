@@ -76,11 +76,11 @@ pub const SOCKET: Plugin = Plugin {
     files: SOCKETS,
     steps: &[
         Step {
-            arguments: &["--disable-socket", "--allow-unix-socket"],
+            arguments: &["--disable-socket", "--allow-unix-socket", "--tb=short"],
             counts: "2 failed, 4 passed, 4 warnings",
         },
         Step {
-            arguments: &["--allow-hosts=127.0.0.1"],
+            arguments: &["--allow-hosts=127.0.0.1", "--tb=short"],
             counts: "2 failed, 4 passed, 4 warnings",
         },
     ],

@@ -18,8 +18,8 @@ pub const INSTAFAIL: Plugin = Plugin {
             counts: "3 failed, 3 passed, 1 skipped, 1 error",
         },
         Step {
-            arguments: &["--instafail", "-x", "--tb=line"],
-            counts: "1 failed, 1 passed",
+            arguments: &["--instafail", "--tb=line"],
+            counts: "3 failed, 3 passed, 1 skipped, 1 error",
         },
     ],
     ..PLAIN

@@ -35,11 +35,13 @@ struct Seen {
 impl Seen {
     fn of(plugin: &Plugin, project: &Project, run: &Run) -> Seen {
         let normal = normal(run, project);
-        let own = |line: &&str| !line.starts_with("rpytest: ");
+        // What `--explain` says, and `-v` of a plan where it is worth it.
+        let own = |line: &&str| !line.starts_with("rpytest: ") && !line.starts_with("plan for ");
+        let plain = |text: String| (plugin.plain)(text.split_inclusive('\n').filter(own).collect());
         Seen {
             code: normal.code,
-            stdout: (plugin.plain)(normal.stdout),
-            stderr: normal.stderr.split_inclusive('\n').filter(own).collect(),
+            stdout: plain(normal.stdout),
+            stderr: plain(normal.stderr),
             left: (plugin.look)(project, run),
         }
     }

@@ -1,12 +1,12 @@
 //! Reports that are files: pytest-html, pytest-json-report, allure-pytest; and pytest-metadata, which is in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::artefacts::{between, drop_keys, json_file};
 use crate::holds;
-use crate::plugin::{PLAIN, Plugin, Step};
+use crate::plugin::{PLAIN, Plugin, Step, Workers};
 use crate::support::normal::normal_text;
 use crate::support::{Project, Run};
 
@@ -40,11 +40,12 @@ pub const JSON_REPORT: Plugin = Plugin {
     version: "1.5.0",
     files: WITH_METADATA,
     look: json,
-    knows_xdist: true,
+    workers: Workers::AsXdist,
     artefacts: "JSON report with streams, logs, tracebacks, warnings, metadata, collectors",
+    note: "with workers the report has no `collectors`, as under xdist: a worker's collection that passes is not told of",
     steps: &[
         Step {
-            arguments: &["--json-report"],
+            arguments: &["--json-report", "-rA"],
             counts: "2 failed, 3 passed, 1 skipped, 1 xfailed, 1 warning, 1 error",
         },
         Step {
@@ -55,6 +56,7 @@ pub const JSON_REPORT: Plugin = Plugin {
                 "log",
                 "-k",
                 "not wrong",
+                "-rA",
             ],
             counts: "3 passed, 1 skipped, 3 deselected, 1 xfailed, 1 warning",
         },
@@ -157,39 +159,49 @@ fn json(project: &Project, _: &Run) -> String {
         "processName",
     ];
     let without = [&TIMES[..], &of_records, &["xdist"]].concat();
-    format!("{:#}", json_file(project, ".report.json", &without))
+    let mut report = json_file(project, ".report.json", &without);
+    // In the order in which workers have finished.
+    if let Some(tests) = report["tests"].as_array_mut() {
+        tests.sort_by_key(|test| test["nodeid"].to_string());
+    }
+    format!("{report:#}")
 }
 
-/// Results by their tests' names; attachments by what is in them, containers by those whom they hold.
+/// Results by their tests' names; attachments by what is in them. A fixture that several workers have set up is one container, of
+/// all whom it was for.
 fn results(project: &Project, _: &Run) -> String {
     let files = project.files_below("allure");
-    let mut results = Vec::new();
-    let mut containers = Vec::new();
+    let mut texts = Vec::new();
     let mut names = BTreeMap::new();
-    for path in &files {
-        if path.ends_with("-result.json") {
-            let mut result = json_file(project, path, &["start", "stop"]);
-            let id = result["uuid"].as_str().unwrap_or_default().to_owned();
-            names.insert(id, result["fullName"].to_string());
-            drop_keys(&mut result, &["uuid"]);
-            // A process and a machine are two runs' own.
-            let labels = result["labels"].as_array_mut().expect("labels");
-            labels.retain(|label| label["name"] != "thread" && label["name"] != "host");
-            results.push(with_attachments(project, result));
-        } else if path.ends_with("-container.json") {
-            containers.push(json_file(project, path, &["start", "stop", "uuid"]));
-        }
+    for path in files.iter().filter(|path| path.ends_with("-result.json")) {
+        let mut result = json_file(project, path, &["start", "stop"]);
+        let id = result["uuid"].as_str().unwrap_or_default().to_owned();
+        names.insert(id, result["name"].to_string());
+        drop_keys(&mut result, &["uuid"]);
+        // A process and a machine are two runs' own.
+        let labels = result["labels"].as_array_mut().expect("labels");
+        labels.retain(|label| label["name"] != "thread" && label["name"] != "host");
+        texts.push(format!("{:#}", with_attachments(project, result)));
     }
-    let mut texts: Vec<_> = results.iter().map(|result| format!("{result:#}")).collect();
-    for container in containers {
-        let mut text = format!("{:#}", with_attachments(project, container));
-        for (id, name) in &names {
-            text = text.replace(id, name);
-        }
-        texts.push(text);
+    let mut containers: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for path in files
+        .iter()
+        .filter(|path| path.ends_with("-container.json"))
+    {
+        let mut container = json_file(project, path, &["start", "stop", "uuid"]);
+        let children = container["children"].take();
+        let children = children.as_array().into_iter().flatten();
+        let children = children.filter_map(|id| Some(&**names.get(id.as_str()?)?));
+        let container = format!("{:#}", with_attachments(project, container));
+        containers.entry(container).or_default().extend(children);
     }
+    texts.extend(
+        containers
+            .iter()
+            .map(|(text, of)| format!("{text} of {of:?}")),
+    );
     texts.sort();
-    format!("{} files\n{}", files.len(), texts.join("\n"))
+    texts.join("\n")
 }
 
 /// Attachments with what is in them in the place of their names.
