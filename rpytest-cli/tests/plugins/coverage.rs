@@ -13,6 +13,7 @@ pub const COV: Plugin = Plugin {
     version: "7.1.0",
     with: &["coverage==7.17.5"],
     files: COVERED,
+    note: "it reads the worker's id, so that with workers each of them collects for itself",
     steps: &[
         Step {
             arguments: &[

@@ -12,6 +12,7 @@ pub const HYPOTHESIS: Plugin = Plugin {
     files: PROPERTIES,
     look: database,
     artefacts: "`.hypothesis/examples`: how many are kept of each test",
+    note: "with a database, examples that failed are found by whichever worker runs the test next; a seed or `derandomize` is what makes two runs equal",
     steps: &[Step {
         arguments: &["--hypothesis-seed=7"],
         counts: "3 failed, 1 passed",
@@ -63,6 +64,7 @@ pub const SYRUPY: Plugin = Plugin {
     look: snapshots,
     knows_xdist: true,
     artefacts: "snapshot files, written, updated, deleted and read; report",
+    note: "snapshots that nobody uses are found with workers, too: each tells of those it has used",
     steps: &[
         Step {
             arguments: &[],

@@ -14,6 +14,7 @@ pub const DJANGO: Plugin = Plugin {
     with: &["Django==6.1.3"],
     files: SHOP,
     knows_xdist: true,
+    note: "with workers each has a database of its own, with the worker's id in its name, as under xdist",
     steps: &[
         Step {
             arguments: &[],

@@ -8,6 +8,7 @@ pub const TIMEOUT: Plugin = Plugin {
     name: "pytest-timeout",
     version: "2.4.0",
     files: HANGING,
+    note: "with `--timeout-method=thread` it ends the process: with workers the test is reported as crashed and the run goes on",
     steps: &[Step {
         arguments: &["--timeout=1", "--timeout-method=signal"],
         counts: "2 failed, 2 passed, 1 error",
@@ -69,6 +70,7 @@ pub const ORDER: Plugin = Plugin {
     name: "pytest-order",
     version: "1.5.0",
     files: ORDERED,
+    note: "with workers tests are shown in its order, but run side by side, as under xdist: what must come after something else belongs into one `xdist_group`, with `--dist=loadgroup`",
     steps: &[
         Step {
             arguments: &["-v"],
@@ -93,6 +95,7 @@ pub const RANDOMLY: Plugin = Plugin {
     files: RANDOM,
     knows_xdist: true,
     artefacts: "order of tests, seeds, `--randomly-seed=last`",
+    note: "a seed of its own for each run: give `--randomly-seed` to compare two. What a session's fixture takes from `random` depends on the test that came first in its process",
     steps: &[
         Step {
             arguments: &["-v", "-p", "randomly", "--randomly-seed=17"],
@@ -115,6 +118,7 @@ pub const SUBTESTS: Plugin = Plugin {
     name: "pytest-subtests",
     version: "0.15.0",
     files: PARTS,
+    note: "pytest 9 has its `subtests`, and leaves this plugin out",
     steps: &[
         Step {
             arguments: &[],

@@ -8,6 +8,7 @@ pub const INSTAFAIL: Plugin = Plugin {
     version: "0.5.0",
     files: FAILING,
     knows_xdist: true,
+    note: "with workers failures are shown in the order of the collection; on a terminal as they come",
     steps: &[
         Step {
             arguments: &["--instafail"],
@@ -58,6 +59,7 @@ pub const SUGAR: Plugin = Plugin {
     files: FAILING,
     knows_xdist: true,
     artefacts: "the whole output, with colours and progress bars (`--force-sugar`)",
+    note: "with workers it needs to be told how many tests there are, which it takes from xdist if it is installed; else rpytest tells it",
     steps: &[
         Step {
             arguments: &[],

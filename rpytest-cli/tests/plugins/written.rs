@@ -17,6 +17,7 @@ pub const HTML: Plugin = Plugin {
     look: page,
     knows_xdist: true,
     artefacts: "both kinds of HTML report with all that is in them, assets",
+    note: "with workers the rows are in the order of the collection, as without",
     steps: &[
         Step {
             arguments: &["--html=report.html", "--self-contained-html"],
@@ -77,6 +78,7 @@ pub const ALLURE: Plugin = Plugin {
     look: results,
     knows_xdist: true,
     artefacts: "all files of `--alluredir`: results, containers, attachments",
+    note: "with workers a fixture that several of them have set up has a container for each, as under xdist",
     steps: &[
         Step {
             arguments: &["--alluredir=allure"],
