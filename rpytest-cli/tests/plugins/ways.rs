@@ -169,12 +169,14 @@ fn warm(plugin: &Plugin, venv: &Venv, expected: &[Seen], again: &[Seen]) -> Resu
     let project = Project::new(plugin.files);
     project.settle();
     let daemon = Daemon::start_in(venv, &project);
-    let (cold, _) = run(plugin, &project, &[], || daemon.command());
+    // The same arguments: a session is kept for those who have them.
+    let explained = ["--explain"];
+    let (cold, _) = run(plugin, &project, &explained, || daemon.command());
     let same = compare(expected, &cold).map_err(|told| format!("cold: {told}"));
     if same.is_ok() {
         daemon.has_settled();
     }
-    let (warm, runs) = run(plugin, &project, &["--explain"], || daemon.command());
+    let (warm, runs) = run(plugin, &project, &explained, || daemon.command());
     daemon.stop();
     same?;
     compare(again, &warm)?;
