@@ -8,6 +8,7 @@ substitute in this module provides them.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import types
 import uuid
@@ -205,6 +206,7 @@ class Substitute:
             option.dist, option.tx = "no", []
         if option.tx:
             be_present(config)
+            tell_sugar(config)
 
 
 @pytest.fixture(scope="session")
@@ -238,6 +240,18 @@ def be_present(config: pytest.Config) -> None:
     manager = config.pluginmanager
     if not manager.hasplugin("xdist") and not manager.is_blocked("xdist"):
         manager.register(_Presence(), "xdist")
+
+
+def tell_sugar(config: pytest.Config) -> None:
+    """In the controller: let pytest-sugar know how many tests there are.
+
+    It counts them in a hook of xdist's, which it listens to only if xdist can be imported.
+    """
+    manager = config.pluginmanager
+    sugar = manager.getplugin("sugar") or manager.getplugin("pytest_sugar")
+    counts = getattr(sugar, "DeferredXdistPlugin", None)
+    if counts is not None and importlib.util.find_spec("xdist") is None:
+        manager.register(counts())
 
 
 def accommodate(config: pytest.Config) -> None:

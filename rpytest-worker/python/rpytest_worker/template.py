@@ -98,6 +98,7 @@ class Template:
         self.base_temp: str | None = None
         self._collectors: dict[str, list[str]] = {}
         self._failed_collectors: set[str] = set()
+        self._muted: Any = None
         self._interrupt: tuple[str, str] | None = None
         self._interrupted = False
         self._end_muting: Callable[[], None] = lambda: None
@@ -201,12 +202,16 @@ class Template:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        reporter = pytest_compat.terminal_reporter(config)
-        if reporter is not None:
-            pytest_compat.mute(reporter)
+        self._mute_reporter(config)
         self._failed_collectors = pytest_compat.failed_collectors(config)
         dialect.accommodate(config)
         pytest_compat.stand_in_for_junit(config, lambda value: self.relay("suite_property", value))
+
+    def _mute_reporter(self, config: pytest.Config) -> None:
+        reporter = pytest_compat.terminal_reporter(config)
+        if reporter is not None and reporter is not self._muted:
+            self._muted = reporter
+            pytest_compat.mute(reporter)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: Any) -> None:
@@ -222,6 +227,8 @@ class Template:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self.session = session
+        # A plugin may have put its own in the place of the reporter that was muted.
+        self._mute_reporter(session.config)
         self._end_muting()
 
     @pytest.hookimpl(tryfirst=True)

@@ -1,5 +1,6 @@
 //! What the tests share: environments, projects, bounded runs, and the text that two runs share.
 
+pub mod daemon;
 pub mod normal;
 pub mod project;
 pub mod python;

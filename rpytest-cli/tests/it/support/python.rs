@@ -26,6 +26,12 @@ impl Venv {
     pub fn bin(&self) -> PathBuf {
         self.0.join("bin")
     }
+
+    /// Where its packages are.
+    pub fn packages(&self) -> PathBuf {
+        self.0
+            .join(format!("lib/python3.{}/site-packages", newest().minor))
+    }
 }
 
 /// The newest pytest, with xdist.
@@ -132,8 +138,40 @@ fn probe(program: &Path) -> Option<Interpreter> {
     })
 }
 
-/// Makes an environment, unless it is there with these requirements.
+/// Makes an environment, unless it is there with these requirements. It has no pip of its own: to unpack one takes longer
+/// than to install most plugins.
 fn make(name: &str, python: &Interpreter, requirements: &[&str]) -> Venv {
+    made(name, python, requirements, |root| {
+        venv(python, &["--without-pip"], root);
+        let options = ["install", "--quiet", "--disable-pip-version-check"];
+        succeed(
+            Command::new(pip_venv().bin().join("python"))
+                .args(["-m", "pip", "--python"])
+                .arg(root.join("bin/python"))
+                .args(options)
+                .args(requirements),
+        );
+    })
+}
+
+/// The pip that installs into all others.
+fn pip_venv() -> &'static Venv {
+    static VENV: OnceLock<Venv> = OnceLock::new();
+    let python = newest();
+    VENV.get_or_init(|| {
+        made("test-venv-pip", &python, &[], |root| {
+            venv(&python, &[], root)
+        })
+    })
+}
+
+fn venv(python: &Interpreter, options: &[&str], root: &Path) {
+    let mut command = Command::new(&python.path);
+    succeed(command.args(["-m", "venv"]).args(options).arg(root));
+}
+
+/// A directory below the target directory, made once for each interpreter and requirements.
+fn made(name: &str, python: &Interpreter, requirements: &[&str], make: impl Fn(&Path)) -> Venv {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
         .expect("the target directory");
@@ -149,19 +187,7 @@ fn make(name: &str, python: &Interpreter, requirements: &[&str]) -> Venv {
     if root.exists() {
         fs::remove_dir_all(&root).expect("the outdated environment goes");
     }
-    succeed(Command::new(&python.path).args(["-m", "venv"]).arg(&root));
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
-    succeed(
-        Command::new(root.join("bin/python"))
-            .args(pip)
-            .args(requirements),
-    );
+    make(&root);
     fs::write(&stamp, wanted).expect("the stamp");
     Venv(root)
 }
