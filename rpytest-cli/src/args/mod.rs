@@ -7,6 +7,7 @@ mod commands;
 mod daemon;
 mod error;
 mod shard;
+mod verify;
 
 use std::ffi::{OsStr, OsString};
 
@@ -14,6 +15,8 @@ pub use self::commands::{DurationsCommand, MergeArguments};
 pub(crate) use self::daemon::SERVE_ON;
 pub use self::error::UsageError;
 pub use self::shard::{ShardArguments, ShardIndex};
+pub use self::verify::VerifyArguments;
+pub(crate) use self::verify::ask_for_workers;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub enum Command {
     Watch(RunArguments),
     /// `--shard-info`: tell of all shards, and run none.
     ShardInfo(RunArguments),
+    /// `--verify-dropin`: compare with pytest.
+    Verify(VerifyArguments),
     /// `--native-collect-only`: list what can be collected without Python.
     NativeCollect(Vec<OsString>),
     /// `merge`: join the shards of a run.
@@ -113,7 +118,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--queue", ""),
     ("--restart-interval", ""),
     ("--run-id", ""),
-    ("--verify-dropin", ""),
 ];
 
 /// How old a fixture that stays up may be.
@@ -175,6 +179,9 @@ impl Command {
     pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
         if let Some(command) = commands::command(&arguments)? {
             return Ok(command);
+        }
+        if let Some(arguments) = verify::command(&arguments)? {
+            return Ok(Command::Verify(arguments));
         }
         if let Some(command) = daemon::command(&arguments)? {
             return Ok(Command::Daemon(command));
