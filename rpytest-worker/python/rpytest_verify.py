@@ -1,10 +1,10 @@
 """A plugin that writes down what a session reported, for `rpytest --verify-dropin`.
 
 It is given to pytest and to rpytest alike (`-p rpytest_verify`), lies in a directory of its own, and
-writes beside itself. It depends on nothing of rpytest's, which must not be there when pytest runs.
+writes below itself. It depends on nothing of rpytest's, which must not be there when pytest runs.
 rpytest knows it (`pytest_compat.is_observer`): it stands in the way of no short cut.
 
-It only listens, but for one thing: if no JUnit XML is asked for, it asks for one.
+It only listens. If no JUnit XML is asked for, there is one all the same, which fixtures do not know of.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
+# Not where modules are looked for: whoever keeps what an import has found would see that come and go.
+HERE = Path(__file__).resolve().parent / "out"
 # What was observed, and the JUnit XML that nobody else has asked for.
 OBSERVATION = HERE / "observation.json"
 JUNIT = HERE / "junit.xml"
@@ -44,16 +45,41 @@ TOLD_APART = frozenset({"id", "longrepr", "nodeid", "outcome", "result", "sectio
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return  # its controller has all reports
-    if config.pluginmanager.hasplugin("junitxml") and not config.option.xmlpath:
-        config.option.xmlpath = str(JUNIT)
-    config.pluginmanager.register(Listener(config), "rpytest-verify")
+    junit = getattr(config.option, "xmlpath", None)
+    if config.pluginmanager.hasplugin("junitxml") and not junit:
+        junit = _write_junit(config)
+    config.pluginmanager.register(Listener(config, junit), "rpytest-verify")
+
+
+def _write_junit(config: pytest.Config) -> str | None:
+    """Let pytest's own plugin write one, as it would if it were asked for it.
+
+    It is not put where fixtures such as `record_property` look for it, who would warn of it.
+    """
+    try:
+        from _pytest.junitxml import LogXML
+
+        writer = LogXML(
+            str(JUNIT),
+            config.option.junitprefix,
+            suite_name=config.getini("junit_suite_name"),
+            logging=config.getini("junit_logging"),
+            report_duration=config.getini("junit_duration_report"),
+            family=config.getini("junit_family"),
+            log_passing_tests=config.getini("junit_log_passing_tests"),
+        )
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return None  # a pytest that has it in another way
+    config.pluginmanager.register(writer, "rpytest-verify-junit")
+    return str(JUNIT)
 
 
 class Listener:
     """Keeps what it is told. Nothing is made of it before the session has ended."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, junit: str | None) -> None:
         self._config = config
+        self._junit = junit
         self._reports: list[Any] = []
         self._collected: list[Any] = []
         self._warnings: list[dict[str, Any]] = []
@@ -91,7 +117,7 @@ class Listener:
             "pytest": pytest.__version__,
             "rootdir": _text(str(config.rootpath)),
             "xdist": config.pluginmanager.hasplugin("xdist"),
-            "junit": _text(str(getattr(config.option, "xmlpath", None) or "")),
+            "junit": _text(self._junit or ""),
             "reports": [_report(report) for report in self._reports],
             "collected": [_report(report) for report in self._collected],
             "warnings": self._warnings,

@@ -107,8 +107,16 @@ impl Artefacts<'_> {
     }
 }
 
-/// What rpytest keeps in pytest's cache directory, and the examples that hypothesis has found.
-fn is_left_out(path: &Path) -> bool {
+/// What rpytest keeps in pytest's cache directory, for which that may have to be made, and the examples that
+/// hypothesis has found.
+pub(super) fn is_left_out(path: &Path) -> bool {
+    const OF_THE_DIRECTORY: [&str; 3] = [".gitignore", "CACHEDIR.TAG", "README.md"];
+    let name = path.file_name().unwrap_or_default();
+    if OF_THE_DIRECTORY.iter().any(|one| name == *one)
+        && path.with_file_name("CACHEDIR.TAG").exists()
+    {
+        return true;
+    }
     let names: Vec<_> = path.iter().collect();
     let in_cache = names
         .windows(2)

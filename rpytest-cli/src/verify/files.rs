@@ -9,6 +9,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::artefact::is_left_out;
+
 /// How much may be there. More than this cannot be kept beside itself.
 const MOST_FILES: usize = 100_000;
 const MOST_BYTES: u64 = 2 << 30;
@@ -207,11 +209,8 @@ impl Saved {
     pub(super) fn doubtful(&self, runs: usize) -> impl Iterator<Item = (&Path, &Path)> {
         let replaced = self.replaced.iter();
         let some = replaced.filter(move |(path, (times, _))| {
-            let names = ["d", "v", ".hypothesis"];
-            let kept = path
-                .iter()
-                .any(|part| names.iter().any(|name| part == *name));
-            *times < runs && !kept
+            let in_cache = path.iter().any(|part| part == ".pytest_cache");
+            *times < runs && !in_cache && !is_left_out(path)
         });
         some.map(|(path, (_, copy))| (path.as_path(), copy.as_path()))
     }
@@ -323,7 +322,8 @@ mod tests {
                 true => fs::read_to_string(&path).expect("text"),
                 false => String::new(),
             };
-            let modified = metadata.modified().expect("a time");
+            // That of a link is nobody's business.
+            let modified = (!metadata.is_symlink()).then(|| metadata.modified().expect("a time"));
             let text = format!("{:o} {modified:?} {content}", metadata.mode());
             (path.to_string_lossy().into_owned(), text)
         });

@@ -37,6 +37,8 @@ impl Finding {
 struct Heard {
     way: Way,
     facts: Facts,
+    /// How many differences there were when pytest had run twice.
+    first: usize,
     differences: Vec<Difference>,
     findings: BTreeMap<Key, Finding>,
 }
@@ -104,6 +106,7 @@ impl Judge {
         self.heard.push(Heard {
             way,
             facts,
+            first: count,
             differences,
             findings,
         });
@@ -208,6 +211,16 @@ impl Judge {
             }
         }
         Ok(())
+    }
+
+    /// How many differences there seemed to be before anybody looked again.
+    pub(super) fn heard_first(&self) -> usize {
+        self.heard.iter().map(|one| one.first).sum()
+    }
+
+    /// How many of them are left, in all runs.
+    pub(super) fn left(&self) -> usize {
+        self.heard.iter().map(|one| one.differences.len()).sum()
     }
 
     /// All differences, each once.

@@ -18,6 +18,8 @@ fn regex(pattern: &str) -> Regex {
 }
 
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b0x[0-9a-fA-F]{5,}\b"));
+/// What is left of one where a long text was cut.
+static CUT: LazyLock<Regex> = LazyLock::new(|| regex(r"\.\.\.[0-9a-fx]{3,}>"));
 /// A worker's temporary directory is below one of the worker's own, as under xdist.
 static WORKER: LazyLock<Regex> = LazyLock::new(|| regex(r"popen-gw\d+/"));
 static NUMBERED: LazyLock<Regex> = LazyLock::new(|| regex(r"pytest-of-(\w+)/pytest-\d+"));
@@ -36,7 +38,7 @@ static XML_TIMES: LazyLock<Regex> =
 /// Keys of JSON under which there are times, or what one process has and no other.
 static JSON_TIMES: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"(?i)(^|_)(time|timestamp|date|datetime|duration|durations|start|stop|started|stopped|created|elapsed|seconds|pid|hostname|uuid)($|_)",
+        r"(?i-u)(^|_)(time|timestamp|date|datetime|duration|durations|start|stop|started|stopped|created|elapsed|seconds|pid|hostname|uuid)($|_)",
     )
 });
 
@@ -60,6 +62,7 @@ impl Normal {
             false => text.replace(&self.private, "<tmp>"),
         };
         let text = ADDRESS.replace_all(&text, "0x<address>");
+        let text = CUT.replace_all(&text, "...<address>>");
         let text = WORKER.replace_all(&text, "");
         let text = NUMBERED.replace_all(&text, "pytest-of-$1/pytest-N");
         let text = DATE.replace_all(&text, "<date>");
@@ -137,6 +140,7 @@ mod tests {
         for (text, expected) in [
             ("<A object at 0x7f00abcd>", "<A object at 0x<address>>"),
             ("0x1f stays", "0x1f stays"),
+            ("{'a': <test_o...7f00ab>}", "{'a': <test_o...<address>>}"),
             (
                 "/tmp/rpytest-verify-abc/t/pytest-of-me/pytest-12/x",
                 "<tmp>/t/pytest-of-me/pytest-N/x",

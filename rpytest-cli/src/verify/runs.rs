@@ -94,7 +94,7 @@ impl<'a> Bench<'a> {
         saved: Saved,
     ) -> io::Result<Self> {
         let plugin = private.path().join("p");
-        fs::create_dir(&plugin)?;
+        fs::create_dir_all(plugin.join("out"))?;
         fs::write(plugin.join(OBSERVER.0), OBSERVER.1)?;
         let python = interpreter.path().to_owned();
         Ok(Self {
@@ -123,8 +123,8 @@ impl<'a> Bench<'a> {
 
     /// The same with other arguments.
     pub(super) fn run_with(&mut self, way: Way, arguments: &[OsString]) -> Result<Ran, Stopped> {
-        let observed = self.private.path().join("p/observation.json");
-        let own_junit = self.private.path().join("p/junit.xml");
+        let observed = self.private.path().join("p/out/observation.json");
+        let own_junit = self.private.path().join("p/out/junit.xml");
         for old in [&observed, &own_junit] {
             let _ = fs::remove_file(old);
         }

@@ -183,6 +183,14 @@ impl Verdict {
         let unsteady = judge.steady(Scope::OneProcess);
         let unsteady = unsteady.unsteady();
         self.note_unsteady(unsteady);
+        if judge.left() < judge.heard_first() {
+            let less = judge.heard_first() - judge.left();
+            let text = format!(
+                "{less} of {} differences above are none: a third run of pytest has them as well",
+                judge.heard_first()
+            );
+            self.notes.push(("again", text));
+        }
         let judged = judge.judged();
         let (counted, expected): (Vec<_>, Vec<_>) =
             judged.iter().partition(|one| one.finding.counts());
@@ -207,6 +215,13 @@ impl Verdict {
         };
         let line = self.paint(Style::Bold, &line);
         self.say(&line);
+        if !judged.is_empty() {
+            let legend = self.paint(
+                Style::Dim,
+                "  - is what pytest says, + is what rpytest says.",
+            );
+            self.say(&legend);
+        }
         self.differences(&counted, bench);
         if !expected.is_empty() {
             self.say("");

@@ -20,5 +20,6 @@ mod rewriting;
 mod shards;
 mod support;
 mod timing;
+mod verify;
 mod versions;
 mod watch;

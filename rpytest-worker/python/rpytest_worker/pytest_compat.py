@@ -706,7 +706,7 @@ def is_ours(plugin: Any) -> bool:
 
 
 def is_observer(plugin: Any) -> bool:
-    """Whether it is what `--verify-dropin` listens by. It does nothing to what it is told, and has to be told."""
+    """Whether it is what `--verify-dropin` listens by: it only listens, but has to be told."""
     return type(plugin).__module__ == "rpytest_verify"
 
 
