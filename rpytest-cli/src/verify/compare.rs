@@ -4,10 +4,14 @@
 //! lines of a text, are unsteady. Everything else must be the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 use super::facts::{Facts, Key, Kind};
+
+/// For one text.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A fact that two runs do not share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,7 +196,9 @@ type Range = std::ops::Range<usize>;
 
 /// Which lines of `old` are others in `new`.
 fn changes(old: &[&str], new: &[&str]) -> Vec<(Range, Range)> {
-    let ops = capture_diff_slices(Algorithm::Myers, old, new);
+    // Long texts that have little in common would take for ever; what is found then is coarser, and still true.
+    let deadline = Instant::now().checked_add(PATIENCE);
+    let ops = capture_diff_slices_deadline(Algorithm::Myers, old, new, deadline);
     let changed = ops.iter().filter(|op| !matches!(op, DiffOp::Equal { .. }));
     changed.map(|op| (op.old_range(), op.new_range())).collect()
 }

@@ -135,6 +135,7 @@ impl Facts {
         let mut phases: BTreeMap<(String, &str), u32> = BTreeMap::new();
         // What each test had to show so far, since a report repeats what the last one had.
         let mut shown: BTreeMap<String, &[(String, String)]> = BTreeMap::new();
+        let mut attributes: BTreeMap<String, &BTreeMap<String, String>> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         let mut of_all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for report in reports {
@@ -176,9 +177,17 @@ impl Facts {
                     lines.extend(normal.text(text).lines().map(str::to_owned));
                 }
             }
-            let others = report.others.iter();
-            let others = others.map(|(name, value)| format!("{name}: {}", normal.text(value)));
-            add(Kind::Attribute, others.collect::<Vec<_>>().join("\n"));
+            // What the last phase has had as well is said once.
+            let before = attributes.insert(id.clone(), &report.others);
+            let new = report.others.iter().filter(|(name, value)| {
+                before.and_then(|before| before.get(*name)) != Some(*value)
+            });
+            let new: Vec<_> = new
+                .map(|(name, value)| format!("{name}: {}", normal.text(value)))
+                .collect();
+            if !new.is_empty() {
+                add(Kind::Attribute, new.join("\n"));
+            }
         }
         for (name, lines) in of_all {
             let lines: Vec<_> = lines.into_iter().collect();

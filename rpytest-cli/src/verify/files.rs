@@ -118,7 +118,11 @@ impl Saved {
                     bytes += metadata.len();
                     let copy = to.join(saved.entries.len().to_string());
                     let state = State::of(&metadata).map_err(wrong)?;
-                    fs::copy(&path, &copy).map_err(wrong)?;
+                    match fs::copy(&path, &copy) {
+                        // Nobody here can read it, and so hardly change it. If somebody does, it is told.
+                        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                        copied => _ = copied.map_err(wrong)?,
+                    }
                     Entry::File { state, copy }
                 } else if kind.is_symlink() {
                     Entry::Link(fs::read_link(&path).map_err(wrong)?)
@@ -145,7 +149,8 @@ impl Saved {
             if metadata.is_dir() && path != root {
                 let name = path.file_name().unwrap_or_default();
                 let left_out = LEFT_OUT.iter().any(|one| name == *one);
-                if left_out || path.join("pyvenv.cfg").exists() {
+                let is_environment = ["pyvenv.cfg", "conda-meta"];
+                if left_out || is_environment.iter().any(|name| path.join(name).exists()) {
                     continue;
                 }
             }
@@ -219,10 +224,10 @@ impl Saved {
     pub(super) fn restore(&mut self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut done = |path: &Path, result: io::Result<()>| match result {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error) => {
                 problems.push(format!("{}: {error}", path.display()));
             }
-            _ => {}
+            Ok(()) => {}
         };
         let now = self.now();
         // What is contained goes first.

@@ -226,17 +226,21 @@ impl Judge {
     /// All differences, each once.
     pub(super) fn judged(&self) -> Vec<Judged<'_>> {
         let mut all: Vec<Judged<'_>> = Vec::new();
+        let mut places: BTreeMap<&Key, Vec<usize>> = BTreeMap::new();
         for heard in &self.heard {
             for difference in &heard.differences {
                 let finding = heard.findings.get(&difference.key);
                 let finding = finding.copied().unwrap_or(Finding::Certain);
-                let same = all
-                    .iter_mut()
-                    .find(|one| one.difference == difference && one.finding == finding);
-                if let Some(same) = same {
-                    same.ways.push(heard.way);
+                let places = places.entry(&difference.key).or_default();
+                let is_same = |at: &&usize| {
+                    let one: &Judged<'_> = &all[**at];
+                    one.difference == difference && one.finding == finding
+                };
+                if let Some(at) = places.iter().find(is_same) {
+                    all[*at].ways.push(heard.way);
                     continue;
                 }
+                places.push(all.len());
                 let Key { subject, part, .. } = &difference.key;
                 let message = Key::new(Kind::Message, subject, part);
                 let base = &self.one_process[0];

@@ -297,7 +297,12 @@ impl<'a> Bench<'a> {
             .pytest
             .iter()
             .take_while(|word| *word != "--");
-        let options = options.filter(|word| !is_place(word));
+        let mut kept: Vec<OsString> = Vec::new();
+        for word in options {
+            if !is_place(word) || kept.last().is_some_and(|last| may_take_a_value(last)) {
+                kept.push(word.clone());
+            }
+        }
         // Node ids are relative to the root directory, and arguments to the current one.
         let below = self
             .cwd
@@ -308,7 +313,8 @@ impl<'a> Bench<'a> {
             Some(nodeid) if !below.as_os_str().is_empty() => nodeid.to_owned(),
             _ => up.join(nodeid).to_string_lossy().into_owned(),
         };
-        options.cloned().chain([place.into()]).collect()
+        kept.push(place.into());
+        kept
     }
 
     /// Waits until the daemon has made what it can for the next run.
@@ -452,6 +458,14 @@ fn pytest(python: &Path) -> Vec<OsString> {
         Some(script) => vec![script.into_os_string()],
         None => vec!["-m".into(), "pytest".into()],
     }
+}
+
+/// Whether the next word may belong to this one. Where that is not known it does: a path too many does no harm.
+fn may_take_a_value(option: &OsStr) -> bool {
+    let text = option.to_string_lossy();
+    let only_letters = |text: &str| text.chars().all(|c| "qvxsl".contains(c));
+    let is_flag = text.strip_prefix('-').is_some_and(only_letters);
+    text.starts_with('-') && !text.contains('=') && !is_flag
 }
 
 /// As a shell wants it.
