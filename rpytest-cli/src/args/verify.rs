@@ -2,9 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::{COLLECTS_ONLY, Command, SHOWS_ONLY, UsageError};
+use super::given::Given;
+use super::{COLLECTS_ONLY, SHOWS_ONLY, UsageError};
 
-const VERIFY: &str = "--verify-dropin";
+pub(super) const VERIFY: &str = "--verify-dropin";
 
 /// What `--verify-dropin` compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,18 @@ pub struct VerifyArguments {
     pub all: bool,
     /// Whether tests run, so that there is more to compare than what is printed.
     pub runs: bool,
+    /// What the project's settings say.
+    pub settings: OfSettings,
+}
+
+/// What `[tool.rpytest]` says that a comparison has to take back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OfSettings {
+    /// `parallel`: runs without `-n` have workers.
+    pub workers: bool,
+    /// `enable_fixture_reuse`
+    pub reuse: bool,
 }
 
 /// Options about workers, which pytest has with xdist only, and whether a value follows.
@@ -42,47 +55,37 @@ const SHOWS: &[&str] = &[
     "--markers",
 ];
 
-/// Options that change what is printed beside the report, or begin more than a run.
-const ALONE: &[&str] = &["--explain", "--benchmark", "--timing", "--isolate"];
+/// Options of rpytest's own that pytest's parser sees, and that it knows from nobody else.
+const UNKNOWN_TO_PYTEST: &[&str] = &["--explain", "--isolate"];
 
 /// Reads the command line, if it asks for a comparison.
-pub(super) fn command(arguments: &[OsString]) -> Result<Option<VerifyArguments>, UsageError> {
-    let end = arguments.iter().position(|word| word == "--");
-    let options = &arguments[..end.unwrap_or(arguments.len())];
-    let name = |word: &OsString| {
-        let text = word.to_string_lossy();
-        text.split('=').next().unwrap_or_default().to_owned()
-    };
-    if !options.iter().any(|word| name(word) == VERIFY) {
+pub(super) fn read(given: &Given) -> Result<Option<VerifyArguments>, UsageError> {
+    if !given.has(VERIFY) {
         return Ok(None);
+    }
+    let unknown = given.ours_beside(&[VERIFY, "--no-daemon"]);
+    if let Some(other) = unknown.or_else(|| given.first_of(UNKNOWN_TO_PYTEST)) {
+        return Err(UsageError::Together {
+            option: VERIFY,
+            other: other.to_owned(),
+            remedy: ": pytest does not know it; leave out one of them",
+        });
     }
     let mut found = VerifyArguments {
         pytest: Vec::new(),
         workers: Vec::new(),
-        daemon: true,
+        daemon: !given.has("--no-daemon"),
         all: false,
         runs: true,
+        settings: OfSettings::default(),
     };
-    let mut words = options.iter();
+    let options = given.options().count();
+    let mut words = given.options();
     while let Some(word) = words.next() {
-        let (text, name) = (word.to_string_lossy(), name(word));
+        let text = word.to_string_lossy();
+        let name = text.split('=').next().unwrap_or_default();
         let of_workers = OF_WORKERS.iter().find(|(option, _)| *option == name);
-        if text == VERIFY {
-        } else if name == VERIFY {
-            let problem = format!("it takes no value, but {text:?} was given");
-            return Err(UsageError::Value {
-                option: VERIFY,
-                problem,
-            });
-        } else if text == "--no-daemon" {
-            found.daemon = false;
-        } else if ALONE.contains(&&*name) {
-            return Err(UsageError::Together {
-                option: VERIFY,
-                other: name,
-                remedy: "; leave out one of them",
-            });
-        } else if let Some((_, takes)) = of_workers {
+        if let Some((_, takes)) = of_workers {
             found.workers.push(word.clone());
             if *takes && !text.contains('=') {
                 found.workers.extend(words.next().cloned());
@@ -91,30 +94,15 @@ pub(super) fn command(arguments: &[OsString]) -> Result<Option<VerifyArguments>,
             found.workers.push(word.clone());
         } else {
             found.all |= matches!(&*text, "-v" | "-vv" | "-vvv" | "--verbose");
-            found.runs &= !SHOWS.contains(&&*name)
-                && !SHOWS_ONLY.contains(&&*name)
-                && !COLLECTS_ONLY.contains(&&*name);
+            found.runs &= !SHOWS.contains(&name)
+                && !SHOWS_ONLY.contains(&name)
+                && !COLLECTS_ONLY.contains(&name);
             found.pytest.push(word.clone());
         }
     }
-    found.pytest.extend_from_slice(&arguments[options.len()..]);
+    found.pytest.extend_from_slice(&given.pytest[options..]);
     if found.workers.is_empty() {
         found.workers = vec!["-n".into(), "2".into()];
-    }
-    let problem = match Command::parse(found.pytest.clone())? {
-        Command::Run(run) => run.reuse_fixtures.then_some("--reuse-fixtures"),
-        Command::Watch(_) => Some("--watch"),
-        Command::ShardInfo(_) => Some("--shard-info"),
-        Command::NativeCollect(_) => Some("--native-collect-only"),
-        Command::Daemon(_) => Some("a command for the daemon"),
-        _ => Some("another command"),
-    };
-    if let Some(other) = problem {
-        return Err(UsageError::Together {
-            option: VERIFY,
-            other: other.to_owned(),
-            remedy: ": it compares with one run of pytest; leave out one of them",
-        });
     }
     Ok(Some(found))
 }
@@ -138,6 +126,7 @@ pub(crate) fn ask_for_workers<'a>(words: impl IntoIterator<Item = &'a OsStr>) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::Command;
     use super::*;
 
     fn words(line: &str) -> Vec<OsString> {
@@ -183,15 +172,15 @@ mod tests {
         for (line, message) in [
             (
                 "--verify-dropin --watch",
-                "--verify-dropin does not work with --watch: it compares with one run of pytest; leave out one of them",
+                "--verify-dropin does not work with --watch: pytest does not know it; leave out one of them",
             ),
             (
                 "--verify-dropin --isolate=test",
-                "--verify-dropin does not work with --isolate; leave out one of them",
+                "--verify-dropin does not work with --isolate: pytest does not know it; leave out one of them",
             ),
             (
                 "--verify-dropin=x",
-                "--verify-dropin: it takes no value, but \"--verify-dropin=x\" was given",
+                "--verify-dropin: it takes no value, but \"x\" was given",
             ),
         ] {
             assert_eq!(parse(line), Err(message.to_owned()), "{line}");

@@ -212,7 +212,9 @@ impl<'a> Bench<'a> {
         if without_daemon {
             command.arg("--no-daemon");
         }
-        if in_one_process && self.configured_workers {
+        let of_settings = self.arguments.settings;
+        let asked = self.configured_workers || (of_settings.workers && !of_pytest);
+        if in_one_process && asked {
             command.arg("-n0");
         } else if !in_one_process {
             command.args(self.workers());
@@ -234,6 +236,10 @@ impl<'a> Bench<'a> {
             .env("PYTEST_DEBUG_TEMPROOT", self.private.path().join("t"))
             .env("RPYTEST_DAEMON_DIR", self.private.path().join("d"))
             .env("RPYTEST_PYTHON", &self.python);
+        if of_settings.reuse {
+            // It is no part of what one run of pytest could do.
+            command.env("RPYTEST_ENABLE_FIXTURE_REUSE", "0");
+        }
         if std::env::var_os("PYTHONHASHSEED").is_none() {
             command.env("PYTHONHASHSEED", "0");
         }
