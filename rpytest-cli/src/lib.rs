@@ -25,6 +25,11 @@ mod settings;
 mod shard;
 mod signals;
 #[cfg(unix)]
+mod verify;
+#[cfg(not(unix))]
+#[path = "no_verify.rs"]
+mod verify;
+#[cfg(unix)]
 mod watch;
 #[cfg(not(unix))]
 #[path = "no_watch.rs"]
@@ -37,7 +42,7 @@ use std::process::ExitCode;
 
 pub use args::{
     Command, DaemonCommand, DurationsCommand, Limits, MergeArguments, RunArguments, ShardArguments,
-    ShardIndex, Shell, UsageError,
+    ShardIndex, Shell, UsageError, VerifyArguments,
 };
 pub use history::{HISTORY_FILE, HistoryError};
 
@@ -85,6 +90,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     match command {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
         Command::Watch(run) => ExitCode::from(watch::run(&run)),
+        Command::Verify(arguments) => ExitCode::from(verify::run(&arguments)),
         Command::Daemon(command) => ExitCode::from(daemon_commands::run(&command)),
         Command::ShardInfo(run) => ExitCode::from(shard::show(&run)),
         Command::Merge(arguments) => ExitCode::from(merge::run(&arguments)),

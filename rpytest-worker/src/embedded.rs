@@ -18,6 +18,13 @@ use crate::interpreter::Surroundings;
 /// Paths, with slashes, and texts, sorted by path.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/python_files.rs"));
 
+/// The plugin by which runs of pytest and of rpytest are compared: its file's name, and its text. It is no part of
+/// [`PythonFiles`], since a directory in which it can be found must have nothing else of rpytest's.
+pub const OBSERVER: (&str, &str) = (
+    "rpytest_verify.py",
+    include_str!("../python/rpytest_verify.py"),
+);
+
 /// What an interpreter is to run.
 const ENTRY: &str = "rpytest_worker/__main__.py";
 

@@ -105,6 +105,16 @@ impl Command {
                 let added = marks(&settings, &words);
                 Command::NativeCollect(added.into_iter().chain(arguments).collect())
             }
+            Command::Verify(mut found) => {
+                let (settings, configured) = settings()?;
+                let words = Words::of(&found.pytest, &configured);
+                // pytest shall select the same.
+                let added = marks(&settings, &words);
+                found.settings.workers = settings.parallel.is_some();
+                found.settings.reuse = settings.enable_fixture_reuse;
+                found.pytest.splice(0..0, added);
+                Command::Verify(found)
+            }
             other => other,
         })
     }

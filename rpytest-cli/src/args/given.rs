@@ -128,6 +128,16 @@ impl Given {
         given.find(|name| names.contains(name))
     }
 
+    /// The first option beside these that pytest's parser does not see.
+    pub(super) fn ours_beside(&self, names: &[&str]) -> Option<&'static str> {
+        let mut given = self
+            .own
+            .iter()
+            .filter(|own| own.option.state == State::Ours);
+        let beside = given.find(|own| !names.contains(&own.option.name()));
+        beside.map(|own| own.option.name())
+    }
+
     /// All words that are none of these options, as they would be typed.
     pub(super) fn others(&self, names: &[&str]) -> Vec<String> {
         let own = self.own.iter().filter(|own| {

@@ -16,6 +16,7 @@ mod pytests;
 mod shard;
 mod shell;
 mod table;
+mod verify;
 
 use std::ffi::{OsStr, OsString};
 
@@ -27,6 +28,8 @@ pub use self::shard::{ShardArguments, ShardIndex};
 pub use self::shell::Shell;
 pub(crate) use self::shell::{complete, manual};
 pub(crate) use self::table::FIXTURE_MAX_AGE;
+pub use self::verify::VerifyArguments;
+pub(crate) use self::verify::ask_for_workers;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub enum Command {
     Watch(RunArguments),
     /// `--shard-info`: tell of all shards, and run none.
     ShardInfo(RunArguments),
+    /// `--verify-dropin`: compare with pytest.
+    Verify(VerifyArguments),
     /// `--native-collect-only`: list what can be collected without Python.
     NativeCollect(Vec<OsString>),
     /// `merge`: join the shards of a run.
@@ -187,6 +192,9 @@ impl Command {
         given.check()?;
         if let Some(json) = flaky::report(&given)? {
             return Ok(Command::FlakyReport { json });
+        }
+        if let Some(arguments) = verify::read(&given)? {
+            return Ok(Command::Verify(arguments));
         }
         if let Some(command) = daemon::command(&given)? {
             return Ok(Command::Daemon(command));

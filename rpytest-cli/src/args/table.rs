@@ -6,7 +6,7 @@
 use super::COLLECTS_ONLY;
 use super::daemon::{self, SERVE_ON};
 use super::definition::{Definition, Excluded, Group};
-use super::{flaky, shard};
+use super::{flaky, shard, verify};
 use crate::shard::strategy;
 
 /// How old a fixture that stays up may be.
@@ -50,6 +50,11 @@ pub(crate) static OPTIONS: &[Definition] = &[
         "Say where the time of the run went, and how good its plan was",
     )
     .inline("html"),
+    Definition::switch(
+        &[verify::VERIFY],
+        Group::Running,
+        "Run pytest and rpytest, compare all that they have to say, and time them",
+    ),
     Definition::switch(
         &["--native-collect-only"],
         Group::Collecting,
@@ -248,10 +253,6 @@ pub(crate) static OPTIONS: &[Definition] = &[
         &["--restart-interval"],
         "each run has a fork of its own, so that nothing wears out; what the daemon keeps is made anew when a file, \
          the environment or what is installed changes, and --fixture-max-age SECONDS is for fixtures that stay up",
-    ),
-    Definition::not_yet(
-        &["--verify-dropin"],
-        ": compare the --junitxml of both for now",
     ),
 ];
 

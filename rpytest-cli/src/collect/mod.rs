@@ -26,8 +26,10 @@ use self::attempt::Attempt;
 pub(crate) use self::before::below_pytests_cache;
 pub(crate) use self::inventory::{cache_of, foresee, inventory};
 use self::report::Report;
+pub(crate) use self::request::Color;
 use self::request::Reading;
 pub(crate) use self::status::status;
+pub(crate) use self::terminal::has_colors;
 use crate::args::RunArguments;
 use crate::session;
 

@@ -33,7 +33,7 @@ pub(super) struct Request {
 
 /// `--color`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Color {
+pub(crate) enum Color {
     #[default]
     Auto,
     Yes,

@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::request::Color;
 
 /// `should_do_markup` of `_pytest/_io/terminalwriter.py`.
-pub(super) fn has_colors(option: Color) -> bool {
+pub(crate) fn has_colors(option: Color) -> bool {
     let var = |name| std::env::var_os(name).unwrap_or_default();
     match option {
         Color::Yes => true,

@@ -26,5 +26,6 @@ mod shards;
 mod support;
 mod timeouts;
 mod timing;
+mod verify;
 mod versions;
 mod watch;

@@ -62,6 +62,14 @@ OPTIONS = (
         "Say where the time of the run went, and how good its plan was",
     ),
     Option(
+        "running",
+        ("--verify-dropin",),
+        None,
+        (),
+        False,
+        "Run pytest and rpytest, compare all that they have to say, and time them",
+    ),
+    Option(
         "collecting without running",
         ("--native-collect-only",),
         None,

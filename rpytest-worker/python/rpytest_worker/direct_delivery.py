@@ -61,7 +61,9 @@ class DirectDelivery:
         self._others_of_calls: list[Callable[..., object]] = []
         for implementation in config.hook.pytest_runtest_logreport.get_hookimpls():
             plugin, name = implementation.plugin, type(implementation.plugin).__name__
-            if plugin is reporter or name in self.INDIFFERENT or pytest_compat.is_ours(plugin):
+            if plugin is reporter or name in self.INDIFFERENT:
+                continue
+            if pytest_compat.is_ours(plugin) and not pytest_compat.is_observer(plugin):
                 continue
             others = self._others_of_calls if name in self.OF_CALLS else self._others
             others.append(implementation.function)

@@ -771,7 +771,12 @@ def implementations(hooks: Any, name: str) -> list[Any]:
 
 
 def is_ours(plugin: Any) -> bool:
-    return type(plugin).__module__.startswith("rpytest_worker.")
+    return type(plugin).__module__.startswith("rpytest_worker.") or is_observer(plugin)
+
+
+def is_observer(plugin: Any) -> bool:
+    """Whether it is what `--verify-dropin` listens by: it only listens, but has to be told."""
+    return type(plugin).__module__ == "rpytest_verify"
 
 
 __all__ = ["CollectReport", "TestReport"]

@@ -35,6 +35,7 @@ UNDERSTOOD_PLUGINS = frozenset(
         "pytest_timeout",
         "requests_mock",
         "respx",
+        "rpytest_verify",
         "rpytest_worker",
         "typeguard",
         "xdist",
