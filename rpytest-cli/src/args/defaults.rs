@@ -105,13 +105,22 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
     let words = Words::of(&run.pytest, &configured);
     let mut added = marks(&settings, &words);
     let stays_in_one = run.reuse_fixtures || words.have("--pdb") || words.have("--isolate");
+    let mut isolates = ["file", "test"]
+        .iter()
+        .any(|value| words.say("--isolate", value));
     if let Some(isolate) = settings.isolate.filter(|_| !stays_in_one) {
+        isolates = isolate != "none";
         added.push(format!("--isolate={isolate}").into());
     }
     if let Some(seconds) = settings.timeout.filter(|_| may_have_timeout(&words)) {
         added.push(format!("--timeout={seconds}").into());
     }
-    if let Some(workers) = settings.parallel.filter(|_| may_have_workers(&run, &words)) {
+    // Plugins decide by `-n` whether they are in a session of workers (pytest-cov does), and before any plugin of ours could
+    // say so.
+    let one = isolates.then(|| "1".to_owned());
+    if let Some(workers) = settings.parallel.or(one)
+        && may_have_workers(&run, &words)
+    {
         added.extend(["-n".into(), OsString::from(workers)]);
     }
     if !added.is_empty() {
