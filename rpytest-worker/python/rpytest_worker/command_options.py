@@ -256,6 +256,12 @@ SETTINGS = (
         "collected, configured, interpreter or off",
     ),
     (
+        "timeout",
+        "RPYTEST_TIMEOUT",
+        "The --timeout of a run that has none",
+        "a number of seconds, 0 for never",
+    ),
+    (
         "watch_ignore",
         "RPYTEST_WATCH_IGNORE",
         "What --watch does not look at",
