@@ -33,6 +33,10 @@ pub(crate) struct Spent {
     pub seconds: PhaseSeconds,
     /// The part of the setup that others in this process need as well.
     pub shared: Vec<SharedSeconds>,
+    /// Attempts that failed before the one that counts.
+    pub reruns: u32,
+    /// Whether it has failed, and is quarantined.
+    pub excused: bool,
     /// A number of the process that it ran in.
     pub process: u32,
 }
@@ -277,6 +281,7 @@ mod tests {
             },
             shared: shared.collect(),
             process,
+            ..Spent::default()
         }
     }
 

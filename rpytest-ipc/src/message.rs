@@ -522,6 +522,12 @@ pub enum ToRust {
         /// to be set up first for this item, by scope.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         shared: Vec<SharedSeconds>,
+        /// How many attempts came before the one that has this outcome: the item failed in each.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        reruns: u32,
+        /// Whether it has failed, and the outcome is another one since it is quarantined.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        excused: bool,
     },
     /// Answers [`ToPython::Revoke`]: assignments that this worker will not run.
     Returned {
@@ -592,4 +598,10 @@ pub enum ToRust {
         /// Its exit code.
         code: i32,
     },
+}
+
+/// Whether a count is what a field that is left out means.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

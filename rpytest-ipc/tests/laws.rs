@@ -215,15 +215,22 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
             seconds: seconds.map(f64::from),
             reason,
         }),
-        (number(), outcome(), seconds(), bytes(), vec(shared(), 0..4)).prop_map(
-            |(task, outcome, seconds, payload, shared)| ToRust::Result {
-                task,
-                outcome,
-                seconds,
-                payload,
-                shared,
-            }
-        ),
+        (
+            (number(), outcome(), seconds(), bytes()),
+            vec(shared(), 0..4),
+            (number(), any::<bool>()),
+        )
+            .prop_map(
+                |((task, outcome, seconds, payload), shared, (reruns, excused))| ToRust::Result {
+                    task,
+                    outcome,
+                    seconds,
+                    payload,
+                    shared,
+                    reruns,
+                    excused,
+                }
+            ),
         vec((text(), self::number()), 0..20).prop_map(|files| ToRust::Imported { files }),
         vec(number(), 0..50).prop_map(|tasks| ToRust::Returned { tasks }),
         text().prop_map(|reason| ToRust::StopRun { reason }),

@@ -8,6 +8,9 @@ use crate::settings::Settings;
 /// Short options that have no value, so that another one may stand behind them in the same word.
 const SHORT_SWITCHES: &str = "dfhlqsvxV";
 
+/// Of the options with which workers are not certain, those that are about workers all the same.
+const OF_WORKERS: [&str; 4] = ["-d", "--dist", "-n0", "--tx"];
+
 /// The words in which an option may be given: the command line, `PYTEST_ADDOPTS`, and `addopts`.
 pub(super) struct Words<'a> {
     words: Vec<&'a str>,
@@ -57,6 +60,20 @@ impl<'a> Words<'a> {
     }
 }
 
+impl Words<'_> {
+    /// Whether they ask for what takes place in one process.
+    fn are_without_workers(&self) -> bool {
+        let mut without = WITHOUT_WORKERS.iter();
+        without.any(|option| !OF_WORKERS.contains(option) && self.have(option))
+    }
+
+    /// Whether they say how many workers there are.
+    fn say_workers(&self) -> bool {
+        let given = ["-n", "--numprocesses", "--tx"];
+        given.iter().any(|option| self.have(option)) || self.say("--dist", "no")
+    }
+}
+
 /// Whether a word has this letter as an option.
 fn is_short(word: &str, letter: &str) -> bool {
     let Some(letters) = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')) else {
@@ -78,6 +95,10 @@ impl Command {
             Command::Run(run) => Command::Run(of_run(run)?),
             Command::Watch(run) => Command::Watch(of_run(run)?),
             Command::ShardInfo(run) => Command::ShardInfo(of_run(run)?),
+            Command::InventoryStatus { arguments, json } => Command::InventoryStatus {
+                arguments: of_run(arguments)?,
+                json,
+            },
             Command::NativeCollect(arguments) => {
                 let (settings, configured) = settings()?;
                 let words = Words::of(&arguments, &configured);
@@ -104,11 +125,15 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
     let (settings, configured) = settings()?;
     let words = Words::of(&run.pytest, &configured);
     let mut added = marks(&settings, &words);
-    let stays_in_one = run.reuse_fixtures || words.have("--pdb") || words.have("--isolate");
+    let in_process = run.reuse_fixtures || words.are_without_workers();
     let mut isolates = ["file", "test"]
         .iter()
         .any(|value| words.say("--isolate", value));
-    if let Some(isolate) = settings.isolate.filter(|_| !stays_in_one) {
+    if let Some(isolate) = settings
+        .isolate
+        .as_ref()
+        .filter(|_| !in_process && !words.have("--isolate"))
+    {
         isolates = isolate != "none";
         added.push(format!("--isolate={isolate}").into());
     }
@@ -118,10 +143,16 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
     // Plugins decide by `-n` whether they are in a session of workers (pytest-cov does), and before any plugin of ours could
     // say so.
     let one = isolates.then(|| "1".to_owned());
-    if let Some(workers) = settings.parallel.or(one)
-        && may_have_workers(&run, &words)
+    if let Some(workers) = settings
+        .parallel
+        .clone()
+        .or(one)
+        .filter(|_| !in_process && !words.say_workers())
     {
         added.extend(["-n".into(), OsString::from(workers)]);
+    }
+    if !run.collects_only() {
+        added.extend(settings.words());
     }
     if !added.is_empty() {
         run.pytest.splice(0..0, added);
@@ -145,17 +176,6 @@ fn marks(settings: &Settings, words: &Words<'_>) -> Vec<OsString> {
         }
         _ => Vec::new(),
     }
-}
-
-/// Whether nothing is given that says how many workers there are, or that has none.
-fn may_have_workers(run: &RunArguments, words: &Words<'_>) -> bool {
-    let given = ["-n", "--numprocesses", "--tx"];
-    let without = WITHOUT_WORKERS
-        .iter()
-        .filter(|option| !["-d", "--dist", "-n0"].contains(option));
-    !run.reuse_fixtures
-        && !words.say("--dist", "no")
-        && !given.iter().chain(without).any(|option| words.have(option))
 }
 
 #[cfg(test)]
@@ -229,14 +249,15 @@ mod tests {
             ("--pdb", false),
             ("-xqn 3", false),
             ("--dist=no", false),
-            ("--reuse-fixtures", false),
             ("--co", false),
+            ("-xh", false),
         ] {
             let Ok(Command::Run(run)) = Command::parse(words(line)) else {
                 panic!("{line}");
             };
             let words = Words::of(&run.pytest, &[]);
-            assert_eq!(may_have_workers(&run, &words), expected, "{line}");
+            let gives_way = words.are_without_workers() || words.say_workers();
+            assert_eq!(!gives_way, expected, "{line}");
         }
     }
 }

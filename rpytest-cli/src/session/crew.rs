@@ -255,12 +255,16 @@ impl Crew {
                 seconds,
                 payload,
                 shared,
+                reruns,
+                excused,
             } => {
                 self.fruitless = 0;
                 let id = worker.id;
                 let spent = Spent {
                     seconds,
                     shared,
+                    reruns,
+                    excused,
                     process: id.0,
                 };
                 self.ledger.ended(task, outcome, spent);

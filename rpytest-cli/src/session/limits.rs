@@ -164,6 +164,8 @@ mod tests {
             seconds: PhaseSeconds::default(),
             payload: serde_bytes::ByteBuf::new(),
             shared: Vec::new(),
+            reruns: 0,
+            excused: false,
         }
     }
 

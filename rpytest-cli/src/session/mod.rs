@@ -41,6 +41,7 @@ use self::ways::Ways;
 pub(crate) use self::words::{Crash, decode, describe, encode, tell};
 use crate::args::RunArguments;
 use crate::exit;
+use crate::flakiness;
 use crate::history::History;
 use crate::ledger::Ledger;
 use crate::settings::Snapshot;
@@ -286,6 +287,9 @@ impl Session {
             Part::Crew(crew) => crew.ledger(),
             Part::Undecided => return code,
         };
+        if let Some(cache) = self.history.cache() {
+            flakiness::keep(cache, ledger);
+        }
         let Some(sharding) = &self.sharding else {
             self.history.record(ledger);
             if let Err(error) = self.history.save() {

@@ -49,11 +49,15 @@ impl Solo {
                 seconds,
                 payload,
                 shared,
+                reruns,
+                excused,
             } => {
                 if let Some(task) = self.number(task) {
                     let spent = Spent {
                         seconds,
                         shared,
+                        reruns,
+                        excused,
                         process: self.crashes,
                     };
                     self.ledger.ended(task, outcome, spent);

@@ -570,6 +570,40 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                     shared("", 1.0),
                     shared("tests/test_\u{1F980}.py::TestA", 0.5),
                 ],
+                reruns: 0,
+                excused: false,
+            },
+        ),
+        (
+            "result-rerun",
+            ToRust::Result {
+                task: 7,
+                outcome: Outcome::Passed,
+                seconds: PhaseSeconds {
+                    setup: 0.5,
+                    call: 1.0,
+                    teardown: 0.25,
+                },
+                payload: bytes(""),
+                shared: Vec::new(),
+                reruns: 2,
+                excused: false,
+            },
+        ),
+        (
+            "result-excused",
+            ToRust::Result {
+                task: 8,
+                outcome: Outcome::Xfailed,
+                seconds: PhaseSeconds {
+                    setup: 0.5,
+                    call: 1.0,
+                    teardown: 0.25,
+                },
+                payload: bytes(""),
+                shared: Vec::new(),
+                reruns: 0,
+                excused: true,
             },
         ),
         (
@@ -747,6 +781,8 @@ fn result(outcome: Outcome, [setup, call, teardown]: [f64; 3]) -> ToRust {
         },
         payload: bytes(*b"\x91\x80"),
         shared: Vec::new(),
+        reruns: 0,
+        excused: false,
     }
 }
 

@@ -111,10 +111,6 @@ class Controller:
     @pytest.hookimpl
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         self.workers = planned_workers(config)
-        if self.workers and config.getoption("usepdb", False):
-            raise pytest.UsageError(
-                "--pdb is incompatible with distributing tests; try using -n0 or -nauto."
-            )
         option = config.option
         testrunuid = option.testrunuid or uuid.uuid4().hex
         isolate = option.rpytest_isolate
@@ -152,7 +148,12 @@ def planned_workers(config: pytest.Config) -> int:
     """How many workers the options ask for; 0 for a session that runs its tests itself."""
     option = config.option
     if getattr(option, "looponfail", False):
-        raise pytest.UsageError("-f/--looponfail is not supported by rpytest")
+        raise pytest.UsageError(
+            "-f/--looponfail is not supported by rpytest; "
+            "rpytest --watch runs the tests that a change concerns"
+        )
+    if option.rpytest_isolate != "none" and getattr(option, "usepdb", False):
+        raise pytest.UsageError("--pdb does not work with --isolate; leave out one of them")
     if option.rpytest_isolate != "none" and not option.tx:
         option.numprocesses = 1
         option.tx = ["popen"]
@@ -168,6 +169,7 @@ def planned_workers(config: pytest.Config) -> int:
         "stepwise_skip",
         "stepwise_reset",
         "trace",
+        "usepdb",
         # These show something instead of running tests.
         "showfixtures",
         "show_fixtures_per_test",

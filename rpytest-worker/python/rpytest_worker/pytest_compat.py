@@ -59,8 +59,18 @@ def preload() -> None:
         importlib.import_module(f"_pytest.{name}")
 
 
+# Since pytest 8.2 a variable says that, and which, it runs. A worker of xdist inherits it.
+_TELLS_VERSION = any(
+    "PYTEST_VERSION" in function.__code__.co_consts
+    for name in ("main", "_main")
+    if (function := getattr(_pytest.config, name, None)) is not None
+)
+
+
 def prepare_config(args: Sequence[str], plugins: Sequence[object]) -> pytest.Config:
     """Parse the command line and load plugins and initial conftests, as `pytest.main` does."""
+    if _TELLS_VERSION:
+        os.environ["PYTEST_VERSION"] = pytest.__version__
     return _pytest.config._prepareconfig(list(args), list(plugins))
 
 
@@ -609,6 +619,11 @@ def is_traced(config: pytest.Config) -> bool:
     return getattr(execute, "__name__", "") != "_multicall"
 
 
+def names_tests(config: pytest.Config) -> bool:
+    """Whether the command line itself says which files or tests are meant."""
+    return config.args_source == config.ArgsSource.ARGS
+
+
 def initial_paths(session: pytest.Session) -> list[str]:
     """The files and directories of the command line, once the collection has begun."""
     return sorted(str(path) for path in session._initialpaths)
@@ -705,7 +720,7 @@ def drop_captured(config: pytest.Config) -> None:
         capture.read_global_capture()
 
 
-def _failed_subtests(config: pytest.Config) -> dict[Any, int]:
+def failed_subtest_counts(config: pytest.Config) -> dict[Any, int]:
     """How many subtests failed in each test, since pytest 9.0 has them."""
     try:
         from _pytest.subtests import failed_subtests_key
@@ -722,12 +737,12 @@ def _identity(report: Any) -> Any:
 def failed_subtests(config: pytest.Config, report: Any) -> int:
     if report.when != "call":
         return 0
-    return _failed_subtests(config).get(_identity(report), 0)
+    return failed_subtest_counts(config).get(_identity(report), 0)
 
 
 def set_failed_subtests(config: pytest.Config, report: Any, count: int) -> None:
     """With it, whoever shows the report of the test makes it a failure, if it passed."""
-    _failed_subtests(config)[_identity(report)] = count
+    failed_subtest_counts(config)[_identity(report)] = count
 
 
 def is_on_terminal(reporter: Any) -> bool:

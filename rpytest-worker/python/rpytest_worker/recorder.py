@@ -51,7 +51,9 @@ class Recorder:
         story, self.story = self.story, None
         assert story is not None
         payload, outcome, seconds = reports.encode(story, self._config)
-        self._unsent += result_frame(task, outcome, seconds, payload, self.shared.take())
+        self._unsent += result_frame(
+            task, outcome, seconds, payload, self.shared.take(), story.reruns(), story.is_excused()
+        )
 
     @property
     def has_events(self) -> bool:

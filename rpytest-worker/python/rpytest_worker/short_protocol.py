@@ -41,7 +41,9 @@ import _pytest.unittest
 import _pytest.warnings
 import pytest
 
-from . import known_code, known_hooks, pytest_compat, timeouts
+from . import call_sites, known_code, known_hooks, pytest_compat, timeouts
+from .attempts import PLUGIN as ATTEMPTS
+from .attempts import Attempts
 from .costs import SharedFixtures
 from .item_assertions import ItemAssertions
 from .item_output import ItemOutput
@@ -251,10 +253,13 @@ class ShortProtocol:
         self._calls_directly = [
             one.function for one in config.hook.pytest_pyfunc_call.get_hookimpls()
         ] == [_pytest.python.pytest_pyfunc_call]
+        self._site = call_sites.of_tests()
         self._knows_setup = (
             pytest.Function.teardown is _pytest.nodes.Node.teardown
             and "setup" in vars(pytest.Function)
         )
+        # Who runs an item again that has failed.
+        self._attempts: Attempts | None = config.pluginmanager.getplugin(ATTEMPTS)
         self._running: Passed | None = None
         self._parents: dict[int, _Parent] = {}
         self._parent: Any = None
@@ -397,6 +402,9 @@ class ShortProtocol:
                 next(generator)
                 begun.append((wrapper, generator))
             passed = self._run(item, nextitem, parent, code)
+            if self._again:
+                assert self._attempts is not None
+                self._attempts.go_on(item, nextitem)
             for _, generator in reversed(begun):
                 with contextlib.suppress(StopIteration):
                     generator.send(True)
@@ -441,6 +449,10 @@ class ShortProtocol:
         sections = 0
         # What has come of the call, if it has been made.
         called = None
+        again = self._attempts
+        self._again = False
+        if again is not None:
+            again.begun(item)
         if item._report_sections:
             told = True
             self._tell(run)
@@ -515,6 +527,8 @@ class ShortProtocol:
                     or getattr(item, "_excinfo", None)
                     or (not silent and has_output and output.has_exceptions)
                 ):
+                    if again is not None and reports.held is None:
+                        reports.held = again.hold(item)
                     if not told:
                         told = True
                         self._tell(run)
@@ -554,6 +568,9 @@ class ShortProtocol:
             output.forget_records(item)
             if told:
                 self.close()
+                if reports.held is not None:
+                    assert again is not None
+                    self._again = again.conclude(nextitem)
                 item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
                 return None
             return run
@@ -562,7 +579,9 @@ class ShortProtocol:
                 self._tell(run)
             raise
         finally:
-            self._running = None
+            reports.held = self._running = None
+            if again is not None and not self._again:
+                again.release()
             item._request = False
             item.funcargs = None
 
@@ -671,9 +690,10 @@ class ShortProtocol:
         if self._times_call:
             self._begin_call()
         try:
-            returned = item.obj(**arguments)
+            returned = self._site.call(item.obj, arguments)
         except BaseException as raised:
             error = _below(raised)
+            error = error.with_traceback(self._site.below(error.__traceback__))
         if self._times_call:
             self._end_call()
         return error, returned, (perf_counter() - started, begun, time())
@@ -694,8 +714,13 @@ class ShortProtocol:
 
     # ---------------------------------------------------------------- telling of it
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is an item of which nothing has been told yet."""
+        return self._running is not None
+
     def tell_early(self) -> None:
-        """Called when somebody else reports while an item runs, as subtests do."""
+        """Called when somebody else reports while an item runs, as subtests do, or looks at reports."""
         running, self._running = self._running, None
         if running is None:
             return
@@ -724,7 +749,7 @@ class ShortProtocol:
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in run.reports():
-            hook.pytest_runtest_logreport(report=report)
+            self._reports.log(item, report)
 
     def _leave_to_pytest(
         self, item: Any, nextitem: pytest.Item | None, when: str, report: Any
@@ -735,7 +760,7 @@ class ShortProtocol:
         if when != "teardown":
             if item.session.shouldfail or item.session.shouldstop:
                 nextitem = None
-            _pytest.runner.call_and_report(item, "teardown", True, nextitem=nextitem)
+            self._reports.call_and_report(item, "teardown", nextitem=nextitem)
 
     def end(self) -> None:
         """No more items will come."""
