@@ -136,22 +136,30 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
     let words = Words::of(&run.pytest, &configured);
     let mut added = marks(&settings, &words);
     let in_process = run.reuse_fixtures || words.are_without_workers();
+    let mut isolates = ["file", "test"]
+        .iter()
+        .any(|value| words.say("--isolate", value));
     if let Some(isolate) = settings
         .isolate
         .as_ref()
         .filter(|_| !in_process && !words.have("--isolate"))
     {
+        isolates = isolate != "none";
         added.push(format!("--isolate={isolate}").into());
     }
     if let Some(seconds) = settings.timeout.filter(|_| may_have_timeout(&words)) {
         added.push(format!("--timeout={seconds}").into());
     }
+    // Plugins decide by `-n` whether they are in a session of workers (pytest-cov does), and before any plugin of ours could
+    // say so.
+    let one = isolates.then(|| "1".to_owned());
     if let Some(workers) = settings
         .parallel
-        .as_ref()
+        .clone()
+        .or(one)
         .filter(|_| !in_process && !words.say_workers())
     {
-        added.extend(["-n".into(), OsString::from(&workers)]);
+        added.extend(["-n".into(), OsString::from(workers)]);
     }
     if !run.collects_only() {
         added.extend(settings.words());

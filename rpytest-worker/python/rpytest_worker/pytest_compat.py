@@ -468,8 +468,9 @@ def base_temp(config: pytest.Config) -> str | None:
 def move_base_temp(config: pytest.Config, path: str, is_shared: bool) -> None:
     """Give a forked worker a directory of its own.
 
-    Where several processes are one worker after the other it is made here: pytest would empty it in each,
-    and what the tests of those before have left would be lost."""
+    Where several processes are one worker after the other it is made here: pytest would empty it in
+    each, and what the tests of those before have left would be lost.
+    """
     from pathlib import Path
 
     factory = getattr(config, "_tmp_path_factory", None)
