@@ -184,6 +184,14 @@ impl Ledger {
         imports.map(|(file, seconds)| (file.as_str(), *seconds))
     }
 
+    /// Seconds that fixtures took which another process had set up already.
+    pub fn set_up_again(&self) -> f64 {
+        let all = self.durations().flat_map(|(_, spent)| &spent.shared);
+        let all: f64 = all.map(|shared| shared.seconds).sum();
+        let once: f64 = self.shared().map(|(_, seconds)| seconds).sum();
+        (all - once).max(0.0)
+    }
+
     /// Node ids of scopes, with the seconds that fixtures of each took in the process that spent most on them.
     /// Those of a file and of its classes begin with its node id; others are of packages, or of the session.
     pub fn shared(&self) -> impl Iterator<Item = (&str, f64)> {

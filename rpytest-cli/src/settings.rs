@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) fixture_max_age: Option<u64>,
     /// `default_markers`: the `-m` of runs that have none.
     pub(crate) default_markers: Option<String>,
+    /// `timeout`: the `--timeout` of runs that have none, in seconds; 0 is never.
+    pub(crate) timeout: Option<f64>,
     /// `isolate`: the `--isolate` of runs that have none.
     pub(crate) isolate: Option<String>,
     /// `parallel`: the `-n` of runs that have none.
@@ -85,10 +87,6 @@ pub(crate) enum SettingsError {
         value: String,
         wanted: &'static str,
     },
-    #[error(
-        "{}: [tool.rpytest] {key} is not supported by this version of rpytest; remove it", .file.display()
-    )]
-    NotYet { file: PathBuf, key: String },
 }
 
 /// A key of `[tool.rpytest]`.
@@ -126,6 +124,7 @@ pub(crate) static KEYS: &[Key] = &[
     Key::new("quarantine", FILE, "The --quarantine of a run that has none"),
     Key::new("reruns", COUNT, "The --reruns of a run that has none"),
     Key::new("snapshot", SNAPSHOT, "How far a process may have come that others are forked from"),
+    Key::new("timeout", SECONDS, "The --timeout of a run that has none"),
     Key::new("watch_ignore", GLOBS, "What --watch does not look at"),
 ];
 
@@ -142,8 +141,6 @@ pub(crate) static VARIABLES: &[(&str, &str)] = &[
     ("PYTEST_ADDOPTS", "Options of pytest's, as ever."),
 ];
 
-/// Keys that are promised. A setting without an effect would let a run mean something else.
-const NOT_YET: [&str; 1] = ["timeout"];
 /// Names that are less alike than this are no slip of the pen.
 const ALIKE: f64 = 0.7;
 const SECONDS: &str = "a number of seconds, 0 for never";
@@ -222,6 +219,10 @@ impl Settings {
             let isolate = isolate(&pair.1).ok_or_else(|| wrong(pair, ISOLATE))?;
             settings.isolate = Some(isolate);
         }
+        if let Some(pair) = given("timeout") {
+            let seconds = pair.1.parse().ok().and_then(timeout);
+            settings.timeout = Some(seconds.ok_or_else(|| wrong(pair, SECONDS))?);
+        }
         if let Some(pair) = given("parallel") {
             let workers = workers(&pair.1).ok_or_else(|| wrong(pair, WORKERS))?;
             settings.parallel = Some(workers);
@@ -295,6 +296,11 @@ impl Settings {
                     let isolate = value.as_str().and_then(isolate);
                     self.isolate = Some(isolate.ok_or_else(|| wrong(ISOLATE))?);
                 }
+                "timeout" => {
+                    let whole = value.as_integer().map(|seconds| seconds as f64);
+                    let seconds = whole.or_else(|| value.as_float()).and_then(timeout);
+                    self.timeout = Some(seconds.ok_or_else(|| wrong(SECONDS))?);
+                }
                 "parallel" => {
                     let number = value.as_integer().map(|number| number.to_string());
                     let text = number.or_else(|| value.as_str().map(str::to_owned));
@@ -332,12 +338,6 @@ impl Settings {
                     let globs: Option<Vec<String>> = globs.flatten();
                     self.watch_ignore = globs.ok_or_else(|| wrong(GLOBS))?;
                 }
-                key if NOT_YET.contains(&key) => {
-                    return Err(SettingsError::NotYet {
-                        file: file.to_owned(),
-                        key: key.to_owned(),
-                    });
-                }
                 key => self.warnings.push(unknown(file, key)),
             }
         }
@@ -372,6 +372,11 @@ fn table(file: &Path) -> Result<Option<Table>, SettingsError> {
     }
 }
 
+/// A value of `--timeout`.
+fn timeout(seconds: f64) -> Option<f64> {
+    (seconds.is_finite() && seconds >= 0.0).then_some(seconds)
+}
+
 /// A value of `--isolate`.
 fn isolate(text: &str) -> Option<String> {
     ["none", "file", "test"]
@@ -403,7 +408,7 @@ pub(crate) fn idle(seconds: u64) -> Option<Duration> {
 
 fn unknown(file: &Path, key: &str) -> String {
     let alike = |known: &str| strsim::jaro_winkler(key, known);
-    let names = KEYS.iter().map(|key| key.name).chain(NOT_YET);
+    let names = KEYS.iter().map(|key| key.name);
     let nearest = names.max_by(|a, b| alike(a).total_cmp(&alike(b)));
     let meant = nearest.filter(|known: &&str| alike(known) >= ALIKE);
     let meant = meant.map_or_else(String::new, |known| format!("; did you mean {known}?"));
@@ -432,7 +437,7 @@ mod tests {
 
     #[test]
     fn the_environment_counts_more_than_the_file() {
-        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\ndefault_markers = 'not slow'\nparallel = 2\nisolate = 'file'\nreruns = 3\n";
+        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\ndefault_markers = 'not slow'\nparallel = 2\nisolate = 'file'\ntimeout = 1.5\nreruns = 3\n";
         let environment = [
             ("RPYTEST_DAEMON_MEMORY", "512M"),
             ("RPYTEST_FIXTURE_MAX_AGE", "7"),
@@ -451,6 +456,7 @@ mod tests {
             quarantine: None,
             default_markers: Some("not slow".to_owned()),
             isolate: Some("file".to_owned()),
+            timeout: Some(1.5),
             parallel: Some("auto".to_owned()),
             warnings: Vec::new(),
         };
@@ -493,16 +499,16 @@ mod tests {
                 "pyproject.toml: [tool.rpytest]: quarantine is \"\"; it must be the path of a file",
             ),
             (
-                "timeout = 2",
-                "pyproject.toml: [tool.rpytest] timeout is not supported by this version of rpytest; remove it",
-            ),
-            (
                 "parallel = -1",
                 "pyproject.toml: [tool.rpytest]: parallel is -1; it must be a number of workers, auto or logical",
             ),
             (
                 "isolate = true",
                 "pyproject.toml: [tool.rpytest]: isolate is true; it must be none, file or test",
+            ),
+            (
+                "timeout = -1",
+                "pyproject.toml: [tool.rpytest]: timeout is -1; it must be a number of seconds, 0 for never",
             ),
             (
                 "default_markers = ['slow']",

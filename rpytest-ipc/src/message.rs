@@ -125,6 +125,9 @@ pub struct Settled {
     pub payload: Option<ByteBuf>,
     /// For the item that it died in: how the process ended, and its fault handler's text.
     pub crash: Option<String>,
+    /// Where the process was ended for it: which limit the item has exceeded, as [`ToRust::Limit`] had it.
+    #[serde(default)]
+    pub limit: Option<String>,
 }
 
 /// A part of the tests that the arguments name.
@@ -336,6 +339,9 @@ pub enum Event {
         task: u32,
         /// How the process ended, and its fault handler's text.
         reason: String,
+        /// Where the process was ended for it: which limit the item has exceeded, as [`ToRust::Limit`] had it.
+        #[serde(default)]
+        limit: Option<String>,
     },
     /// A worker ended.
     Down {
@@ -450,6 +456,9 @@ pub enum ToRust {
         /// Whether the session says more than it must, as with `-v`.
         #[serde(default)]
         verbose: bool,
+        /// Seconds that the session may take, when no test runs that would have to be interrupted.
+        #[serde(default)]
+        session_limit: Option<f64>,
     },
     /// From a controller: the `workerinput` for one worker.
     WorkerInput {
@@ -490,6 +499,14 @@ pub enum ToRust {
     Started {
         /// The task (an in-process controller: the position in its inventory).
         task: u32,
+    },
+    /// From whoever runs tests: how long an item may take before its process is ended from outside. It holds
+    /// for each item that starts from now on, and for the one that runs, from now.
+    Limit {
+        /// Seconds; `None`: as long as it likes.
+        seconds: Option<f64>,
+        /// What is told of an item that takes longer.
+        reason: String,
     },
     /// From whoever runs tests: the item ended.
     Result {

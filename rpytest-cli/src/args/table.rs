@@ -13,7 +13,7 @@ use crate::shard::strategy;
 pub(crate) const FIXTURE_MAX_AGE: &str = "--fixture-max-age";
 
 const LEAVE_OUT_ONE: &str = "; leave out one of them";
-const WATCH_INSTEAD: &str = ": it would watch files in the way of one version of xdist; --watch runs the tests that a change concerns";
+const WATCH_INSTEAD: &str = "it is a loop of xdist's, with processes of its own; --watch runs the tests that a change concerns";
 
 /// All of them, in the order in which they are listed below their headings.
 pub(crate) static OPTIONS: &[Definition] = &[
@@ -187,12 +187,36 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::switch(
         &["--json"],
         Group::Daemon,
-        "With --daemon-status, --session-status and --flaky-report: as JSON",
+        "With --daemon-status, --session-status, --inventory-status and --flaky-report: as JSON",
     )
     .needs(
-        &["--daemon-status", "--session-status", flaky::REPORT],
-        "--daemon-status, --session-status or --flaky-report",
+        &[
+            "--daemon-status",
+            "--session-status",
+            "--inventory-status",
+            flaky::REPORT,
+        ],
+        "--daemon-status, --session-status, --inventory-status or --flaky-report",
         "",
+    ),
+    Definition::switch(
+        &["--inventory-status"],
+        Group::Kept,
+        "Show how many tests are known without Python, since when, and what is kept",
+    )
+    .not_with(&[Excluded {
+        options: &[
+            "--watch",
+            "--native-collect-only",
+            shard::SHARD,
+            shard::INFO,
+        ],
+        remedy: LEAVE_OUT_ONE,
+    }]),
+    Definition::switch(
+        &["--cleanup"],
+        Group::Kept,
+        "Remove caches, and what daemons and versions that are gone have left",
     ),
     Definition::switch(
         &[flaky::REPORT],
@@ -204,10 +228,6 @@ pub(crate) static OPTIONS: &[Definition] = &[
         ": results of tests are not kept yet; leave it out, and all tests run",
     ),
     Definition::not_yet(
-        &["--cleanup"],
-        ": nothing removes what it keeps in the cache directories yet",
-    ),
-    Definition::not_yet(
         &["--editor-server"],
         ": there is no server for editors yet; --collect-only -q lists the tests",
     ),
@@ -215,11 +235,7 @@ pub(crate) static OPTIONS: &[Definition] = &[
         &["--github"],
         ": there are no annotations yet; --junitxml=PATH is what most actions read",
     ),
-    Definition::not_yet(
-        &["--inventory-status"],
-        ": nothing tells of what is known of tests yet; --collect-only -q lists them",
-    ),
-    Definition::not_yet(&["--looponfail", "-f"], WATCH_INSTEAD),
+    Definition::never(&["--looponfail", "-f"], WATCH_INSTEAD),
     Definition::not_yet(
         &["--message-format"],
         ": there are no event lines yet; --junitxml=PATH is for programs",
@@ -228,9 +244,10 @@ pub(crate) static OPTIONS: &[Definition] = &[
         &["--queue", "--run-id"],
         ": machines do not share a queue yet; --shard I --total-shards N divides the tests between them",
     ),
-    Definition::not_yet(
+    Definition::never(
         &["--restart-interval"],
-        ": what the daemon keeps is renewed by what changes, not by time",
+        "each run has a fork of its own, so that nothing wears out; what the daemon keeps is made anew when a file, \
+         the environment or what is installed changes, and --fixture-max-age SECONDS is for fixtures that stay up",
     ),
     Definition::not_yet(
         &["--verify-dropin"],

@@ -211,7 +211,23 @@ OPTIONS = (
         None,
         (),
         False,
-        "With --daemon-status, --session-status and --flaky-report: as JSON",
+        "With --daemon-status, --session-status, --inventory-status and --flaky-report: as JSON",
+    ),
+    Option(
+        "what is kept between runs",
+        ("--inventory-status",),
+        None,
+        (),
+        False,
+        "Show how many tests are known without Python, since when, and what is kept",
+    ),
+    Option(
+        "what is kept between runs",
+        ("--cleanup",),
+        None,
+        (),
+        False,
+        "Remove caches, and what daemons and versions that are gone have left",
     ),
     Option(
         "what is kept between runs",
@@ -290,6 +306,12 @@ SETTINGS = (
         "RPYTEST_SNAPSHOT",
         "How far a process may have come that others are forked from",
         "collected, configured, interpreter or off",
+    ),
+    (
+        "timeout",
+        "RPYTEST_TIMEOUT",
+        "The --timeout of a run that has none",
+        "a number of seconds, 0 for never",
     ),
     (
         "watch_ignore",

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from . import attempts, help_page, quarantine, reruns
+from . import attempts, genuine_timeouts, help_page, quarantine, reruns, timeouts
 from .command_options import OPTIONS
 
 DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
@@ -273,8 +273,17 @@ class Dialect:
                 fixtures.worker_id = worker_id  # type: ignore[attr-defined]
                 fixtures.testrun_uid = testrun_uid  # type: ignore[attr-defined]
                 pluginmanager.register(fixtures, "rpytest-xdist-fixtures")
+            self._have_timeouts(pluginmanager)
 
         pluginmanager.consider_env = consider_env_then_substitute  # type: ignore[method-assign]
+
+    def _have_timeouts(self, manager: pytest.PytestPluginManager) -> None:
+        if manager.hasplugin(timeouts.NAME):
+            return
+        if any(map(manager.hasplugin, genuine_timeouts.NAMES)):
+            manager.register(genuine_timeouts.Backstop(), timeouts.NAME)
+        elif not any(map(manager.is_blocked, genuine_timeouts.NAMES)):
+            manager.register(timeouts.Timeouts(), timeouts.NAME)
 
     @pytest.hookimpl
     def pytest_addoption(self, parser: pytest.Parser) -> None:
@@ -301,7 +310,11 @@ class Dialect:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
-        if not getattr(config.option, "help", False):
+        option = config.option
+        if getattr(option, "usepdb", False):
+            # A debugger has the terminal to itself. xdist refuses any other number.
+            option.numprocesses = 0
+        if not getattr(option, "help", False):
             return (yield)
         help_page.arrange(config)
         result = yield

@@ -266,7 +266,7 @@ class Distributed:
             events = reports.decode(event["payload"], self._config)
             self._item_ended(event["task"], events, self._nodes.get(worker))
         elif kind == "crashed":
-            self._crashed(event["task"], worker, event["reason"])
+            self._crashed(event["task"], worker, event["reason"], event["limit"])
         elif kind == "relay":
             self._relayed(*marshal.loads(event["payload"]))
         elif kind == "up":
@@ -351,9 +351,9 @@ class Distributed:
 
     # ---------------------------------------------------------------- results
 
-    def _crashed(self, task: int, worker: str, reason: str) -> None:
+    def _crashed(self, task: int, worker: str, reason: str, limit: str | None) -> None:
         nodeid = self._nodeids[task]
-        events = delivery.crash(nodeid, delivery.location_of(nodeid), reason, worker)
+        events = delivery.crash(nodeid, delivery.location_of(nodeid), reason, worker, limit)
         report = events[1][1]
         if (excuses := quarantine.of(self._config)) is not None:
             excuses.excuse(report)

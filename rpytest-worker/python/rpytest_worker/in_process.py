@@ -184,7 +184,9 @@ class InProcess:
             if entry["payload"] is not None:
                 deliver.events(reports.decode(entry["payload"], self._config))
                 continue
-            start, *rest = delivery.crash(item.nodeid, item.location, entry["crash"], None)
+            start, *rest = delivery.crash(
+                item.nodeid, item.location, entry["crash"], None, entry["limit"]
+            )
             if (excuses := quarantine.of(self._config)) is not None:
                 excuses.excuse(rest[0][1])
             deliver.events([start])
