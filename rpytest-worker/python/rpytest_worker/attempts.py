@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pytest
 
-from . import item_again, reruns
+from . import item_again, reruns, timeouts
 from .reruns import Failures, Limits, Reruns
 
 PLUGIN: Final = "rpytest-attempts"
@@ -67,6 +67,8 @@ class Attempts:
     def _attempt(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         again = True
         while again:
+            if self._number > 1 and (timer := self._timer()) is not None:
+                timer.begin_again()
             item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
             self._tear_down_as_fits(item)
             self._held += item_again.run_phases(item, nextitem)
@@ -111,6 +113,8 @@ class Attempts:
         # A test of which a part has failed may have passed for all that its own report says.
         phases = {when for when, _ in failures}
         if again:
+            if (timer := self._timer()) is not None:
+                timer.pause()
             time.sleep(limits.delay * limits.backoff ** (self._number - 1))
         for report in reports:
             report.rerun = self._number - 1
@@ -155,6 +159,11 @@ class Attempts:
             return self._tears_down_alone
 
         self._undo.enter_context(item_again.teardown_of(item, alone))
+
+    def _timer(self) -> timeouts.Timeouts | None:
+        """Who limits the time of each attempt, if that is rpytest itself."""
+        found = self._item.config.pluginmanager.getplugin(timeouts.NAME)
+        return found if isinstance(found, timeouts.Timeouts) else None
 
     def _log(self, report: Any) -> None:
         self._is_logging = True

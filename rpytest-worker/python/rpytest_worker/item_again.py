@@ -72,11 +72,16 @@ def _lowest_sound(item: Any) -> Any:
 
 def tear_down_rest(item: Any, nextitem: pytest.Item | None) -> list[Any]:
     """Tear down what was left up for another attempt that is not made: a report, if that fails."""
-    call = pytest.CallInfo.from_call(
-        lambda: item.session._setupstate.teardown_exact(nextitem),
-        when="teardown",
-        reraise=(Exit, KeyboardInterrupt),
+    capture = item.config.pluginmanager.getplugin("capturemanager")
+    captured = (
+        contextlib.nullcontext() if capture is None else capture.item_capture("teardown", item)
     )
+    with captured:
+        call = pytest.CallInfo.from_call(
+            lambda: item.session._setupstate.teardown_exact(nextitem),
+            when="teardown",
+            reraise=(Exit, KeyboardInterrupt),
+        )
     if call.excinfo is None:
         return []
     return [item.ihook.pytest_runtest_makereport(item=item, call=call)]

@@ -288,6 +288,17 @@ class Timeouts:
         else:
             self._arm(settings)
 
+    def pause(self) -> None:
+        """An attempt of an item is over, and another one comes."""
+        if self._settings is not None:
+            self._disarm()
+            if self._recorder is not None:
+                self._recorder.limit(None)
+
+    def begin_again(self) -> None:
+        """That one begins: it has the whole time."""
+        self.begin(self._settings)
+
     def begin_call(self) -> None:
         settings = self._settings
         if settings is not None and settings.func_only:
