@@ -10,6 +10,7 @@ mod daemon;
 #[cfg_attr(not(unix), path = "no_daemon.rs")]
 mod daemon_commands;
 mod durations;
+mod events;
 mod history;
 #[cfg(unix)]
 mod inherited;
@@ -32,8 +33,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use args::{
-    Command, DaemonCommand, DurationsCommand, Limits, MergeArguments, RunArguments, ShardArguments,
-    ShardIndex, UsageError,
+    Command, DaemonCommand, DurationsCommand, Limits, MergeArguments, MessageArguments,
+    MessageFormat, MessageOutput, RunArguments, ShardArguments, ShardIndex, UsageError,
 };
 pub use history::{HISTORY_FILE, HistoryError};
 
@@ -61,6 +62,13 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::from(exit::USAGE_ERROR);
         }
     };
+    let command = match heard(command) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("rpytest: error: {error}");
+            return ExitCode::from(exit::USAGE_ERROR);
+        }
+    };
     match command {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
         Command::Watch(run) => ExitCode::from(watch::run(&run)),
@@ -74,6 +82,16 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         }
         Command::NativeCollect(arguments) => ExitCode::from(native::collect(&arguments)),
     }
+}
+
+/// Opens what the messages of a run go to, before anything is written.
+fn heard(mut command: Command) -> Result<Command, Box<dyn std::error::Error>> {
+    if let Command::Run(run) | Command::Watch(run) = &mut command {
+        let asked = std::mem::take(&mut run.messages);
+        run.messages = asked.with(|name| std::env::var_os(name))?;
+        events::prepare(&run.messages).map_err(|error| format!("failed to {error}"))?;
+    }
+    Ok(command)
 }
 
 /// `RPYTEST_LOG`, or `RUST_LOG`, in the usual syntax: `rpytest_ipc=debug` shows each message.

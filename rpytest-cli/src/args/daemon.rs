@@ -28,7 +28,8 @@ pub(super) fn command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, U
             "--daemon-stop" => command = Some("--daemon-stop"),
             "--session-status" => command = Some("--session-status"),
             SERVE_ON => command = Some(SERVE_ON),
-            "--json" => json = true,
+            // With a value it is a plugin's; of a run it is what `--message-format json` is.
+            "--json" if value.is_none() => json = true,
             IDLE_TIMEOUT | MEMORY => {
                 let value = value.or_else(|| words.next().map(|word| word.into_owned()));
                 let place = if name == MEMORY {
@@ -46,7 +47,8 @@ pub(super) fn command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, U
         needs,
         remedy: "",
     };
-    if json && !matches!(command, Some("--daemon-status" | "--session-status")) {
+    let tells = [None, Some("--daemon-status"), Some("--session-status")];
+    if json && !tells.contains(&command) {
         return Err(alone("--json", "--daemon-status or --session-status"));
     }
     for (option, value) in [(IDLE_TIMEOUT, &idle), (MEMORY, &memory)] {

@@ -6,6 +6,7 @@
 mod commands;
 mod daemon;
 mod error;
+mod messages;
 mod shard;
 
 use std::ffi::{OsStr, OsString};
@@ -13,6 +14,7 @@ use std::ffi::{OsStr, OsString};
 pub use self::commands::{DurationsCommand, MergeArguments};
 pub(crate) use self::daemon::SERVE_ON;
 pub use self::error::UsageError;
+pub use self::messages::{MessageArguments, MessageFormat, MessageOutput};
 pub use self::shard::{ShardArguments, ShardIndex};
 
 /// What the command line asks for.
@@ -91,6 +93,8 @@ pub struct RunArguments {
     pub timing: bool,
     /// `--shard` and its kin.
     pub shard: Option<ShardArguments>,
+    /// `--message-format` and its kin.
+    pub messages: MessageArguments,
 }
 
 /// Options that are promised and not there yet, with what does their work today. They are refused
@@ -102,13 +106,11 @@ const NOT_YET: &[(&str, &str)] = &[
     ("--cleanup", ""),
     ("--editor-server", ""),
     ("--flaky-report", ""),
-    ("--github", ""),
     ("--inventory-status", ""),
     (
         "--looponfail",
         "; --watch runs the tests that a change concerns",
     ),
-    ("--message-format", ""),
     ("--only-rerun-flaky", ""),
     ("--queue", ""),
     ("--restart-interval", ""),
@@ -190,6 +192,7 @@ impl Command {
         let mut fixture_max_age = None;
         let mut timing = false;
         let mut shard = shard::Given::default();
+        let mut messages = messages::Given::default();
         let mut rest = arguments.into_iter();
         while let Some(argument) = rest.next() {
             let text = argument.to_string_lossy();
@@ -200,7 +203,7 @@ impl Command {
                     remedy,
                 });
             }
-            if shard.read(&argument, &mut rest)? {
+            if shard.read(&argument, &mut rest)? || messages.read(&argument, &mut rest)? {
                 continue;
             }
             match &*text {
@@ -331,6 +334,7 @@ impl Command {
             fixture_max_age,
             timing,
             shard,
+            messages: messages.finish(),
         };
         let info = run.shard.as_ref().is_some_and(|shard| shard.info);
         Ok(match (watch, info) {
