@@ -144,6 +144,11 @@ impl Crew {
         self.bound.as_ref()
     }
 
+    /// How many run tests, or will.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
     /// The name of the worker that a process is.
     pub fn name_of(&self, process: ProcessId) -> Option<&str> {
         let worker = self.workers.get(&process)?;

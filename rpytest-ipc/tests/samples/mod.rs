@@ -581,6 +581,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 })),
             },
         ),
+        ("makes_room", ToRust::MakesRoom { room: true }),
         (
             "told",
             ToRust::Told {

@@ -318,6 +318,13 @@ class Dialect:
             default=False,
             help="Say which short cuts this run took, and why not the others",
         )
+        group.addoption(
+            "--no-progress",
+            dest="rpytest_no_progress",
+            action="store_true",
+            default=False,
+            help="Show no line below the report, on a terminal, with what runs and the time left",
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
