@@ -162,7 +162,9 @@ impl Progress {
     pub fn show(&mut self, total: usize, now: Instant) {
         let terminal = rustix::stdio::stdout();
         let size = rustix::termios::tcgetwinsize(terminal);
-        let columns = size.map_or(80, |size| usize::from(size.ws_col));
+        let columns = size.map_or(0, |size| usize::from(size.ws_col));
+        // Some terminals do not say.
+        let columns = if columns == 0 { 80 } else { columns };
         let line = self.line(total, now, columns.saturating_sub(1));
         // Down and up again: then there is a row below, at the end of the screen as well.
         let text = format!("\x1bD\x1b[A\x1b7\x1b[B\r\x1b[2K{line}\x1b8");
