@@ -4,10 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::UsageError;
+use super::given::Given;
 
-const FORMAT: &str = "--message-format";
-const JSON: &str = "--json";
-const GITHUB: &str = "--github";
+pub(super) const FORMAT: &str = "--message-format";
+pub(super) const JSON: &str = "--json";
+pub(super) const GITHUB: &str = "--github";
 const FORMATS: &str = "json or teamcity, and a path after = if standard output is not meant";
 
 /// What tells machines of a run.
@@ -95,40 +96,15 @@ impl MessageArguments {
     }
 }
 
-/// The options as they come.
-#[derive(Debug, Default)]
-pub(super) struct Given(MessageArguments);
-
-impl Given {
-    /// Reads one of the options, with its value from the same word or from the next one. False for any other word.
-    pub(super) fn read(
-        &mut self,
-        word: &OsString,
-        rest: &mut impl Iterator<Item = OsString>,
-    ) -> Result<bool, UsageError> {
-        let (name, inline) = split(word);
-        match (name.to_str(), inline) {
-            (Some(FORMAT), inline) => {
-                let value = inline.or_else(|| rest.next()).unwrap_or_default();
-                self.0.add(FORMAT, &value)?;
-            }
-            // With a value it is an option of a plugin's (pytest-json).
-            (Some(JSON), None) => self.0.add(JSON, OsStr::new("json"))?,
-            (Some(GITHUB), None) => self.0.github = true,
-            (Some(GITHUB), Some(value)) => {
-                return Err(UsageError::Value {
-                    option: GITHUB,
-                    problem: format!("it takes no value, but {value:?} was given"),
-                });
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
+/// What the options say.
+pub(super) fn read(given: &Given) -> Result<MessageArguments, UsageError> {
+    let mut messages = MessageArguments::default();
+    for (option, value) in given.all_of(&[FORMAT, JSON]) {
+        let format = value.unwrap_or(OsStr::new("json"));
+        messages.add(option, format)?;
     }
-
-    pub(super) fn finish(self) -> MessageArguments {
-        self.0
-    }
+    messages.github = given.has(GITHUB);
+    Ok(messages)
 }
 
 /// What is before the first `=`, and after it.
@@ -151,13 +127,11 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<MessageArguments, String> {
-        let mut given = Given::default();
-        let mut words = line.split_whitespace().map(OsString::from);
-        while let Some(word) = words.next() {
-            let is_ours = given.read(&word, &mut words);
-            assert!(is_ours.map_err(|error| error.to_string())?, "{word:?}");
-        }
-        Ok(given.finish())
+        let words = line.split_whitespace().map(OsString::from);
+        let given = Given::divide(words.collect());
+        given
+            .and_then(|given| read(&given))
+            .map_err(|error| error.to_string())
     }
 
     fn output(format: MessageFormat, path: Option<&str>) -> MessageOutput {
@@ -189,10 +163,6 @@ mod tests {
     fn what_is_no_format_is_refused() {
         for (line, problem) in [
             (
-                "--message-format",
-                "--message-format: \"\" is no format; it is json or teamcity, and a path after = if standard output is not meant",
-            ),
-            (
                 "--message-format=xml",
                 "--message-format: \"xml\" is no format; it is json or teamcity, and a path after = if standard output is not meant",
             ),
@@ -215,9 +185,6 @@ mod tests {
         ] {
             assert_eq!(parse(line).expect_err(line), problem, "{line}");
         }
-        let words = &mut std::iter::empty();
-        let plugins = Given::default().read(&"--json=report.json".into(), words);
-        assert_eq!(plugins, Ok(false), "it is pytest-json's");
     }
 
     #[test]
