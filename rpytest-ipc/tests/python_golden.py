@@ -91,14 +91,18 @@ def check_frames_with_a_packer_of_their_own() -> None:
             message["shared"] = [{"scope": key, "seconds": shared[key]} for key in shared]
             seconds = (0.5, 1e-9, 3.0)
             assert result_frame(task, "xpassed", seconds, payload, shared) == frame(message)
+            message["reruns"], message["excused"] = 300, True
+            whole = result_frame(task, "xpassed", seconds, payload, shared, 300, True)
+            assert whole == frame(message)
             message["story"] = {"file": "a.py", "line": 3}
-            assert result_frame(
-                task, "xpassed", seconds, payload, shared, message["story"]
-            ) == frame(message)
-            del message["shared"]
-            assert result_frame(
-                task, "xpassed", seconds, payload, None, message["story"]
-            ) == frame(message)
+            whole = result_frame(
+                task, "xpassed", seconds, payload, shared, 300, True, message["story"]
+            )
+            assert whole == frame(message)
+            for key in ("shared", "reruns", "excused"):
+                del message[key]
+            whole = result_frame(task, "xpassed", seconds, payload, story=message["story"])
+            assert whole == frame(message)
 
 
 def check_golden_over_a_channel() -> None:

@@ -8,6 +8,7 @@ mod endings;
 mod fixtures;
 mod lifecycle;
 mod messages;
+mod quarantine;
 mod terminal;
 
 use std::time::{Duration, Instant};

@@ -105,11 +105,13 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                         address: address("test_a.py::test_a", 0),
                         payload: Some(bytes(*b"\x80")),
                         crash: None,
+                        limit: None,
                     },
                     Settled {
                         address: address("test_a.py::test_ß", 1),
                         payload: None,
                         crash: Some("SIGSEGV\n  File \"test_a.py\", line 3".to_owned()),
+                        limit: Some("Timeout (>1.0s) from rpytest.".to_owned()),
                     },
                 ],
                 focus: None,
@@ -299,6 +301,18 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 Event::Crashed {
                     task: 256,
                     reason: "killed by SIGKILL".to_owned(),
+                    limit: None,
+                },
+            ),
+        ),
+        (
+            "event-crashed-by-limit",
+            event(
+                "gw1",
+                Event::Crashed {
+                    task: 0,
+                    reason: "Thread 1 (most recent call first)".to_owned(),
+                    limit: Some("Timeout (>1.0s) from rpytest.".to_owned()),
                 },
             ),
         ),
@@ -470,6 +484,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 testrunuid: "2f0c9b".to_owned(),
                 cache_dir: Some(bytes(*b"/srv/caf\xe9/.pytest_cache")),
                 verbose: false,
+                session_limit: Some(600.0),
             },
         ),
         (
@@ -483,6 +498,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 testrunuid: String::new(),
                 cache_dir: None,
                 verbose: true,
+                session_limit: None,
             },
         ),
         (
@@ -516,6 +532,20 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
         ),
         ("started", ToRust::Started { task: 0 }),
         (
+            "limit",
+            ToRust::Limit {
+                seconds: Some(62.5),
+                reason: "Timeout (>60.0s) from rpytest.".to_owned(),
+            },
+        ),
+        (
+            "limit-none",
+            ToRust::Limit {
+                seconds: None,
+                reason: String::new(),
+            },
+        ),
+        (
             "result-passed",
             result(Outcome::Passed, [0.000_25, 1.5, 0.0]),
         ),
@@ -548,6 +578,42 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                     shared("", 1.0),
                     shared("tests/test_\u{1F980}.py::TestA", 0.5),
                 ],
+                reruns: 0,
+                excused: false,
+                story: None,
+            },
+        ),
+        (
+            "result-rerun",
+            ToRust::Result {
+                task: 7,
+                outcome: Outcome::Passed,
+                seconds: PhaseSeconds {
+                    setup: 0.5,
+                    call: 1.0,
+                    teardown: 0.25,
+                },
+                payload: bytes(""),
+                shared: Vec::new(),
+                reruns: 2,
+                excused: false,
+                story: None,
+            },
+        ),
+        (
+            "result-excused",
+            ToRust::Result {
+                task: 8,
+                outcome: Outcome::Xfailed,
+                seconds: PhaseSeconds {
+                    setup: 0.5,
+                    call: 1.0,
+                    teardown: 0.25,
+                },
+                payload: bytes(""),
+                shared: Vec::new(),
+                reruns: 0,
+                excused: true,
                 story: None,
             },
         ),
@@ -559,6 +625,8 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 seconds: PhaseSeconds::default(),
                 payload: bytes(""),
                 shared: Vec::new(),
+                reruns: 0,
+                excused: false,
                 story: Some(Box::new(Story {
                     file: "tests/test_a.py".to_owned(),
                     line: Some(12),
@@ -575,6 +643,8 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 seconds: PhaseSeconds::default(),
                 payload: bytes(""),
                 shared: vec![shared("", 1.0)],
+                reruns: 0,
+                excused: false,
                 story: Some(Box::new(Story {
                     file: "tests/test_a.py".to_owned(),
                     ..Story::default()
@@ -785,6 +855,8 @@ fn result(outcome: Outcome, [setup, call, teardown]: [f64; 3]) -> ToRust {
         },
         payload: bytes(*b"\x91\x80"),
         shared: Vec::new(),
+        reruns: 0,
+        excused: false,
         story: None,
     }
 }

@@ -39,6 +39,22 @@ OPTIONS = (
     ),
     Option(
         "running",
+        ("--only-rerun-flaky",),
+        None,
+        (),
+        True,
+        "Run again only tests with a mark `flaky`, or that earlier runs know as flaky",
+    ),
+    Option(
+        "running",
+        ("--quarantine",),
+        "FILE",
+        (),
+        True,
+        "Tests whose failures do not fail the run until a day, with their reasons",
+    ),
+    Option(
+        "running",
         ("--timing",),
         "html",
         (),
@@ -203,7 +219,7 @@ OPTIONS = (
         None,
         (),
         False,
-        "The same as --message-format json; with --daemon-status and --session-status: as JSON",
+        "The same as --message-format json; as JSON, with --daemon-status and others that show",
     ),
     Option(
         "reports",
@@ -220,6 +236,30 @@ OPTIONS = (
         (),
         True,
         "Show no line below the report, on a terminal, with what runs and the time left",
+    ),
+    Option(
+        "what is kept between runs",
+        ("--inventory-status",),
+        None,
+        (),
+        False,
+        "Show how many tests are known without Python, since when, and what is kept",
+    ),
+    Option(
+        "what is kept between runs",
+        ("--cleanup",),
+        None,
+        (),
+        False,
+        "Remove caches, and what daemons and versions that are gone have left",
+    ),
+    Option(
+        "what is kept between runs",
+        ("--flaky-report",),
+        None,
+        (),
+        False,
+        "Tell which tests are flaky, failing or fixed, by what came of the last runs",
     ),
 )
 
@@ -274,10 +314,28 @@ SETTINGS = (
         "a number of workers, auto or logical",
     ),
     (
+        "quarantine",
+        "RPYTEST_QUARANTINE",
+        "The --quarantine of a run that has none",
+        "the path of a file",
+    ),
+    (
+        "reruns",
+        "RPYTEST_RERUNS",
+        "The --reruns of a run that has none",
+        "a number of times, 0 for never",
+    ),
+    (
         "snapshot",
         "RPYTEST_SNAPSHOT",
         "How far a process may have come that others are forked from",
         "collected, configured, interpreter or off",
+    ),
+    (
+        "timeout",
+        "RPYTEST_TIMEOUT",
+        "The --timeout of a run that has none",
+        "a number of seconds, 0 for never",
     ),
     (
         "watch_ignore",

@@ -96,6 +96,8 @@ def result_frame(
     seconds: tuple[float, float, float],
     payload: bytes,
     shared: dict[str, float] | None = None,
+    reruns: int = 0,
+    excused: bool = False,
     story: dict[str, Any] | None = None,
 ) -> bytearray:
     """The frame of a message `result`, of which there is one for each test."""
@@ -116,6 +118,13 @@ def result_frame(
         out += _SHARED
         entries = [{"scope": scope, "seconds": spent} for scope, spent in shared.items()]
         _pack_into(entries, out, MAX_DEPTH)
+    if reruns:
+        out[HEADER] += 1
+        out += _RERUNS
+        _pack_int(reruns, out)
+    if excused:
+        out[HEADER] += 1
+        out += _EXCUSED
     if story is not None:
         out[HEADER] += 1
         out += _STORY
@@ -486,6 +495,8 @@ _CALL: Final = pack("call") + b"\xcb"
 _TEARDOWN: Final = pack("teardown") + b"\xcb"
 _PAYLOAD: Final = pack("payload")
 _SHARED: Final = pack("shared")
+_RERUNS: Final = pack("reruns")
+_EXCUSED: Final = pack("excused") + pack(True)
 _STORY: Final = pack("story")
 _PASSED: Final = _OUTCOME + pack("passed")
 # The field `seconds`, and the name of the next one.
