@@ -18,6 +18,7 @@ fn messages(c: &mut Criterion) {
         shared: Vec::new(),
         reruns: 0,
         excused: false,
+        story: None,
     };
     let items = (0..10_000)
         .map(|n| InventoryItem {

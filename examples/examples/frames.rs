@@ -40,6 +40,7 @@ fn worker(stream: &UnixStream) -> rpytest_ipc::Result<()> {
                 shared: Vec::new(),
                 reruns: 0,
                 excused: false,
+                story: None,
             })?;
         }
         break;

@@ -12,6 +12,7 @@ mod daemon;
 #[cfg_attr(not(unix), path = "no_daemon.rs")]
 mod daemon_commands;
 mod durations;
+mod events;
 mod flakiness;
 mod history;
 #[cfg(unix)]
@@ -41,8 +42,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use args::{
-    Command, DaemonCommand, DurationsCommand, Limits, MergeArguments, RunArguments, ShardArguments,
-    ShardIndex, Shell, UsageError, VerifyArguments,
+    Command, DaemonCommand, DurationsCommand, Limits, MergeArguments, MessageArguments,
+    MessageFormat, MessageOutput, RunArguments, ShardArguments, ShardIndex, Shell, UsageError,
+    VerifyArguments,
 };
 pub use history::{HISTORY_FILE, HistoryError};
 
@@ -87,6 +89,13 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::from(exit::USAGE_ERROR);
         }
     };
+    let command = match heard(command) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("rpytest: error: {error}");
+            return ExitCode::from(exit::USAGE_ERROR);
+        }
+    };
     match command {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
         Command::Watch(run) => ExitCode::from(watch::run(&run)),
@@ -114,6 +123,16 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         }
         Command::NativeCollect(arguments) => ExitCode::from(native::collect(&arguments)),
     }
+}
+
+/// Opens what the messages of a run go to, before anything is written.
+fn heard(mut command: Command) -> Result<Command, Box<dyn std::error::Error>> {
+    if let Command::Run(run) | Command::Watch(run) = &mut command {
+        let asked = std::mem::take(&mut run.messages);
+        run.messages = asked.with(|name| std::env::var_os(name))?;
+        events::prepare(&run.messages).map_err(|error| format!("failed to {error}"))?;
+    }
+    Ok(command)
 }
 
 /// Prints a text that was asked for. Whoever closes the pipe has seen enough.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::collection::Collection;
+use crate::story::{Story, Told};
 
 /// Version of the protocol that this crate speaks; both sides refuse any other.
 pub const PROTOCOL: u16 = 1;
@@ -207,6 +208,9 @@ pub enum ToPython {
         /// Whether it is about one shard of them: whoever collects asks which by [`ToRust::Divide`].
         #[serde(default)]
         sharded: bool,
+        /// Whether somebody listens to the run: [`ToRust::Told`], and a story with each result.
+        #[serde(default)]
+        listens: bool,
     },
     /// Instead of `start`: collect, in a session with these arguments that shows nothing. Answered by
     /// [`ToRust::Collection`].
@@ -528,6 +532,20 @@ pub enum ToRust {
         /// Whether it has failed, and the outcome is another one since it is quarantined.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         excused: bool,
+        /// What there is to tell of it, where somebody listens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        story: Option<Box<Story>>,
+    },
+    /// From a controller that somebody listens to.
+    Told {
+        /// What it tells, in the order in which it came about.
+        told: Vec<Told>,
+    },
+    /// From a controller that reports to a terminal: whether a line may be shown below what it writes there.
+    /// It erases that line when it writes a new one itself.
+    MakesRoom {
+        /// Not while the user debugs.
+        room: bool,
     },
     /// Answers [`ToPython::Revoke`]: assignments that this worker will not run.
     Returned {

@@ -89,9 +89,19 @@ def check_frames_with_a_packer_of_their_own() -> None:
             assert result_frame(task, "xpassed", (0.5, 1e-9, 3.0), payload) == frame(message)
             shared = {"": 1.0, "a.py": 0.25}
             message["shared"] = [{"scope": key, "seconds": shared[key]} for key in shared]
-            assert result_frame(task, "xpassed", (0.5, 1e-9, 3.0), payload, shared) == frame(message)
+            seconds = (0.5, 1e-9, 3.0)
+            assert result_frame(task, "xpassed", seconds, payload, shared) == frame(message)
             message["reruns"], message["excused"] = 300, True
-            whole = result_frame(task, "xpassed", (0.5, 1e-9, 3.0), payload, shared, 300, True)
+            whole = result_frame(task, "xpassed", seconds, payload, shared, 300, True)
+            assert whole == frame(message)
+            message["story"] = {"file": "a.py", "line": 3}
+            whole = result_frame(
+                task, "xpassed", seconds, payload, shared, 300, True, message["story"]
+            )
+            assert whole == frame(message)
+            for key in ("shared", "reruns", "excused"):
+                del message[key]
+            whole = result_frame(task, "xpassed", seconds, payload, story=message["story"])
             assert whole == frame(message)
 
 

@@ -104,6 +104,16 @@ impl Given {
         own.value.as_deref()
     }
 
+    /// The options of these names in the order in which they were given, each with its value.
+    pub(super) fn all_of(
+        &self,
+        names: &[&str],
+    ) -> impl Iterator<Item = (&'static str, Option<&OsStr>)> {
+        let own = self.own.iter();
+        let named = own.filter(|own| names.contains(&own.option.name()));
+        named.map(|own| (own.option.name(), own.value.as_deref()))
+    }
+
     /// What its value means; the problem, told of the value, completes `--option: `.
     pub(super) fn parsed<T>(
         &self,

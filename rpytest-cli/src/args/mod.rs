@@ -12,6 +12,7 @@ mod flaky;
 mod given;
 #[cfg(test)]
 mod help;
+mod messages;
 mod pytests;
 mod shard;
 mod shell;
@@ -24,6 +25,7 @@ pub use self::commands::{DurationsCommand, MergeArguments};
 pub(crate) use self::daemon::SERVE_ON;
 pub use self::error::UsageError;
 use self::given::Given;
+pub use self::messages::{MessageArguments, MessageFormat, MessageOutput};
 pub use self::shard::{ShardArguments, ShardIndex};
 pub use self::shell::Shell;
 pub(crate) use self::shell::{complete, manual};
@@ -127,6 +129,8 @@ pub struct RunArguments {
     pub timing: bool,
     /// `--shard` and its kin.
     pub shard: Option<ShardArguments>,
+    /// `--message-format` and its kin.
+    pub messages: MessageArguments,
 }
 
 const CLEANUP: &str = "--cleanup";
@@ -253,6 +257,7 @@ impl Command {
             fixture_max_age,
             timing: given.has("--timing"),
             shard,
+            messages: messages::read(&given)?,
             pytest: given.pytest,
         };
         if let Some(json) = status {

@@ -6,13 +6,18 @@
 use super::COLLECTS_ONLY;
 use super::daemon::{self, SERVE_ON};
 use super::definition::{Definition, Excluded, Group};
-use super::{flaky, shard, verify};
+use super::{flaky, messages, shard, verify};
 use crate::shard::strategy;
 
 /// How old a fixture that stays up may be.
 pub(crate) const FIXTURE_MAX_AGE: &str = "--fixture-max-age";
 
 const LEAVE_OUT_ONE: &str = "; leave out one of them";
+/// Options with which there is no session to tell of.
+const WITHOUT_A_RUN: [Excluded; 1] = [Excluded {
+    options: &["--native-collect-only", shard::INFO],
+    remedy: ": there is no session to tell of; leave out one of them",
+}];
 const WATCH_INSTEAD: &str = "it is a loop of xdist's, with processes of its own; --watch runs the tests that a change concerns";
 
 /// All of them, in the order in which they are listed below their headings.
@@ -189,21 +194,31 @@ pub(crate) static OPTIONS: &[Definition] = &[
         "End the daemon, and tear down what is up",
     ),
     Definition::switch(&[SERVE_ON], Group::Daemon, ""),
-    Definition::switch(
-        &["--json"],
-        Group::Daemon,
-        "With --daemon-status, --session-status, --inventory-status and --flaky-report: as JSON",
+    Definition::valued(
+        &[messages::FORMAT],
+        "FORMAT[=PATH]",
+        Group::Reports,
+        "Tell machines of the run: json (one object a line) or teamcity; PATH for a file",
     )
-    .needs(
-        &[
-            "--daemon-status",
-            "--session-status",
-            "--inventory-status",
-            flaky::REPORT,
-        ],
-        "--daemon-status, --session-status, --inventory-status or --flaky-report",
-        "",
-    ),
+    .not_with(&WITHOUT_A_RUN),
+    Definition::switch(
+        &[messages::JSON],
+        Group::Reports,
+        "The same as --message-format json; as JSON, with --daemon-status and others that show",
+    )
+    .not_with(&WITHOUT_A_RUN),
+    Definition::switch(
+        &[messages::GITHUB],
+        Group::Reports,
+        "Annotate what failed in GitHub Actions, and write the summary of the step",
+    )
+    .not_with(&WITHOUT_A_RUN),
+    Definition::switch(
+        &["--no-progress"],
+        Group::Reports,
+        "Show no line below the report, on a terminal, with what runs and the time left",
+    )
+    .by_pytest(),
     Definition::switch(
         &["--inventory-status"],
         Group::Kept,
@@ -236,15 +251,7 @@ pub(crate) static OPTIONS: &[Definition] = &[
         &["--editor-server"],
         ": there is no server for editors yet; --collect-only -q lists the tests",
     ),
-    Definition::not_yet(
-        &["--github"],
-        ": there are no annotations yet; --junitxml=PATH is what most actions read",
-    ),
     Definition::never(&["--looponfail", "-f"], WATCH_INSTEAD),
-    Definition::not_yet(
-        &["--message-format"],
-        ": there are no event lines yet; --junitxml=PATH is for programs",
-    ),
     Definition::not_yet(
         &["--queue", "--run-id"],
         ": machines do not share a queue yet; --shard I --total-shards N divides the tests between them",

@@ -72,6 +72,16 @@ struct Worker {
     interrupted: bool,
 }
 
+/// A process that has died.
+pub(super) struct Loss {
+    /// Its name as a worker.
+    pub worker: String,
+    /// What it ran.
+    pub task: Option<u32>,
+    /// How it ended.
+    pub reason: String,
+}
+
 pub(super) struct Crew {
     settings: Settings,
     /// The process that collects for all, until it is shared or has become a worker.
@@ -95,6 +105,8 @@ pub(super) struct Crew {
     problem: Option<String>,
     done: bool,
     notes: Vec<String>,
+    /// Processes that have died, for those who listen.
+    losses: Vec<Loss>,
     /// How good the plan is, if that is known.
     bound: Option<Bound>,
     isolation: Isolation,
@@ -121,6 +133,7 @@ impl Crew {
             problem: None,
             done: false,
             notes: Vec::new(),
+            losses: Vec::new(),
             bound: None,
             isolation: Isolation::default(),
         }
@@ -150,6 +163,22 @@ impl Crew {
 
     pub fn bound(&self) -> Option<&Bound> {
         self.bound.as_ref()
+    }
+
+    /// How many run tests, or will.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// The name of the worker that a process is.
+    pub fn name_of(&self, process: ProcessId) -> Option<&str> {
+        let worker = self.workers.get(&process)?;
+        Some(&worker.name)
+    }
+
+    /// Processes that have died since this was asked last.
+    pub fn losses(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.losses)
     }
 
     /// Whether nobody works any more.
@@ -257,6 +286,7 @@ impl Crew {
                 shared,
                 reruns,
                 excused,
+                story: _,
             } => {
                 self.fruitless = 0;
                 let id = worker.id;
@@ -617,6 +647,11 @@ impl Crew {
             // An interrupt leaves the item that it struck without a result, as in pytest.
             if !worker.interrupted && !self.interrupted {
                 self.ledger.crashed(task, reason.to_owned());
+                self.losses.push(Loss {
+                    worker: worker.name.clone(),
+                    task: Some(task),
+                    reason: crash.of_the_item(),
+                });
                 let event = Event::Crashed {
                     task,
                     reason: reason.to_owned(),
@@ -627,6 +662,13 @@ impl Crew {
         }
         if !in_order && worker.stage != Stage::Finished && !self.interrupted {
             self.crashes += 1;
+            if lost.is_none() {
+                self.losses.push(Loss {
+                    worker: worker.name.clone(),
+                    task: None,
+                    reason: reason.to_owned(),
+                });
+            }
             self.fruitless = if lost.is_some() {
                 0
             } else {

@@ -14,6 +14,8 @@ mod lend;
 #[path = "no_lend.rs"]
 mod lend;
 mod limits;
+mod listening;
+mod progress;
 mod ready;
 mod reuse;
 mod solo;
@@ -33,6 +35,7 @@ pub(crate) use self::focus::{Focus, Opened, Stop, Told, run_focused};
 use self::helpers::Helpers;
 use self::interrupt::Interrupts;
 use self::limits::Limits;
+use self::progress::Progress;
 use self::ready::Events;
 pub(crate) use self::ready::{Processes, Ready};
 use self::solo::Solo;
@@ -40,6 +43,7 @@ use self::timing::{Stage, Timing};
 use self::ways::Ways;
 pub(crate) use self::words::{Crash, decode, describe, encode, tell};
 use crate::args::RunArguments;
+use crate::events::Stream;
 use crate::exit;
 use crate::flakiness;
 use crate::history::History;
@@ -108,6 +112,14 @@ impl Ready {
         if let Err(error) = self.signals.of_the_terminal() {
             tracing::warn!(%error, "the terminal's signals");
         }
+        let may_begin_again = self.foresight.is_some();
+        let stream = match Stream::of(arguments, self.begun) {
+            Ok(stream) => stream.map(|stream| stream.provisional(may_begin_again)),
+            Err(error) => {
+                eprintln!("rpytest: error: failed to {error}");
+                return Told::failed(exit::USAGE_ERROR);
+            }
+        };
         let events = self.events;
         let runs = !arguments.collects_only();
         let focus = focus.or_else(|| {
@@ -141,6 +153,8 @@ impl Ready {
             notes: Vec::new(),
             sharding: (self.shard).map(|shard| Sharding::new(shard, self.foresight, runs)),
             is_surprised: false,
+            stream,
+            progress: None,
             processes: self.processes,
         };
         self.lender.show_what_was_written();
@@ -207,6 +221,10 @@ struct Session {
     sharding: Option<Sharding>,
     /// Whether it has to begin again, since what was foreseen of it is not so.
     is_surprised: bool,
+    /// For those who listen.
+    stream: Option<Stream>,
+    /// A line below the report, where there is room for one.
+    progress: Option<Progress>,
     built: Ways,
     ways: Ways,
     helpers: Helpers,
@@ -230,6 +248,7 @@ impl Session {
             self.processes.flush(self.controller);
             self.look_at_limits();
             self.look_at_signals();
+            self.show_progress();
             if let Some(code) = self.exit {
                 return code;
             }
@@ -252,6 +271,7 @@ impl Session {
         };
         self.notes.extend(isolation.clone());
         let code = self.keep_results(code);
+        let code = self.end_stream(code);
         self.notes.extend(
             self.built
                 .note("tests were collected the short way", "by pytest itself"),
@@ -337,6 +357,7 @@ impl Session {
             settled,
             focus: self.focus.clone(),
             sharded: self.sharding.is_some(),
+            listens: self.stream.is_some(),
         };
         self.processes.send(process, &message);
         process
@@ -386,13 +407,16 @@ impl Session {
         crew::PartOfTests {
             focus: self.focus.clone(),
             sharded: self.sharding.is_some(),
+            listens: self.stream.is_some(),
         }
     }
 
     // ------------------------------------------------------------------ events
 
     fn handle(&mut self, event: SupervisorEvent) {
-        let SupervisorEvent { process, kind, .. } = event;
+        let SupervisorEvent {
+            process, mut kind, ..
+        } = event;
         if self.helpers.has(process) {
             return;
         }
@@ -400,6 +424,7 @@ impl Session {
         if let EventKind::Message(message) = &kind {
             self.limits.hear(process, message, Instant::now());
         }
+        self.listen(process, &mut kind);
         match kind {
             EventKind::Message(ToRust::Limit { .. }) => {}
             EventKind::Ready(_) => {
@@ -445,6 +470,7 @@ impl Session {
                     sharding.artifacts.coverage = coverage.map(|path| decode(&path));
                 }
             }
+            EventKind::Message(ToRust::MakesRoom { room }) => self.make_room(room),
             EventKind::Message(ToRust::Opened { opened }) => focus::add(&mut self.opened, opened),
             EventKind::Message(message) if process == self.controller => {
                 self.controller_says(message)
@@ -538,6 +564,12 @@ impl Session {
         }
         if let Part::Crew(crew) = &mut self.part {
             crew.ended(&self.processes, process, &crash, end);
+            if let Some(progress) = &mut self.progress {
+                progress.gone(process);
+            }
+            if let Some(stream) = &mut self.stream {
+                listening::tell_of_losses(crew, stream);
+            }
             if crew.is_done() {
                 self.timing.ended(Stage::Teardown);
             }
@@ -639,10 +671,19 @@ impl Session {
         {
             return self.start_over(&reason);
         }
+        let reason = crash.of_the_item();
+        let running = self.ledger().and_then(Ledger::running);
         if let Part::Solo(solo) = &mut self.part
             && let Some(settled) = solo.crashed(crash)
             && !self.interrupts.any()
         {
+            if let Some(progress) = &mut self.progress {
+                progress.erase();
+                progress.gone(self.controller);
+            }
+            if let Some(stream) = &mut self.stream {
+                listening::tell_of_crash(solo.ledger(), running, stream, &reason);
+            }
             self.controller = self.start_controller(settled);
             return;
         }
@@ -679,6 +720,9 @@ impl Session {
                 self.processes.keeps_fixtures = false;
                 self.processes.host_forks = self.processes.snapshot != Snapshot::Off;
                 self.part = Part::Undecided;
+                if let Some(stream) = &mut self.stream {
+                    stream.begins_again();
+                }
                 self.controller = self.start_controller(Vec::new());
             }
             Err(error) => {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use rpytest_ipc::{Settled, ToRust};
+use rpytest_ipc::{Address, Settled, ToRust};
 use serde_bytes::ByteBuf;
 
 use super::Crash;
@@ -27,6 +27,11 @@ pub(super) struct Solo {
 impl Solo {
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The item that the present controller has this number for.
+    pub fn address(&self, task: u32) -> Option<&Address> {
+        self.ledger.address(self.number(task)?)
     }
 
     pub fn says(&mut self, message: ToRust) {
@@ -51,6 +56,7 @@ impl Solo {
                 shared,
                 reruns,
                 excused,
+                story: _,
             } => {
                 if let Some(task) = self.number(task) {
                     let spent = Spent {

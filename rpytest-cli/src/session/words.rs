@@ -26,6 +26,16 @@ pub(crate) struct Crash {
     pub limit: Option<String>,
 }
 
+impl Crash {
+    /// What is to be told of the item that ran.
+    pub fn of_the_item(&self) -> String {
+        match &self.limit {
+            Some(limit) => format!("{limit}\n{}", self.reason),
+            None => self.reason.clone(),
+        }
+    }
+}
+
 impl From<String> for Crash {
     /// It ended by itself.
     fn from(reason: String) -> Self {

@@ -5,7 +5,8 @@ use rpytest_ipc::collection::{
 };
 use rpytest_ipc::{
     Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Looked, Outcome, PROTOCOL,
-    PhaseSeconds, Role, Settled, SharedSeconds, Sources, ToPython, ToRust, WorkerIdentity,
+    PhaseSeconds, Place, Report, Role, Settled, SharedSeconds, Sources, Story, ToPython, ToRust,
+    Told, Warned, WorkerIdentity,
 };
 use serde_bytes::ByteBuf;
 
@@ -90,6 +91,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                listens: false,
             },
         ),
         (
@@ -114,6 +116,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 ],
                 focus: None,
                 sharded: false,
+                listens: false,
             },
         ),
         (
@@ -129,6 +132,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                     tests: Some(vec!["test_a.py::test_b".to_owned()]),
                 }),
                 sharded: false,
+                listens: false,
             },
         ),
         (
@@ -140,6 +144,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: true,
+                listens: true,
             },
         ),
         (
@@ -162,6 +167,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                listens: false,
             },
         ),
         (
@@ -177,6 +183,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                listens: false,
             },
         ),
         ("host", ToPython::Host {}),
@@ -190,6 +197,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                listens: false,
             },
         ),
         (
@@ -572,6 +580,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 ],
                 reruns: 0,
                 excused: false,
+                story: None,
             },
         ),
         (
@@ -588,6 +597,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 shared: Vec::new(),
                 reruns: 2,
                 excused: false,
+                story: None,
             },
         ),
         (
@@ -604,6 +614,70 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 shared: Vec::new(),
                 reruns: 0,
                 excused: true,
+                story: None,
+            },
+        ),
+        (
+            "result-story",
+            ToRust::Result {
+                task: 1,
+                outcome: Outcome::Failed,
+                seconds: PhaseSeconds::default(),
+                payload: bytes(""),
+                shared: Vec::new(),
+                reruns: 0,
+                excused: false,
+                story: Some(Box::new(Story {
+                    file: "tests/test_a.py".to_owned(),
+                    line: Some(12),
+                    reports: vec![report()],
+                    warnings: vec![warned()],
+                })),
+            },
+        ),
+        (
+            "result-story-plain",
+            ToRust::Result {
+                task: 2,
+                outcome: Outcome::Passed,
+                seconds: PhaseSeconds::default(),
+                payload: bytes(""),
+                shared: vec![shared("", 1.0)],
+                reruns: 0,
+                excused: false,
+                story: Some(Box::new(Story {
+                    file: "tests/test_a.py".to_owned(),
+                    ..Story::default()
+                })),
+            },
+        ),
+        ("makes_room", ToRust::MakesRoom { room: true }),
+        (
+            "told",
+            ToRust::Told {
+                told: vec![
+                    Told::Session {
+                        rootdir: "/src".to_owned(),
+                        inifile: None,
+                        python: "3.13.0".to_owned(),
+                        pytest: "9.2.0".to_owned(),
+                    },
+                    Told::Collector {
+                        nodeid: "tests/test_b.py".to_owned(),
+                        report: report(),
+                    },
+                    Told::Warning(warned()),
+                    Told::Collected {
+                        items: 3,
+                        deselected: 1,
+                    },
+                    Told::Items {
+                        items: vec![("test_a.py::test_a".to_owned(), "test_a.py".to_owned(), None)],
+                    },
+                    Told::Ended {
+                        counts: vec![("failed".to_owned(), 1), ("passed".to_owned(), 2)],
+                    },
+                ],
             },
         ),
         (
@@ -783,6 +857,37 @@ fn result(outcome: Outcome, [setup, call, teardown]: [f64; 3]) -> ToRust {
         shared: Vec::new(),
         reruns: 0,
         excused: false,
+        story: None,
+    }
+}
+
+fn report() -> Report {
+    Report {
+        when: "call".to_owned(),
+        outcome: "failed".to_owned(),
+        seconds: 0.5,
+        attempt: 1,
+        text: Some("E   assert 1 == 2".to_owned()),
+        crash: Some(Place {
+            path: "/src/tests/test_a.py".to_owned(),
+            line: 13,
+            message: "assert 1 == 2".to_owned(),
+        }),
+        reason: None,
+        subtest: None,
+        sections: vec![("Captured stdout call".to_owned(), "\u{1F980}\n".to_owned())],
+        properties: vec![("key".to_owned(), "1".to_owned())],
+    }
+}
+
+fn warned() -> Warned {
+    Warned {
+        category: "DeprecationWarning".to_owned(),
+        message: "old".to_owned(),
+        file: "/src/tests/test_a.py".to_owned(),
+        line: 13,
+        when: "runtest".to_owned(),
+        nodeid: "tests/test_a.py::test_a".to_owned(),
     }
 }
 

@@ -66,6 +66,7 @@ _OF_NO_CONSEQUENCE = frozenset(
         "reportchars",
         "quiet",
         "rpytest_explain",
+        "rpytest_no_progress",
         "show_fixtures_per_test",
         "showcapture",
         "showfixtures",
@@ -190,7 +191,7 @@ class Warm:
         self.modules.forget_others(self._needed)
         path = list(sys.path)
         again = Again(self._needed)
-        controller = Controller(process, start["settled"])
+        controller = Controller(process, start["settled"], start["listens"])
         session = _Session(self, again)
         plugins: list[Any] = [Dialect(), controller, session]
         if start["focus"] is not None:

@@ -98,6 +98,7 @@ def result_frame(
     shared: dict[str, float] | None = None,
     reruns: int = 0,
     excused: bool = False,
+    story: dict[str, Any] | None = None,
 ) -> bytearray:
     """The frame of a message `result`, of which there is one for each test."""
     out = bytearray(_RESULT)
@@ -124,6 +125,10 @@ def result_frame(
     if excused:
         out[HEADER] += 1
         out += _EXCUSED
+    if story is not None:
+        out[HEADER] += 1
+        out += _STORY
+        _pack_into(story, out, MAX_DEPTH)
     _length_into(out, 0, len(out) - HEADER)
     return out
 
@@ -492,6 +497,7 @@ _PAYLOAD: Final = pack("payload")
 _SHARED: Final = pack("shared")
 _RERUNS: Final = pack("reruns")
 _EXCUSED: Final = pack("excused") + pack(True)
+_STORY: Final = pack("story")
 _PASSED: Final = _OUTCOME + pack("passed")
 # The field `seconds`, and the name of the next one.
 _seconds = struct.Struct(f">{len(_SETUP)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD)}s").pack
