@@ -159,7 +159,7 @@ pub const SELECTING: &[Case] = &[
         ],
         Pytests,
     )
-    .without("-v"),
+    .without("-v --no-header"),
     case(
         "--ignore=test_two.py --ignore-glob=*package* --deselect=test_one.py::test_warns",
         &[
@@ -169,7 +169,7 @@ pub const SELECTING: &[Case] = &[
         ],
         Pytests,
     )
-    .without("-v"),
+    .without("-v --no-header"),
     case(
         "--collect-in-virtualenv",
         &[(
@@ -376,16 +376,16 @@ pub const REMEMBERING: &[Case] = &[
         &[(
             "--nf",
             Turns(
-                "test_two.py::test_two PASSED",
-                "test_one.py::test_slow PASSED",
+                "PASSED test_two.py::test_two",
+                "PASSED test_one.py::test_slow",
             ),
         )],
         Pytests,
     )
     .after("-q")
-    .without("-v -p no:randomly"),
+    .without("-q -rA --tb=no"),
     case(
-        "--cache-show",
+        "--cache-show=cache/*",
         &[("--cache-show", Shows("cache values for"))],
         PytestsInProcess,
     )
@@ -411,7 +411,7 @@ pub const REMEMBERING: &[Case] = &[
     ),
     case(
         "--sw-skip",
-        &[("--sw-skip", Shows("skipping 1 already passed"))],
+        &[("--sw-skip", Shows("already passed items"))],
         Pytests,
     )
     .after("--sw")
