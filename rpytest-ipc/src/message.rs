@@ -450,6 +450,9 @@ pub enum ToRust {
         /// Whether the session says more than it must, as with `-v`.
         #[serde(default)]
         verbose: bool,
+        /// Whether scopes are given out in collection order, as with `--no-loadscope-reorder`.
+        #[serde(default)]
+        in_order: bool,
     },
     /// From a controller: the `workerinput` for one worker.
     WorkerInput {

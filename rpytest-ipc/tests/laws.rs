@@ -168,12 +168,12 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
         (number(), number()).prop_map(|(token, interrupts)| ToRust::Probed { token, interrupts }),
         (
             (number(), text(), any::<Option<u32>>(), any::<Option<u32>>()),
-            (text(), text(), option::of(bytes()), any::<bool>()),
+            (text(), text(), option::of(bytes()), any::<bool>(), any::<bool>()),
         )
             .prop_map(
                 |(
                     (workers, dist, max_worker_restart, max_chunk),
-                    (isolate, testrunuid, cache_dir, verbose),
+                    (isolate, testrunuid, cache_dir, verbose, in_order),
                 )| ToRust::Plan {
                     workers,
                     dist,
@@ -183,6 +183,7 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
                     testrunuid,
                     cache_dir,
                     verbose,
+                    in_order,
                 }
             ),
         (text(), bytes()).prop_map(|(worker, payload)| ToRust::WorkerInput { worker, payload }),

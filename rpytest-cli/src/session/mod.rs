@@ -523,6 +523,7 @@ impl Session {
             testrunuid,
             cache_dir,
             verbose,
+            in_order,
         } = plan
         else {
             return;
@@ -557,6 +558,7 @@ impl Session {
             dist,
             restarts: max_worker_restart,
             max_chunk,
+            in_order,
             isolate: crew::Isolate::parse(&isolate),
             testrunuid,
             tells_bound: verbose || self.shows_timing,

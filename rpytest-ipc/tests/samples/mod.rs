@@ -462,6 +462,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 testrunuid: "2f0c9b".to_owned(),
                 cache_dir: Some(bytes(*b"/srv/caf\xe9/.pytest_cache")),
                 verbose: false,
+                in_order: true,
             },
         ),
         (
@@ -475,6 +476,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 testrunuid: String::new(),
                 cache_dir: None,
                 verbose: true,
+                in_order: false,
             },
         ),
         (
