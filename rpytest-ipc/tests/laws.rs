@@ -168,7 +168,13 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
         (number(), number()).prop_map(|(token, interrupts)| ToRust::Probed { token, interrupts }),
         (
             (number(), text(), any::<Option<u32>>(), any::<Option<u32>>()),
-            (text(), text(), option::of(bytes()), any::<bool>(), any::<bool>()),
+            (
+                text(),
+                text(),
+                option::of(bytes()),
+                any::<bool>(),
+                any::<bool>()
+            ),
         )
             .prop_map(
                 |(

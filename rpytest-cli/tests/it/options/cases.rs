@@ -487,22 +487,19 @@ pub const REPORTING: &[Case] = &[
         &[("--full-trace", Shows("pytest_pyfunc_call"))],
         PytestsInProcess,
     )
-    .without("-k raises"),
+    .without("-k raises --tb=short"),
     case(
         "--force-short-summary",
-        &[(
-            "--force-short-summary",
-            Shows("...\n"),
-        )],
+        &[("--force-short-summary", Shows("xxx...\n"))],
         Pytests,
     )
     .without("-vv"),
     case(
         "--pastebin=failed",
-        &[("--pastebin", Shows("pastebin"))],
+        &[("--pastebin", Shows("Sending information to Paste Service"))],
         Pytests,
     )
-    .without("-k fails"),
+    .without("-k fails --disable-warnings"),
 ];
 
 const LOGS: &str = r#"
@@ -674,23 +671,38 @@ pub const WORKERS: &[Case] = &[
         ProbesAlone,
     )
     .of(PARALLEL),
-    case("--maxprocesses=1", &[("--maxprocesses", Tells(told))], ProbesAlone)
-        .of(PARALLEL)
-        .without("-n 2"),
-    case("--tx 2*popen -d", &[("--tx", Tells(told)), ("-d", Tells(told))], ProbesAlone)
-        .of(PARALLEL),
+    case(
+        "--maxprocesses=1",
+        &[("--maxprocesses", Tells(told))],
+        ProbesAlone,
+    )
+    .of(PARALLEL)
+    .without("-n 2"),
+    case(
+        "--tx 2*popen -d",
+        &[("--tx", Tells(told)), ("-d", Tells(told))],
+        ProbesAlone,
+    )
+    .of(PARALLEL),
     case("--dist=each", &[("--dist", Tells(all_tests))], ProbesAlone)
         .of(PARALLEL)
         .without("-n 2"),
     // With a single worker: with more, which of them is quicker decides as well.
-    case("--no-loadscope-reorder", &[("--no-loadscope-reorder", Tells(order))], ProbesAlone)
-        .of(PARALLEL)
-        .without("-n 1 --dist=loadscope"),
+    case(
+        "--no-loadscope-reorder",
+        &[("--no-loadscope-reorder", Tells(order))],
+        ProbesAlone,
+    )
+    .of(PARALLEL)
+    .without("-n 1 --dist=loadscope"),
     case(
         "--loadscope-reorder --maxschedchunk=1 --px id=way//popen",
         &[
             ("--loadscope-reorder", Nothing("it is so without it")),
-            ("--maxschedchunk", Nothing("it only paces what workers are given")),
+            (
+                "--maxschedchunk",
+                Nothing("it only paces what workers are given"),
+            ),
             ("--px", Nothing("no worker goes by that way")),
         ],
         ProbesAlone,
@@ -706,14 +718,21 @@ pub const WORKERS: &[Case] = &[
     .without("-n 1 -q"),
     case(
         "--rsyncignore=*.txt",
-        &[("--rsyncignore", Nothing("nothing is copied to workers on this machine"))],
+        &[(
+            "--rsyncignore",
+            Nothing("nothing is copied to workers on this machine"),
+        )],
         ProbesAlone,
     )
     .of(PARALLEL)
     .without("-n 1 -q"),
-    case("--max-worker-restart=0", &[("--max-worker-restart", Tells(all_tests))], ButForTheCode)
-        .of(CRASHES)
-        .without("-n 1"),
+    case(
+        "--max-worker-restart=0",
+        &[("--max-worker-restart", Tells(all_tests))],
+        ButForTheCode,
+    )
+    .of(CRASHES)
+    .without("-n 1"),
 ];
 
 /// How often tests ran.
