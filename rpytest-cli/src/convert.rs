@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use rpytest_ipc::{Address, InventoryItem};
-use rpytest_sched::{GroupId, Grouping, Policy, Task, TaskId};
+use rpytest_sched::{GroupId, Grouping, Order, Policy, Task, TaskId};
 
 use crate::history::Costs;
 
@@ -71,6 +71,14 @@ pub(crate) fn grouping(dist: &str) -> Grouping {
         "loadscope" | "loadfile" | "loadgroup" => Grouping::Whole,
         "each" => Grouping::Each,
         _ => Grouping::Splittable,
+    }
+}
+
+/// Which scope is begun first. `--no-loadscope-reorder` is about scopes that stay together alone.
+pub(crate) fn order(dist: &str, in_order: bool) -> Order {
+    match grouping(dist) {
+        Grouping::Whole if in_order => Order::Collection,
+        _ => Order::Lpt,
     }
 }
 

@@ -463,6 +463,9 @@ pub enum ToRust {
         /// Seconds that the session may take, when no test runs that would have to be interrupted.
         #[serde(default)]
         session_limit: Option<f64>,
+        /// Whether scopes are given out in collection order, as with `--no-loadscope-reorder`.
+        #[serde(default)]
+        in_order: bool,
     },
     /// From a controller: the `workerinput` for one worker.
     WorkerInput {

@@ -261,12 +261,13 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
                 option::of(bytes()),
                 any::<bool>(),
                 option::of(any::<u32>()),
+                any::<bool>()
             ),
         )
             .prop_map(
                 |(
                     (workers, dist, max_worker_restart, max_chunk),
-                    (isolate, testrunuid, cache_dir, verbose, session_limit),
+                    (isolate, testrunuid, cache_dir, verbose, session_limit, in_order),
                 )| ToRust::Plan {
                     workers,
                     dist,
@@ -277,6 +278,7 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
                     cache_dir,
                     verbose,
                     session_limit: session_limit.map(f64::from),
+                    in_order,
                 }
             ),
         (text(), bytes()).prop_map(|(worker, payload)| ToRust::WorkerInput { worker, payload }),

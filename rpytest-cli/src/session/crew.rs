@@ -37,6 +37,8 @@ pub(super) struct Settings {
     pub dist: String,
     pub restarts: Option<u32>,
     pub max_chunk: Option<u32>,
+    /// Whether scopes are given out as collected.
+    pub in_order: bool,
     pub isolate: Isolate,
     pub testrunuid: String,
     /// Whether the session says how good the plan is.

@@ -600,6 +600,7 @@ impl Session {
             cache_dir,
             verbose,
             session_limit,
+            in_order,
         } = plan
         else {
             return;
@@ -635,6 +636,7 @@ impl Session {
             dist,
             restarts: max_worker_restart,
             max_chunk,
+            in_order,
             isolate: crew::Isolate::parse(&isolate),
             testrunuid,
             tells_bound: verbose || self.shows_timing,

@@ -72,8 +72,7 @@ fn coverage_of_isolated_tests_is_that_of_one_process() {
     let figures = |command: Command<'_>, project: &Project| {
         let run = command.args(["--cov", "--cov-report=json"]).run();
         run.expect(1, "1 failed, 8 passed");
-        let json: Value =
-            serde_json::from_str(&project.read("coverage.json")).expect("a report");
+        let json: Value = serde_json::from_str(&project.read("coverage.json")).expect("a report");
         (json["files"].clone(), json["totals"].clone())
     };
     let project = Project::new(COVERED);

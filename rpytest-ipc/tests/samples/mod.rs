@@ -485,6 +485,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 cache_dir: Some(bytes(*b"/srv/caf\xe9/.pytest_cache")),
                 verbose: false,
                 session_limit: Some(600.0),
+                in_order: true,
             },
         ),
         (
@@ -499,6 +500,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 cache_dir: None,
                 verbose: true,
                 session_limit: None,
+                in_order: false,
             },
         ),
         (

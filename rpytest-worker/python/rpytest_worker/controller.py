@@ -152,6 +152,7 @@ class Controller:
             "cache_dir": None if cache_dir is None else os.fsencode(cache_dir),
             "verbose": config.getoption("verbose", 0) > 0,
             "session_limit": timeouts.session_limit(config),
+            "in_order": not getattr(option, "loadscopereorder", True),
         }
         if self._before_tests is None:
             self.process.channel.send(self._plan)

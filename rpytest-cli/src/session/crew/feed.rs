@@ -52,6 +52,7 @@ impl Feed {
         }
         let tasks = Tasks::new(items, costs);
         let policy = convert::policy(&settings.dist, settings.workers, settings.max_chunk)
+            .order(convert::order(&settings.dist, settings.in_order))
             .group_costs(tasks.begin_costs(costs));
         match Dispatcher::new(tasks.tasks, policy) {
             Ok(dispatcher) => Feed::Dispatched(Box::new(dispatcher)),

@@ -40,6 +40,8 @@ pub enum Like {
     Pytests,
     /// As pytest's run, in one process: what it shows with workers depends on which of them is quicker.
     PytestsInProcess,
+    /// What the probes tell, and another exit code: a test without a result is an internal error here.
+    ButForTheCode,
     /// Only what the probes tell: the run of xdist's, or of pytest's, has a text of its own.
     ProbesAlone,
 }
@@ -188,17 +190,18 @@ impl Case {
         }
         let ways: &[Way] = match self.like {
             Like::Pytests => &[Way::InProcess, Way::TwoWorkers],
-            Like::PytestsInProcess | Like::ProbesAlone => &[Way::InProcess],
+            _ => &[Way::InProcess],
         };
         for way in ways {
             let rpytest = self.run(Some(*way), &line);
             for (option, probe) in self.options {
-                if let Err(problem) = probe.is_alike(&pytest, &rpytest) {
+                let exits = self.like == Like::ButForTheCode || pytest.run.code == rpytest.run.code;
+                if let Err(problem) = probe.is_alike(&pytest, &rpytest, exits) {
                     let run = &rpytest.run;
                     found.push(format!("{option} in {line:?} {way:?} {problem}\n{run}"));
                 }
             }
-            if self.like != Like::ProbesAlone {
+            if matches!(self.like, Like::Pytests | Like::PytestsInProcess) {
                 let (expected, got) = (pytest.normal(), rpytest.normal());
                 let difference = compare(&expected, &got);
                 if !difference.is_empty() {
@@ -232,8 +235,15 @@ impl Case {
 }
 
 impl Outcome {
+    /// The environment may have two paths, one by a link: pytest's script and rpytest know one each.
     fn normal(&self) -> Run {
-        normal(&self.run, &self.project)
+        let mut run = normal(&self.run, &self.project);
+        let root = main_venv().root();
+        let real = root.canonicalize().expect("it is there");
+        for path in [&*real, root] {
+            run.stdout = run.stdout.replace(&*path.to_string_lossy(), "<venv>");
+        }
+        run
     }
 
     fn file(&self, path: &str) -> String {
@@ -287,7 +297,7 @@ impl Probe {
     }
 
     /// Whether rpytest's run has the effect, too.
-    fn is_alike(&self, pytest: &Outcome, rpytest: &Outcome) -> Result<(), Problem> {
+    fn is_alike(&self, pytest: &Outcome, rpytest: &Outcome, exits: bool) -> Result<(), Problem> {
         let same = match *self {
             Probe::Shows(text) => rpytest.shows(text),
             Probe::Hides(text) => !rpytest.shows(text),
@@ -297,7 +307,6 @@ impl Probe {
             Probe::Tells(of) => of(&pytest.project) == of(&rpytest.project),
             Probe::Nothing(_) => true,
         };
-        let exits = pytest.run.code == rpytest.run.code;
         match (same, exits) {
             (true, true) => Ok(()),
             (true, false) => Err(Problem(format!(

@@ -1,4 +1,4 @@
-//! Options that decide what a session is.
+//! Options that decide what a session is, several at once. `options` looks at each by itself.
 
 use super::Table;
 use crate::support::python::{main_venv, plain_venv};
@@ -31,17 +31,7 @@ def test_passes(tmp_path, monkeypatch):
 #[test]
 fn what_shows_instead_of_running() {
     Table::new(SMALL)
-        .same(&[
-            "--version",
-            "--version --version",
-            "--setup-show",
-            "--setup-only",
-            "--setup-plan",
-            "--fixtures-per-test",
-            "--fixtures",
-            "--fixtures -v",
-            "--markers",
-        ])
+        .same(&["--version --version", "--fixtures -v"])
         .check();
 }
 
@@ -76,8 +66,6 @@ fn warnings_as_python_shows_them() {
 fn stop_at_a_failure_in_one_process() {
     // With two workers, what runs at the moment of the failure is a matter of time; see below.
     let table = Table::new(MANY).same(&[
-        "-x",
-        "--maxfail=2",
         "--maxfail=2 -v",
         "-x -q --tb=no",
         "--maxfail=1 --junitxml=junit.xml",
