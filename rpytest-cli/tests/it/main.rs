@@ -25,6 +25,7 @@ mod quarantine;
 mod reruns;
 mod rewriting;
 mod shards;
+#[allow(dead_code, reason = "the other test binaries use all of it")]
 mod support;
 mod timeouts;
 mod timing;

@@ -48,6 +48,15 @@ impl<'a> Daemon<'a> {
         daemon
     }
 
+    /// One that was started in another way.
+    pub fn of(project: &'a Project, running: Running) -> Self {
+        Daemon {
+            venv: main_venv(),
+            project,
+            running: Some(running),
+        }
+    }
+
     /// A command that may borrow.
     pub fn command(&self) -> Command<'a> {
         borrower(self.venv, self.project)
