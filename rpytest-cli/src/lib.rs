@@ -21,6 +21,7 @@ mod session;
 mod settings;
 mod shard;
 mod signals;
+mod timeline;
 #[cfg(unix)]
 mod watch;
 #[cfg(not(unix))]
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 
 pub use args::{
     Command, DaemonCommand, DurationsCommand, Limits, MergeArguments, RunArguments, ShardArguments,
-    ShardIndex, UsageError,
+    ShardIndex, TimingArguments, UsageError,
 };
 pub use history::{HISTORY_FILE, HistoryError};
 

@@ -204,6 +204,9 @@ pub enum ToPython {
         /// Whether it is about one shard of them: whoever collects asks which by [`ToRust::Divide`].
         #[serde(default)]
         sharded: bool,
+        /// Whether [`ToRust::Started`] says when.
+        #[serde(default)]
+        timed: bool,
     },
     /// Instead of `start`: collect, in a session with these arguments that shows nothing. Answered by
     /// [`ToRust::Collection`].
@@ -490,6 +493,9 @@ pub enum ToRust {
     Started {
         /// The task (an in-process controller: the position in its inventory).
         task: u32,
+        /// When, in seconds since 1970, if it was asked to say so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<f64>,
     },
     /// From whoever runs tests: the item ended.
     Result {

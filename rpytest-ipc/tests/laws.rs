@@ -123,18 +123,19 @@ fn to_python() -> impl Strategy<Value = ToPython> {
             option::of(worker()),
             vec(settled(), 0..5),
             option::of(focus()),
-            any::<bool>()
+            any::<(bool, bool)>()
         )
-            .prop_map(
-                |(role, argv, worker, settled, focus, sharded)| ToPython::Start {
+            .prop_map(|(role, argv, worker, settled, focus, (sharded, timed))| {
+                ToPython::Start {
                     role,
                     argv,
                     worker,
                     settled,
                     focus,
-                    sharded
+                    sharded,
+                    timed,
                 }
-            ),
+            }),
         (vec(any::<u32>(), 0..20), text())
             .prop_map(|(tasks, line)| ToPython::Share { tasks, line }),
         Just(ToPython::Host {}),
@@ -197,7 +198,7 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
         (option::of(bytes()), option::of(bytes()))
             .prop_map(|(junit, coverage)| ToRust::Artifacts { junit, coverage }),
         bytes().prop_map(|payload| ToRust::Relay { payload }),
-        number().prop_map(|task| ToRust::Started { task }),
+        (number(), option::of(self::number())).prop_map(|(task, at)| ToRust::Started { task, at }),
         (number(), outcome(), seconds(), bytes(), vec(shared(), 0..4)).prop_map(
             |(task, outcome, seconds, payload, shared)| ToRust::Result {
                 task,

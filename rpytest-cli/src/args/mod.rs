@@ -7,6 +7,7 @@ mod commands;
 mod daemon;
 mod error;
 mod shard;
+mod timing;
 
 use std::ffi::{OsStr, OsString};
 
@@ -14,6 +15,7 @@ pub use self::commands::{DurationsCommand, MergeArguments};
 pub(crate) use self::daemon::SERVE_ON;
 pub use self::error::UsageError;
 pub use self::shard::{ShardArguments, ShardIndex};
+pub use self::timing::TimingArguments;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +90,7 @@ pub struct RunArguments {
     /// `--fixture-max-age`, in seconds; 0 is never.
     pub fixture_max_age: Option<u64>,
     /// `--timing`.
-    pub timing: bool,
+    pub timing: TimingArguments,
     /// `--shard` and its kin.
     pub shard: Option<ShardArguments>,
 }
@@ -188,7 +190,7 @@ impl Command {
         let mut watch = false;
         let mut reuse_fixtures = false;
         let mut fixture_max_age = None;
-        let mut timing = false;
+        let mut timing = TimingArguments::default();
         let mut shard = shard::Given::default();
         let mut rest = arguments.into_iter();
         while let Some(argument) = rest.next() {
@@ -200,7 +202,7 @@ impl Command {
                     remedy,
                 });
             }
-            if shard.read(&argument, &mut rest)? {
+            if shard.read(&argument, &mut rest)? || timing.read(&argument)? {
                 continue;
             }
             match &*text {
@@ -215,22 +217,6 @@ impl Command {
                 "--watch" => {
                     watch = true;
                     continue;
-                }
-                "--timing" => {
-                    timing = true;
-                    continue;
-                }
-                "--timing=html" => {
-                    return Err(UsageError::NotYet {
-                        option: text.into_owned(),
-                        remedy: "; --timing prints where the time goes",
-                    });
-                }
-                _ if name == "--timing" => {
-                    return Err(UsageError::Value {
-                        option: "--timing",
-                        problem: format!("it takes no value, but {text:?} was given"),
-                    });
                 }
                 "--reuse-fixtures" => {
                     reuse_fixtures = true;
@@ -273,6 +259,7 @@ impl Command {
             true => Some("--native-collect-only".to_owned()),
             false => collects.map(|option| option.to_string_lossy().into_owned()),
         };
+        timing.finish(other.as_deref())?;
         let shard = shard.finish()?;
         let other = other.or_else(|| shard.as_ref().map(|_| "--shard".to_owned()));
         if let Some(other) = other.filter(|_| watch) {

@@ -615,6 +615,7 @@ impl Daemon {
             settled: Vec::new(),
             focus: None,
             sharded: false,
+            timed: false,
         };
         supervisor.send(process, &start).map_err(io::Error::other)?;
         let child = self.number();

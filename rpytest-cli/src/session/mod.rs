@@ -16,6 +16,7 @@ mod lend;
 mod ready;
 mod reuse;
 mod solo;
+mod timed;
 mod timing;
 mod ways;
 mod words;
@@ -34,6 +35,7 @@ use self::interrupt::Interrupts;
 use self::ready::Events;
 pub(crate) use self::ready::{Processes, Ready};
 use self::solo::Solo;
+pub(crate) use self::timing::Bound;
 use self::timing::{Stage, Timing};
 use self::ways::Ways;
 pub(crate) use self::words::{decode, describe, encode, tell};
@@ -44,6 +46,7 @@ use crate::ledger::Ledger;
 use crate::settings::Snapshot;
 use crate::shard::{Sharding, Surprise};
 use crate::signals::Signals;
+use crate::timeline::Timeline;
 
 /// How often signals are looked at when nothing else happens.
 const TICK: Duration = Duration::from_millis(50);
@@ -105,6 +108,13 @@ impl Ready {
         if let Err(error) = self.signals.of_the_terminal() {
             tracing::warn!(%error, "the terminal's signals");
         }
+        let timeline = match timed::begin(arguments, self.begun) {
+            Ok(timeline) => timeline,
+            Err(message) => {
+                eprintln!("rpytest: error: {message}");
+                return Told::failed(exit::USAGE_ERROR);
+            }
+        };
         let events = self.events;
         let runs = !arguments.collects_only();
         let focus = focus.or_else(|| {
@@ -121,7 +131,8 @@ impl Ready {
             stop: stop.clone(),
             explain: arguments.explain,
             timing: Timing::new(self.begun),
-            shows_timing: arguments.timing,
+            shows_timing: arguments.timing.told,
+            timeline,
             built: Ways::default(),
             ways: Ways::default(),
             helpers: Helpers::default(),
@@ -184,6 +195,8 @@ struct Session {
     timing: Timing,
     /// `--timing`.
     shows_timing: bool,
+    /// `--timing=html`.
+    timeline: Option<Timeline>,
     controller: ProcessId,
     /// A template that was started before the controller had a plan.
     template: Option<ProcessId>,
@@ -260,6 +273,7 @@ impl Session {
                 eprintln!("rpytest: {line}");
             }
         }
+        let code = self.write_timeline(code);
         self.processes.supervisor.shutdown_all(GRACE);
         code
     }
@@ -319,6 +333,7 @@ impl Session {
             settled,
             focus: self.focus.clone(),
             sharded: self.sharding.is_some(),
+            timed: self.timeline.is_some(),
         };
         self.processes.send(process, &message);
         process
@@ -368,6 +383,7 @@ impl Session {
         crew::PartOfTests {
             focus: self.focus.clone(),
             sharded: self.sharding.is_some(),
+            timed: self.timeline.is_some(),
         }
     }
 
@@ -379,6 +395,7 @@ impl Session {
             return;
         }
         self.time(&kind);
+        self.chart(process, &kind);
         match kind {
             EventKind::Message(ToRust::Rewriting { sources }) => {
                 self.helpers.start(&self.processes, &sources);

@@ -20,5 +20,6 @@ mod rewriting;
 mod shards;
 mod support;
 mod timing;
+mod timing_page;
 mod versions;
 mod watch;

@@ -90,6 +90,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                timed: false,
             },
         ),
         (
@@ -112,6 +113,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 ],
                 focus: None,
                 sharded: false,
+                timed: false,
             },
         ),
         (
@@ -127,6 +129,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                     tests: Some(vec!["test_a.py::test_b".to_owned()]),
                 }),
                 sharded: false,
+                timed: false,
             },
         ),
         (
@@ -138,6 +141,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: true,
+                timed: false,
             },
         ),
         (
@@ -160,6 +164,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                timed: false,
             },
         ),
         (
@@ -175,6 +180,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                timed: false,
             },
         ),
         ("host", ToPython::Host {}),
@@ -188,6 +194,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                timed: false,
             },
         ),
         (
@@ -506,7 +513,14 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 payload: bytes([0; 70_000]),
             },
         ),
-        ("started", ToRust::Started { task: 0 }),
+        ("started", ToRust::Started { task: 0, at: None }),
+        (
+            "started-timed",
+            ToRust::Started {
+                task: 300,
+                at: Some(1_767_225_600.25),
+            },
+        ),
         (
             "result-passed",
             result(Outcome::Passed, [0.000_25, 1.5, 0.0]),

@@ -43,7 +43,7 @@ class InProcess:
         self._to_replay: list[pytest.Item] = []
         self._keys: dict[int, inventory.Key] = {}
         self._tasks: dict[int, int] = {}
-        self.recorder = Recorder(process.channel, config)
+        self.recorder = Recorder(process.channel, config, process.timed)
         self._loop = Loop(self, self.recorder)
 
     def adopt(self, process: Process, settled: list[dict[str, Any]]) -> None:
@@ -51,6 +51,7 @@ class InProcess:
         self._process = process
         self._is_run = True
         self.recorder.channel = process.channel
+        self.recorder.timed = process.timed
         self._settle(settled)
         self._draw_curtain()
         afterfork.watch_crashes(process.crash_fd)

@@ -176,6 +176,7 @@ class Resident:
         pytest_compat.restart_clocks(config)
         if pytest_compat.cached(config) != self._cached:
             pytest_compat.read_cache_again(session)
+        process.timed = start["timed"]
         self.controller.adopt(process, start["settled"])
         if start["focus"] is None or start["sharded"]:
             self._opened.forget()

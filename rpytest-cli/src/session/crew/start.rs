@@ -11,6 +11,8 @@ use crate::session::encode;
 pub(in crate::session) struct PartOfTests {
     pub focus: Option<Focus>,
     pub sharded: bool,
+    /// Whether tests are told with when they start.
+    pub timed: bool,
 }
 
 /// The message that makes a process the template, or worker number `number` of `count`.
@@ -33,6 +35,7 @@ pub(in crate::session) fn start(
         settled: Vec::new(),
         focus: part.focus.clone(),
         sharded: part.sharded,
+        timed: part.timed,
     }
 }
 
