@@ -9,6 +9,7 @@ mod daemon;
 #[cfg_attr(unix, path = "daemon_commands.rs")]
 #[cfg_attr(not(unix), path = "no_daemon.rs")]
 mod daemon_commands;
+mod discover;
 mod durations;
 mod history;
 #[cfg(unix)]
@@ -33,8 +34,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use args::{
-    Command, DaemonCommand, DurationsCommand, Limits, MergeArguments, RunArguments, ShardArguments,
-    ShardIndex, TimingArguments, UsageError,
+    Command, DaemonCommand, DiscoverFormat, DurationsCommand, Limits, MergeArguments, RunArguments,
+    ShardArguments, ShardIndex, TimingArguments, UsageError,
 };
 pub use history::{HISTORY_FILE, HistoryError};
 
@@ -64,6 +65,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     match command {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
+        Command::Discover(run, format) => ExitCode::from(discover::run(&run, format)),
         Command::Watch(run) => ExitCode::from(watch::run(&run)),
         Command::Daemon(command) => ExitCode::from(daemon_commands::run(&command)),
         Command::ShardInfo(run) => ExitCode::from(shard::show(&run)),

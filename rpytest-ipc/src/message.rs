@@ -216,6 +216,9 @@ pub enum ToPython {
         argv: Vec<ByteBuf>,
         /// Absolute paths of files that are left out, in the same.
         skip: Vec<ByteBuf>,
+        /// Whether it tells where items are, and what failed.
+        #[serde(default)]
+        detailed: bool,
     },
     /// Instead of `start`: fill the store of rewritten assertions with a share of what a session will ask
     /// it for, and end.

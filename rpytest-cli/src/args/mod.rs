@@ -5,6 +5,7 @@
 
 mod commands;
 mod daemon;
+mod discover;
 mod error;
 mod shard;
 mod timing;
@@ -13,6 +14,7 @@ use std::ffi::{OsStr, OsString};
 
 pub use self::commands::{DurationsCommand, MergeArguments};
 pub(crate) use self::daemon::SERVE_ON;
+pub use self::discover::DiscoverFormat;
 pub use self::error::UsageError;
 pub use self::shard::{ShardArguments, ShardIndex};
 pub use self::timing::TimingArguments;
@@ -27,6 +29,8 @@ pub enum Command {
     Watch(RunArguments),
     /// `--shard-info`: tell of all shards, and run none.
     ShardInfo(RunArguments),
+    /// `--discover`: tell an editor what there is to be run.
+    Discover(RunArguments, DiscoverFormat),
     /// `--native-collect-only`: list what can be collected without Python.
     NativeCollect(Vec<OsString>),
     /// `merge`: join the shards of a run.
@@ -191,6 +195,7 @@ impl Command {
         let mut reuse_fixtures = false;
         let mut fixture_max_age = None;
         let mut timing = TimingArguments::default();
+        let mut discover = None;
         let mut shard = shard::Given::default();
         let mut rest = arguments.into_iter();
         while let Some(argument) = rest.next() {
@@ -203,6 +208,10 @@ impl Command {
                 });
             }
             if shard.read(&argument, &mut rest)? || timing.read(&argument)? {
+                continue;
+            }
+            if let Some(format) = discover::read(&argument)? {
+                discover = Some(format);
                 continue;
             }
             match &*text {
@@ -261,6 +270,16 @@ impl Command {
         };
         timing.finish(other.as_deref())?;
         let shard = shard.finish()?;
+        if discover.is_some() {
+            discover::alone(&[
+                ("--watch", watch),
+                ("--native-collect-only", native),
+                ("--shard", shard.is_some()),
+                ("--benchmark", benchmark),
+                ("--reuse-fixtures", reuse_fixtures),
+                ("--timing", timing.told),
+            ])?;
+        }
         let other = other.or_else(|| shard.as_ref().map(|_| "--shard".to_owned()));
         if let Some(other) = other.filter(|_| watch) {
             return Err(UsageError::Together {
@@ -319,6 +338,9 @@ impl Command {
             timing,
             shard,
         };
+        if let Some(format) = discover {
+            return Ok(Command::Discover(run, format));
+        }
         let info = run.shard.as_ref().is_some_and(|shard| shard.info);
         Ok(match (watch, info) {
             (true, _) => Command::Watch(run),

@@ -187,7 +187,7 @@ impl Attempt<'_> {
     }
 
     /// The same, with the files only if that is worth it, given whether the environment is known.
-    fn look_if(
+    pub(super) fn look_if(
         &self,
         is_worth_it: impl FnOnce(bool, &Settings) -> bool,
         form: impl FnOnce(&Settings) -> Result<Form, String>,
@@ -318,7 +318,7 @@ impl Attempt<'_> {
         Ok(Outcome::Again(reason, ready))
     }
 
-    fn save(&self, before: &Before, environment: &Environment) {
+    pub(super) fn save(&self, before: &Before, environment: &Environment) {
         if let Some(directory) = cache_directory(&ThisProcess) {
             let saved = environment.save(&directory, &before.keys.environment);
             note(saved, "what is known of the environment");

@@ -103,14 +103,14 @@ pub(crate) fn foresee(
 }
 
 /// The arguments, of a session that only collects: without those that only say what becomes of results.
-fn argv(arguments: &RunArguments) -> Vec<OsString> {
+pub(super) fn argv(arguments: &RunArguments) -> Vec<OsString> {
     let mut argv: Vec<OsString> = ["--collect-only", "-q"].map(OsString::from).into();
     argv.extend(request::without_reports(&arguments.pytest));
     argv
 }
 
 /// Does something with a command line that may be answered natively.
-fn attempt<T>(
+pub(super) fn attempt<T>(
     arguments: &RunArguments,
     argv: &[OsString],
     then: impl FnOnce(&Attempt<'_>) -> T,

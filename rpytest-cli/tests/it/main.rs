@@ -9,6 +9,7 @@ mod ci_templates;
 mod costs;
 mod daemon;
 mod dialect;
+mod discover;
 mod equivalence;
 mod isolation;
 mod losses;
