@@ -31,11 +31,12 @@ mod watch;
 mod whole_file;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 pub use args::{
     Command, DaemonCommand, DiscoverFormat, DurationsCommand, Limits, MergeArguments, RunArguments,
-    ShardArguments, ShardIndex, TimingArguments, UsageError,
+    ShardArguments, ShardIndex, Shell, TimingArguments, UsageError,
 };
 pub use history::{HISTORY_FILE, HistoryError};
 
@@ -49,6 +50,22 @@ pub mod exit {
     pub const USAGE_ERROR: u8 = 4;
     /// There are no tests.
     pub const NO_TESTS_COLLECTED: u8 = 5;
+
+    /// All of them, for the manual page.
+    pub(crate) const MEANINGS: &[(u8, &str)] = &[
+        (0, "All tests passed."),
+        (1, "Tests failed."),
+        (INTERRUPTED, "The run was interrupted."),
+        (
+            INTERNAL_ERROR,
+            "An internal error; a test without a result is one.",
+        ),
+        (
+            USAGE_ERROR,
+            "The command line or the configuration is wrong.",
+        ),
+        (NO_TESTS_COLLECTED, "There are no tests."),
+    ];
 }
 
 /// Runs the command with these arguments (without the program's name) and returns its exit code.
@@ -56,7 +73,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     #[cfg(unix)]
     inherited::look();
     log_to_stderr();
-    let command = match Command::parse(arguments) {
+    let command = Command::parse(arguments).map_err(Box::from);
+    let command = match command.and_then(Command::with_settings) {
         Ok(command) => command,
         Err(error) => {
             eprintln!("rpytest: error: {error}");
@@ -71,11 +89,31 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::ShardInfo(run) => ExitCode::from(shard::show(&run)),
         Command::Merge(arguments) => ExitCode::from(merge::run(&arguments)),
         Command::Durations(command) => ExitCode::from(durations::run(&command)),
-        Command::Help(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
+        Command::Help(text) => print(text.as_bytes()),
+        Command::Completions(shell) => {
+            let mut script = Vec::new();
+            args::complete(shell, &mut script);
+            print(&script)
+        }
+        Command::Manual => {
+            let mut page = Vec::new();
+            // Writing to memory does not fail.
+            let _ = args::manual(&mut page);
+            print(&page)
         }
         Command::NativeCollect(arguments) => ExitCode::from(native::collect(&arguments)),
+    }
+}
+
+/// Prints a text that was asked for. Whoever closes the pipe has seen enough.
+fn print(text: &[u8]) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("rpytest: error: cannot write: {error}");
+            ExitCode::from(exit::INTERNAL_ERROR)
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

@@ -27,6 +27,12 @@ pub(crate) struct Settings {
     pub(crate) enable_fixture_reuse: bool,
     /// `fixture_max_age`: after how many seconds they are torn down; 0 is never.
     pub(crate) fixture_max_age: Option<u64>,
+    /// `default_markers`: the `-m` of runs that have none.
+    pub(crate) default_markers: Option<String>,
+    /// `isolate`: the `--isolate` of runs that have none.
+    pub(crate) isolate: Option<String>,
+    /// `parallel`: the `-n` of runs that have none.
+    pub(crate) parallel: Option<String>,
     /// `default_shard_strategy`: how shards are made unless `--shard-strategy` says.
     pub(crate) default_shard_strategy: Option<Strategy>,
     /// What is wrong with them, and does not matter.
@@ -80,23 +86,57 @@ pub(crate) enum SettingsError {
     NotYet { file: PathBuf, key: String },
 }
 
-const KEYS: [&str; 7] = [
-    "daemon_idle_timeout",
-    "daemon_memory",
-    "default_shard_strategy",
-    "enable_fixture_reuse",
-    "fixture_max_age",
-    "snapshot",
-    "watch_ignore",
+/// A key of `[tool.rpytest]`.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// What it decides.
+    pub(crate) help: &'static str,
+    /// What its value must be.
+    pub(crate) wanted: &'static str,
+}
+
+impl Key {
+    const fn new(name: &'static str, wanted: &'static str, help: &'static str) -> Self {
+        Self { name, help, wanted }
+    }
+
+    /// The variable of the environment that counts more.
+    pub(crate) fn variable(&self) -> String {
+        format!("RPYTEST_{}", self.name.to_uppercase())
+    }
+}
+
+/// All keys, from which come error texts, `--help` and the manual page.
+#[rustfmt::skip]
+pub(crate) static KEYS: &[Key] = &[
+    Key::new("daemon_idle_timeout", SECONDS, "When the daemon ends without a run"),
+    Key::new("daemon_memory", SIZE, "What the daemon and all that it keeps may take"),
+    Key::new("default_markers", EXPRESSION, "The -m of a run that has none"),
+    Key::new("default_shard_strategy", STRATEGY, "How shards are made without --shard-strategy"),
+    Key::new("enable_fixture_reuse", TRUTH, "--reuse-fixtures for all runs"),
+    Key::new("fixture_max_age", SECONDS, "When fixtures that stay up are torn down"),
+    Key::new("isolate", ISOLATE, "The --isolate of a run that has none"),
+    Key::new("parallel", WORKERS, "The -n of a run that has none"),
+    Key::new("snapshot", SNAPSHOT, "How far a process may have come that others are forked from"),
+    Key::new("watch_ignore", GLOBS, "What --watch does not look at"),
 ];
+
+/// Variables that are no key's, for the manual page.
+#[rustfmt::skip]
+pub(crate) static VARIABLES: &[(&str, &str)] = &[
+    ("RPYTEST_PYTHON", "The interpreter, before PYTHON, VIRTUAL_ENV, and a .venv upwards from the current directory."),
+    ("RPYTEST_NO_DAEMON", "Not empty: borrow nothing from a daemon, and start none; as CI does."),
+    ("RPYTEST_GENUINE", "1: no short cuts, every test by pytest's own code."),
+    ("RPYTEST_CACHE_DIR", "Where rpytest keeps what it can make anew."),
+    ("RPYTEST_DAEMON_DIR", "Where the sockets of daemons are."),
+    ("RPYTEST_SHARD", "What --shard auto means, with RPYTEST_TOTAL_SHARDS."),
+    ("RPYTEST_LOG", "Log to standard error, in the syntax of RUST_LOG."),
+    ("PYTEST_ADDOPTS", "Options of pytest's, as ever."),
+];
+
 /// Keys that are promised. A setting without an effect would let a run mean something else.
-const NOT_YET: [&str; 5] = [
-    "default_markers",
-    "isolate",
-    "parallel",
-    "reruns",
-    "timeout",
-];
+const NOT_YET: [&str; 2] = ["reruns", "timeout"];
 /// Names that are less alike than this are no slip of the pen.
 const ALIKE: f64 = 0.7;
 const SECONDS: &str = "a number of seconds, 0 for never";
@@ -105,16 +145,32 @@ const SNAPSHOT: &str = "collected, configured, interpreter or off";
 const STRATEGY: &str = "duration_balanced, least_duration, round_robin or hash";
 const TRUTH: &str = "true or false";
 const GLOBS: &str = "a list of glob patterns";
+const EXPRESSION: &str = "an expression of marks, such as \"not slow\"";
+const ISOLATE: &str = "none, file or test";
+const WORKERS: &str = "a number of workers, auto or logical";
 
 impl Settings {
     /// Those that hold for a command in the current directory, with its environment. Also returns the
     /// project's root directory.
     pub(crate) fn of_the_project() -> Result<(Self, PathBuf), Box<dyn std::error::Error>> {
+        let (settings, pytests) = Self::and_pytests()?;
+        Ok((settings, pytests.rootdir))
+    }
+
+    /// The same, with the words of pytest's `addopts`.
+    pub(crate) fn of_a_run() -> Result<(Self, Vec<String>), Box<dyn std::error::Error>> {
+        let (settings, pytests) = Self::and_pytests()?;
+        Ok((settings, pytests.addopts))
+    }
+
+    fn and_pytests() -> Result<(Self, rpytest_collect::Settings), Box<dyn std::error::Error>> {
         let directory = std::env::current_dir()?;
-        let pytests = Collector::new(&directory).settings();
-        let root = pytests.map_or(directory, |settings| settings.rootdir);
-        let settings = Self::load(&root, |name| std::env::var(name).ok())?;
-        Ok((settings, root))
+        let mut pytests = Collector::new(&directory).settings().unwrap_or_default();
+        if pytests.rootdir.as_os_str().is_empty() {
+            pytests.rootdir = directory;
+        }
+        let settings = Self::load(&pytests.rootdir, |name| std::env::var(name).ok())?;
+        Ok((settings, pytests))
     }
 
     /// The settings of the project with this root directory.
@@ -149,6 +205,17 @@ impl Settings {
         if let Some(pair) = given("snapshot") {
             let snapshot = Snapshot::parse(&pair.1).ok_or_else(|| wrong(pair, SNAPSHOT))?;
             settings.snapshot = Some(snapshot);
+        }
+        if let Some((_, expression)) = given("default_markers") {
+            settings.default_markers = Some(expression);
+        }
+        if let Some(pair) = given("isolate") {
+            let isolate = isolate(&pair.1).ok_or_else(|| wrong(pair, ISOLATE))?;
+            settings.isolate = Some(isolate);
+        }
+        if let Some(pair) = given("parallel") {
+            let workers = workers(&pair.1).ok_or_else(|| wrong(pair, WORKERS))?;
+            settings.parallel = Some(workers);
         }
         if let Some(pair) = given("default_shard_strategy") {
             let strategy = strategy::parse(&pair.1).ok_or_else(|| wrong(pair, STRATEGY))?;
@@ -187,6 +254,20 @@ impl Settings {
                 "daemon_memory" => {
                     let bytes = value.as_str().and_then(size);
                     self.daemon_memory = Some(bytes.ok_or_else(|| wrong(SIZE))?);
+                }
+                "default_markers" => {
+                    let expression = value.as_str().map(str::to_owned);
+                    self.default_markers = Some(expression.ok_or_else(|| wrong(EXPRESSION))?);
+                }
+                "isolate" => {
+                    let isolate = value.as_str().and_then(isolate);
+                    self.isolate = Some(isolate.ok_or_else(|| wrong(ISOLATE))?);
+                }
+                "parallel" => {
+                    let number = value.as_integer().map(|number| number.to_string());
+                    let text = number.or_else(|| value.as_str().map(str::to_owned));
+                    let workers = text.as_deref().and_then(workers);
+                    self.parallel = Some(workers.ok_or_else(|| wrong(WORKERS))?);
                 }
                 "default_shard_strategy" => {
                     let strategy = value.as_str().and_then(strategy::parse);
@@ -250,6 +331,19 @@ fn table(file: &Path) -> Result<Option<Table>, SettingsError> {
     }
 }
 
+/// A value of `--isolate`.
+fn isolate(text: &str) -> Option<String> {
+    ["none", "file", "test"]
+        .contains(&text)
+        .then(|| text.to_owned())
+}
+
+/// A value of `-n`.
+fn workers(text: &str) -> Option<String> {
+    let known = matches!(text, "auto" | "logical") || text.parse::<u32>().is_ok();
+    known.then(|| text.to_owned())
+}
+
 /// A number of bytes, or of `K`, `M` or `G` of them (powers of 1024).
 pub(crate) fn size(text: &str) -> Option<u64> {
     let (number, unit) = match text.char_indices().last()? {
@@ -267,12 +361,10 @@ pub(crate) fn idle(seconds: u64) -> Option<Duration> {
 }
 
 fn unknown(file: &Path, key: &str) -> String {
-    let alike = |known: &&str| strsim::jaro_winkler(key, known);
-    let nearest = KEYS
-        .iter()
-        .chain(&NOT_YET)
-        .max_by(|a, b| alike(a).total_cmp(&alike(b)));
-    let meant = nearest.filter(|known| alike(known) >= ALIKE);
+    let alike = |known: &str| strsim::jaro_winkler(key, known);
+    let names = KEYS.iter().map(|key| key.name).chain(NOT_YET);
+    let nearest = names.max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    let meant = nearest.filter(|known: &&str| alike(known) >= ALIKE);
     let meant = meant.map_or_else(String::new, |known| format!("; did you mean {known}?"));
     format!(
         "{}: [tool.rpytest] has an unknown key {key}{meant}",
@@ -299,10 +391,11 @@ mod tests {
 
     #[test]
     fn the_environment_counts_more_than_the_file() {
-        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\n";
+        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\ndefault_markers = 'not slow'\nparallel = 2\nisolate = 'file'\n";
         let environment = [
             ("RPYTEST_DAEMON_MEMORY", "512M"),
             ("RPYTEST_FIXTURE_MAX_AGE", "7"),
+            ("RPYTEST_PARALLEL", "auto"),
         ];
         let settings = load(file, &environment).expect("settings");
         let expected = Settings {
@@ -313,6 +406,9 @@ mod tests {
             enable_fixture_reuse: true,
             fixture_max_age: Some(7),
             default_shard_strategy: Some(Strategy::Hash),
+            default_markers: Some("not slow".to_owned()),
+            isolate: Some("file".to_owned()),
+            parallel: Some("auto".to_owned()),
             warnings: Vec::new(),
         };
         assert_eq!(settings, expected);
@@ -346,6 +442,18 @@ mod tests {
                 "pyproject.toml: [tool.rpytest]: default_shard_strategy is \"even\"; it must be duration_balanced, least_duration, round_robin or hash",
             ),
             (
+                "parallel = -1",
+                "pyproject.toml: [tool.rpytest]: parallel is -1; it must be a number of workers, auto or logical",
+            ),
+            (
+                "isolate = true",
+                "pyproject.toml: [tool.rpytest]: isolate is true; it must be none, file or test",
+            ),
+            (
+                "default_markers = ['slow']",
+                "pyproject.toml: [tool.rpytest]: default_markers is [\"slow\"]; it must be an expression of marks, such as \"not slow\"",
+            ),
+            (
                 "reruns = 2",
                 "pyproject.toml: [tool.rpytest] reruns is not supported by this version of rpytest; remove it",
             ),
@@ -366,6 +474,28 @@ mod tests {
         let warnings = settings.expect("settings").warnings;
         assert!(warnings[0].ends_with("unknown key watch_ignored; did you mean watch_ignore?"));
         assert!(warnings[1].ends_with("unknown key zzz"));
+    }
+
+    #[test]
+    fn each_key_has_a_variable() {
+        for key in KEYS {
+            let error = load("", &[(&key.variable(), "\u{0}")]);
+            // Any text is an expression, and globs are separated by spaces.
+            let any = ["default_markers", "watch_ignore"].contains(&key.name);
+            assert_eq!(error.is_ok(), any, "{}: {error:?}", key.name);
+            if let Err(error) = error {
+                assert!(
+                    error.contains(&key.variable()) && error.contains(key.wanted),
+                    "{error}"
+                );
+            }
+            let file = format!("[tool.rpytest]\n{} = {{}}\n", key.name);
+            let error = load(&file, &[]).expect_err(key.name);
+            assert!(
+                error.contains(key.name) && error.contains(key.wanted),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod syntax;
 mod walk;
 
 pub use collector::Collector;
-pub use config::{CONFIGURATION_FILES, Settings};
+pub use config::{CONFIGURATION_FILES, Settings, shell_words};
 pub use error::CollectError;
 pub use graph::{Affected, Dependencies, DynamicImport, ImportGraph};
 pub use item::{CollectedClass, CollectedFile, Collection, Completeness, Diagnostic, Item, NodeId};

@@ -1,11 +1,11 @@
-//! The commands that stand for themselves: `rpytest merge` and `rpytest durations`.
+//! The commands that stand for themselves: `rpytest merge`, `durations`, `completions` and `man`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
-use super::{Command, UsageError};
+use super::{Command, Shell, UsageError};
 
 /// `rpytest merge`: join the shards of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,10 +60,9 @@ pub(super) fn command(arguments: &[OsString]) -> Result<Option<Command>, UsageEr
     let Some(name) = arguments.first().and_then(|word| word.to_str()) else {
         return Ok(None);
     };
-    let declared = match name {
-        "merge" => merge(),
-        "durations" => durations(),
-        _ => return Ok(None),
+    let mut declared = all().into_iter();
+    let Some(declared) = declared.find(|command| command.get_name() == name) else {
+        return Ok(None);
     };
     if Path::new(name).exists() {
         return Ok(None);
@@ -84,8 +83,20 @@ pub(super) fn command(arguments: &[OsString]) -> Result<Option<Command>, UsageEr
             durations: path(&matches, "durations"),
             verbose: matches.get_flag("verbose"),
         }),
+        "completions" => {
+            let shell = matches.get_one::<String>("SHELL");
+            // The declaration lets no other pass.
+            let shell = shell.and_then(|name| Shell::parse(name));
+            return Ok(shell.map(Command::Completions));
+        }
+        "man" => Command::Manual,
         _ => Command::Durations(durations_command(&matches)),
     }))
+}
+
+/// Their declarations.
+pub(super) fn all() -> [clap::Command; 4] {
+    [merge(), durations(), completions(), manual()]
 }
 
 fn durations_command(matches: &ArgMatches) -> DurationsCommand {
@@ -210,6 +221,30 @@ fn durations() -> clap::Command {
         )
 }
 
+fn completions() -> clap::Command {
+    clap::Command::new("completions")
+        .bin_name("rpytest completions")
+        .about("Print what completes the command line in a shell")
+        .after_help(
+            "bash: rpytest completions bash > ~/.local/share/bash-completion/completions/rpytest\n\
+             zsh:  rpytest completions zsh > a directory of $fpath, as _rpytest\n\
+             fish: rpytest completions fish > ~/.config/fish/completions/rpytest.fish",
+        )
+        .arg(
+            Arg::new("SHELL")
+                .required(true)
+                .value_parser(Shell::NAMES)
+                .help("The shell"),
+        )
+}
+
+fn manual() -> clap::Command {
+    clap::Command::new("man")
+        .bin_name("rpytest man")
+        .about("Print the manual page")
+        .after_help("To read it: rpytest man > rpytest.1; man ./rpytest.1")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,8 +257,9 @@ mod tests {
 
     #[test]
     fn the_declarations_are_sound() {
-        merge().debug_assert();
-        durations().debug_assert();
+        for command in all() {
+            command.debug_assert();
+        }
     }
 
     #[test]
@@ -247,6 +283,11 @@ mod tests {
             parse("durations prune --unseen-for 3"),
             Ok(Command::Durations(prune))
         );
+        assert_eq!(
+            parse("completions zsh"),
+            Ok(Command::Completions(Shell::Zsh))
+        );
+        assert_eq!(parse("man"), Ok(Command::Manual));
         let help = parse("durations --help");
         assert!(matches!(help, Ok(Command::Help(text)) if text.contains("prune")));
     }
@@ -258,6 +299,7 @@ mod tests {
             ("merge a --html", "--html"),
             ("durations", "subcommand"),
             ("durations forget", "forget"),
+            ("completions csh", "csh"),
             ("durations prune --unseen-for 0", "--unseen-for"),
         ] {
             let message = parse(line).expect_err(line);

@@ -1,85 +1,51 @@
 //! The commands of a daemon.
 
-use std::ffi::OsString;
-
+use super::given::Given;
 use super::{DaemonCommand, Limits, UsageError};
 use crate::settings::size;
 
 /// How a run starts a daemon for the next one.
 pub(crate) const SERVE_ON: &str = "--daemon-for-the-next-run";
 
-/// The command of a daemon, if there is one before `--`. It stands alone.
-pub(super) fn command(arguments: &[OsString]) -> Result<Option<DaemonCommand>, UsageError> {
-    const IDLE_TIMEOUT: &str = "--daemon-idle-timeout";
-    const MEMORY: &str = "--daemon-memory";
-    let mut command = None;
-    let mut others = Vec::new();
-    let (mut json, mut idle, mut memory) = (false, None, None);
-    let words = arguments.iter().map(|word| word.to_string_lossy());
-    let mut words = words.take_while(|word| word != "--");
-    while let Some(word) = words.next() {
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (&*word, None),
-        };
-        match name {
-            "--daemon" => command = Some("--daemon"),
-            "--daemon-status" => command = Some("--daemon-status"),
-            "--daemon-stop" => command = Some("--daemon-stop"),
-            "--session-status" => command = Some("--session-status"),
-            SERVE_ON => command = Some(SERVE_ON),
-            "--json" => json = true,
-            IDLE_TIMEOUT | MEMORY => {
-                let value = value.or_else(|| words.next().map(|word| word.into_owned()));
-                let place = if name == MEMORY {
-                    &mut memory
-                } else {
-                    &mut idle
-                };
-                *place = Some(value.unwrap_or_default());
-            }
-            _ => others.push(word.into_owned()),
-        }
-    }
-    let alone = |option, needs| UsageError::Alone {
-        option,
-        needs,
-        remedy: "",
-    };
-    if json && !matches!(command, Some("--daemon-status" | "--session-status")) {
-        return Err(alone("--json", "--daemon-status or --session-status"));
-    }
-    for (option, value) in [(IDLE_TIMEOUT, &idle), (MEMORY, &memory)] {
-        if value.is_some() && command != Some("--daemon") {
-            return Err(UsageError::Alone {
-                option,
-                needs: "--daemon",
-                remedy: "; for a daemon that a run starts, [tool.rpytest] has it",
-            });
-        }
-    }
-    let Some(command) = command else {
+pub(super) const IDLE_TIMEOUT: &str = "--daemon-idle-timeout";
+pub(super) const MEMORY: &str = "--daemon-memory";
+
+/// Where a run's daemon has it from.
+pub(super) const IN_SETTINGS: &str = "; for a daemon that a run starts, [tool.rpytest] has it";
+
+/// Each stands alone.
+const COMMANDS: [&str; 5] = [
+    "--daemon",
+    "--daemon-status",
+    "--daemon-stop",
+    "--session-status",
+    SERVE_ON,
+];
+const JSON: &str = "--json";
+
+/// The command of a daemon, if there is one.
+pub(super) fn command(given: &Given) -> Result<Option<DaemonCommand>, UsageError> {
+    let Some(command) = given.first_of(&COMMANDS) else {
         return Ok(None);
     };
+    let others = given.others(&[command, JSON, IDLE_TIMEOUT, MEMORY]);
     if !others.is_empty() {
         let arguments = others.join(" ");
         return Err(UsageError::Arguments { command, arguments });
     }
-    let wrong = |option, problem| UsageError::Value { option, problem };
-    let idle_timeout = idle.map(|text| {
-        let problem = || format!("{text:?} is no number of seconds; 0 is never");
-        text.parse().map_err(|_| wrong(IDLE_TIMEOUT, problem()))
-    });
-    let memory = memory.map(|text| {
-        let problem = || format!("{text:?} is no size; 512M and 2G are");
-        size(&text).ok_or_else(|| wrong(MEMORY, problem()))
-    });
-    let limits = Limits {
-        idle_timeout: idle_timeout.transpose()?,
-        memory: memory.transpose()?,
-    };
+    let seconds = |text: &str| text.parse().ok();
+    let idle_timeout = given.parsed(IDLE_TIMEOUT, seconds, |text| {
+        format!("{text:?} is no number of seconds; 0 is never")
+    })?;
+    let memory = given.parsed(MEMORY, size, |text| {
+        format!("{text:?} is no size; 512M and 2G are")
+    })?;
+    let json = given.has(JSON);
     Ok(Some(match command {
-        "--daemon" => DaemonCommand::Serve(limits),
+        "--daemon" => DaemonCommand::Serve(Limits {
+            idle_timeout,
+            memory,
+        }),
         SERVE_ON => DaemonCommand::ServeOn,
         "--daemon-status" => DaemonCommand::Status { json },
         "--session-status" => DaemonCommand::SessionStatus { json },

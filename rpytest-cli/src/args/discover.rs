@@ -1,10 +1,9 @@
 //! `--discover`: what there is to be run, for an editor.
 
-use std::ffi::OsStr;
-
 use super::UsageError;
+use super::given::Given;
 
-const DISCOVER: &str = "--discover";
+pub(super) const DISCOVER: &str = "--discover";
 
 /// The form of the document that `--discover` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,38 +17,21 @@ pub enum DiscoverFormat {
     Neotest,
 }
 
-/// Reads the option. None for any other word.
-pub(super) fn read(word: &OsStr) -> Result<Option<DiscoverFormat>, UsageError> {
-    let text = word.to_string_lossy();
-    let Some(value) = text.strip_prefix(DISCOVER) else {
+/// What the option says, if it is given.
+pub(super) fn read(given: &Given) -> Result<Option<DiscoverFormat>, UsageError> {
+    if !given.has(DISCOVER) {
         return Ok(None);
-    };
-    Ok(Some(match value {
-        "" | "=json" => DiscoverFormat::Json,
-        "=vscode" => DiscoverFormat::VsCode,
-        "=neotest" => DiscoverFormat::Neotest,
-        _ => match value.strip_prefix('=') {
-            None => return Ok(None),
-            Some(value) => {
-                return Err(UsageError::Value {
-                    option: DISCOVER,
-                    problem: format!("{value:?} is none of json, vscode, neotest"),
-                });
-            }
-        },
-    }))
-}
-
-/// Refuses it together with what runs tests, or prints something else.
-pub(super) fn alone(others: &[(&str, bool)]) -> Result<(), UsageError> {
-    match others.iter().find(|(_, given)| *given) {
-        Some((other, _)) => Err(UsageError::Together {
-            option: DISCOVER,
-            other: (*other).to_owned(),
-            remedy: "; leave out one of them",
-        }),
-        None => Ok(()),
     }
+    let form = |text: &str| match text {
+        "json" => Some(DiscoverFormat::Json),
+        "vscode" => Some(DiscoverFormat::VsCode),
+        "neotest" => Some(DiscoverFormat::Neotest),
+        _ => None,
+    };
+    let form = given.parsed(DISCOVER, form, |text| {
+        format!("{text:?} is none of json, vscode, neotest")
+    })?;
+    Ok(Some(form.unwrap_or(DiscoverFormat::Json)))
 }
 
 #[cfg(test)]

@@ -5,9 +5,17 @@
 
 mod commands;
 mod daemon;
+mod defaults;
+mod definition;
 mod discover;
 mod error;
+mod given;
+#[cfg(test)]
+mod help;
+mod pytests;
 mod shard;
+mod shell;
+mod table;
 mod timing;
 
 use std::ffi::{OsStr, OsString};
@@ -16,7 +24,11 @@ pub use self::commands::{DurationsCommand, MergeArguments};
 pub(crate) use self::daemon::SERVE_ON;
 pub use self::discover::DiscoverFormat;
 pub use self::error::UsageError;
+use self::given::Given;
 pub use self::shard::{ShardArguments, ShardIndex};
+pub use self::shell::Shell;
+pub(crate) use self::shell::{complete, manual};
+pub(crate) use self::table::FIXTURE_MAX_AGE;
 pub use self::timing::TimingArguments;
 
 /// What the command line asks for.
@@ -37,6 +49,10 @@ pub enum Command {
     Merge(MergeArguments),
     /// `durations`: what is known of how long tests take.
     Durations(DurationsCommand),
+    /// `completions`: what a shell has to know of the command line.
+    Completions(Shell),
+    /// `man`: the manual page.
+    Manual,
     /// A text that was asked for, of one of the commands above.
     Help(String),
     /// `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.
@@ -99,32 +115,6 @@ pub struct RunArguments {
     pub shard: Option<ShardArguments>,
 }
 
-/// Options that are promised and not there yet, with what does their work today. They are refused
-/// by name: an option that is accepted and ignored would let a run mean something else.
-const NOT_YET: &[(&str, &str)] = &[
-    ("-f", "; --watch runs the tests that a change concerns"),
-    ("--cache-results", ""),
-    ("--cache-store", ""),
-    ("--cleanup", ""),
-    ("--editor-server", ""),
-    ("--flaky-report", ""),
-    ("--github", ""),
-    ("--inventory-status", ""),
-    (
-        "--looponfail",
-        "; --watch runs the tests that a change concerns",
-    ),
-    ("--message-format", ""),
-    ("--only-rerun-flaky", ""),
-    ("--queue", ""),
-    ("--restart-interval", ""),
-    ("--run-id", ""),
-    ("--verify-dropin", ""),
-];
-
-/// How old a fixture that stays up may be.
-pub(crate) const FIXTURE_MAX_AGE: &str = "--fixture-max-age";
-
 /// The names of one option.
 pub(crate) const COLLECTS_ONLY: [&str; 3] = ["--collect-only", "--co", "--collectonly"];
 
@@ -182,130 +172,24 @@ impl Command {
         if let Some(command) = commands::command(&arguments)? {
             return Ok(command);
         }
-        if let Some(command) = daemon::command(&arguments)? {
+        let given = Given::divide(arguments)?;
+        given.check()?;
+        if let Some(command) = daemon::command(&given)? {
             return Ok(Command::Daemon(command));
         }
-        let mut pytest = Vec::with_capacity(arguments.len());
-        let mut native = false;
-        let mut explain = false;
-        let mut native_collection = true;
-        let mut benchmark = false;
-        let mut daemon = true;
-        let mut watch = false;
-        let mut reuse_fixtures = false;
-        let mut fixture_max_age = None;
-        let mut timing = TimingArguments::default();
-        let mut discover = None;
-        let mut shard = shard::Given::default();
-        let mut rest = arguments.into_iter();
-        while let Some(argument) = rest.next() {
-            let text = argument.to_string_lossy();
-            let name = text.split('=').next().unwrap_or_default();
-            if let Some((option, remedy)) = NOT_YET.iter().find(|(option, _)| *option == name) {
-                return Err(UsageError::NotYet {
-                    option: (*option).to_owned(),
-                    remedy,
-                });
-            }
-            if shard.read(&argument, &mut rest)? || timing.read(&argument)? {
-                continue;
-            }
-            if let Some(format) = discover::read(&argument)? {
-                discover = Some(format);
-                continue;
-            }
-            match &*text {
-                "--" => {
-                    pytest.push(argument);
-                    break;
-                }
-                "--no-daemon" => {
-                    daemon = false;
-                    continue;
-                }
-                "--watch" => {
-                    watch = true;
-                    continue;
-                }
-                "--reuse-fixtures" => {
-                    reuse_fixtures = true;
-                    continue;
-                }
-                _ if name == FIXTURE_MAX_AGE => {
-                    let value = match text.split_once('=') {
-                        Some((_, value)) => Some(value.to_owned()),
-                        None => rest.next().map(|word| word.to_string_lossy().into_owned()),
-                    };
-                    let value = value.unwrap_or_default();
-                    let seconds = value.parse().map_err(|_| UsageError::Value {
-                        option: FIXTURE_MAX_AGE,
-                        problem: format!("{value:?} is no number of seconds; 0 is never"),
-                    });
-                    fixture_max_age = Some(seconds?);
-                    continue;
-                }
-                "--native-collect-only" => {
-                    native = true;
-                    continue;
-                }
-                "--no-native-collection" => {
-                    native_collection = false;
-                    continue;
-                }
-                "--benchmark" => {
-                    benchmark = true;
-                    continue;
-                }
-                "--explain" => explain = true,
-                _ => {}
-            }
-            pytest.push(argument);
+        let shard = shard::read(&given)?;
+        let timing = timing::read(&given)?;
+        let discover = discover::read(&given)?;
+        let fixture_max_age = given.parsed(
+            FIXTURE_MAX_AGE,
+            |text| text.parse().ok(),
+            |text| format!("{text:?} is no number of seconds; 0 is never"),
+        )?;
+        if given.has("--native-collect-only") {
+            return Ok(Command::NativeCollect(given.pytest));
         }
-        pytest.extend(rest);
-        let mut options = pytest.iter().take_while(|word| *word != "--");
-        let collects = options.find(|word| COLLECTS_ONLY.iter().any(|option| word == option));
-        let other = match native {
-            true => Some("--native-collect-only".to_owned()),
-            false => collects.map(|option| option.to_string_lossy().into_owned()),
-        };
-        timing.finish(other.as_deref())?;
-        let shard = shard.finish()?;
-        if discover.is_some() {
-            discover::alone(&[
-                ("--watch", watch),
-                ("--native-collect-only", native),
-                ("--shard", shard.is_some()),
-                ("--benchmark", benchmark),
-                ("--reuse-fixtures", reuse_fixtures),
-                ("--timing", timing.told),
-            ])?;
-        }
-        let other = other.or_else(|| shard.as_ref().map(|_| "--shard".to_owned()));
-        if let Some(other) = other.filter(|_| watch) {
-            return Err(UsageError::Together {
-                option: "--watch",
-                other,
-                remedy: "; leave out one of them",
-            });
-        }
-        if native && shard.is_some() {
-            return Err(UsageError::Together {
-                option: "--native-collect-only",
-                other: "--shard".to_owned(),
-                remedy: "; --collect-only -q lists the tests of a shard",
-            });
-        }
-        if native {
-            return Ok(Command::NativeCollect(pytest));
-        }
-        if benchmark && collects.is_none() {
-            return Err(UsageError::Alone {
-                option: "--benchmark",
-                needs: "--collect-only",
-                remedy: "; --durations=0 lists what each test of a run took",
-            });
-        }
-        let certain_workers = certain_workers(&pytest);
+        let reuse_fixtures = given.has("--reuse-fixtures");
+        let certain_workers = certain_workers(&given.pytest);
         if certain_workers && reuse_fixtures {
             return Err(UsageError::Together {
                 option: "--reuse-fixtures",
@@ -313,30 +197,19 @@ impl Command {
                 remedy: ": fixtures stay up in one process; leave out one of them",
             });
         }
-        if shard.is_some() && reuse_fixtures {
-            return Err(UsageError::Together {
-                option: "--reuse-fixtures",
-                other: "--shard".to_owned(),
-                remedy: "; leave out one of them",
-            });
-        }
         let shows_only = |word: &OsString| SHOWS_ONLY.iter().any(|option| word == option);
-        let watch = watch
-            && !pytest
-                .iter()
-                .take_while(|word| *word != "--")
-                .any(shows_only);
+        let watch = given.has("--watch") && !given.options().any(shows_only);
         let run = RunArguments {
-            pytest,
             certain_workers,
-            explain,
-            native_collection,
-            benchmark,
-            daemon,
+            explain: given.has("--explain"),
+            native_collection: !given.has("--no-native-collection"),
+            benchmark: given.has("--benchmark"),
+            daemon: !given.has("--no-daemon"),
             reuse_fixtures,
             fixture_max_age,
             timing,
             shard,
+            pytest: given.pytest,
         };
         if let Some(format) = discover {
             return Ok(Command::Discover(run, format));
@@ -424,7 +297,8 @@ mod tests {
         let error = parse("--queue redis://x tests").expect_err("refused");
         assert_eq!(
             error.to_string(),
-            "--queue is not supported by this version of rpytest"
+            "--queue is not supported by this version of rpytest: machines do not share a queue yet; \
+             --shard I --total-shards N divides the tests between them"
         );
         assert!(parse("--queue=redis://x").is_err());
         assert!(

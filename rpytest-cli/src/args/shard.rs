@@ -1,18 +1,18 @@
 //! What of the command line is about shards.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use rpytest_sched::shard::Strategy;
 
 use super::UsageError;
+use super::given::Given;
 use crate::shard::strategy;
 
-const SHARD: &str = "--shard";
-const TOTAL: &str = "--total-shards";
-const STRATEGY: &str = "--shard-strategy";
-const DIRECTORY: &str = "--shard-dir";
-const INFO: &str = "--shard-info";
+pub(super) const SHARD: &str = "--shard";
+pub(super) const TOTAL: &str = "--total-shards";
+pub(super) const STRATEGY: &str = "--shard-strategy";
+pub(super) const DIRECTORY: &str = "--shard-dir";
+pub(super) const INFO: &str = "--shard-info";
 
 /// Which shard of how many a session runs, as far as the command line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,127 +40,87 @@ pub enum ShardIndex {
     Auto,
 }
 
-/// The options as they come.
-#[derive(Debug, Default)]
-pub(super) struct Given {
-    index: Option<ShardIndex>,
-    total: Option<u32>,
-    strategy: Option<Strategy>,
-    directory: Option<PathBuf>,
-    info: bool,
-    /// The first of them.
-    first: Option<&'static str>,
-}
-
-impl Given {
-    /// Reads one of the options, with its value from the same word or from the next one. False for any other word.
-    pub(super) fn read(
-        &mut self,
-        word: &OsString,
-        rest: &mut impl Iterator<Item = OsString>,
-    ) -> Result<bool, UsageError> {
-        let text = word.to_string_lossy();
-        let (name, inline) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(OsString::from(value))),
-            None => (&*text, None),
-        };
-        let known = [SHARD, TOTAL, STRATEGY, DIRECTORY, INFO];
-        let Some(option) = known.into_iter().find(|option| *option == name) else {
-            return Ok(false);
-        };
-        self.first.get_or_insert(option);
-        if option == INFO {
-            if let Some(value) = inline {
-                let problem = format!("it takes no value, but {value:?} was given");
-                return Err(UsageError::Value { option, problem });
-            }
-            self.info = true;
-            return Ok(true);
-        }
-        let value = inline.or_else(|| rest.next()).unwrap_or_default();
-        let text = value.to_string_lossy();
-        let wrong = |problem: String| UsageError::Value { option, problem };
-        match option {
-            SHARD if text == "auto" => self.index = Some(ShardIndex::Auto),
-            SHARD => {
-                let number = text.parse().map_err(|_| {
-                    let what = "a number, counted from 0, or auto";
-                    wrong(format!("{text:?} is no shard; {what}, with {TOTAL}, is"))
-                })?;
-                self.index = Some(ShardIndex::Number(number));
-            }
-            TOTAL => {
-                let total = text.parse().ok().filter(|total| *total > 0);
-                let problem = || format!("{text:?} is no number of shards; 1 or more are");
-                self.total = Some(total.ok_or_else(|| wrong(problem()))?);
-            }
-            STRATEGY => {
-                let found = strategy::parse(&text);
-                let problem = || format!("{text:?} is none of {}", strategy::names());
-                self.strategy = Some(found.ok_or_else(|| wrong(problem()))?);
-            }
-            _ if value.is_empty() => {
-                return Err(wrong("it needs the path of a directory".to_owned()));
-            }
-            _ => self.directory = Some(PathBuf::from(&value)),
-        }
-        Ok(true)
+/// What the options say together.
+pub(super) fn read(given: &Given) -> Result<Option<ShardArguments>, UsageError> {
+    let Some(first) = given.first_of(&[SHARD, TOTAL, STRATEGY, DIRECTORY, INFO]) else {
+        return Ok(None);
+    };
+    let index = |text: &str| match text {
+        "auto" => Some(ShardIndex::Auto),
+        _ => text.parse().ok().map(ShardIndex::Number),
+    };
+    let index = given.parsed(SHARD, index, |text| {
+        let what = "a number, counted from 0, or auto";
+        format!("{text:?} is no shard; {what}, with {TOTAL}, is")
+    })?;
+    let total = |text: &str| text.parse().ok().filter(|total| *total > 0);
+    let total = given.parsed(TOTAL, total, |text| {
+        format!("{text:?} is no number of shards; 1 or more are")
+    })?;
+    let strategy = given.parsed(STRATEGY, strategy::parse, |text| {
+        format!("{text:?} is none of {}", strategy::names())
+    })?;
+    let directory = given.value(DIRECTORY).map(PathBuf::from);
+    if directory
+        .as_ref()
+        .is_some_and(|directory| directory.as_os_str().is_empty())
+    {
+        return Err(UsageError::Value {
+            option: DIRECTORY,
+            problem: "it needs the path of a directory".to_owned(),
+        });
     }
-
-    /// What they say together.
-    pub(super) fn finish(self) -> Result<Option<ShardArguments>, UsageError> {
-        let Some(first) = self.first else {
-            return Ok(None);
-        };
-        if self.index.is_none() && !self.info {
+    let info = given.has(INFO);
+    if index.is_none() && !info {
+        return Err(UsageError::Alone {
+            option: first,
+            needs: SHARD,
+            remedy: "; --shard auto takes it from the variables of the CI",
+        });
+    }
+    match (index, total) {
+        (Some(ShardIndex::Number(_)), None) => {
             return Err(UsageError::Alone {
-                option: first,
-                needs: SHARD,
-                remedy: "; --shard auto takes it from the variables of the CI",
+                option: SHARD,
+                needs: TOTAL,
+                remedy: "; --shard auto takes both from the variables of the CI",
             });
         }
-        match (self.index, self.total) {
-            (Some(ShardIndex::Number(_)), None) => {
-                return Err(UsageError::Alone {
-                    option: SHARD,
-                    needs: TOTAL,
-                    remedy: "; --shard auto takes both from the variables of the CI",
-                });
-            }
-            (None, None) => {
-                return Err(UsageError::Alone {
-                    option: INFO,
-                    needs: TOTAL,
-                    remedy: ", or with --shard auto",
-                });
-            }
-            (Some(ShardIndex::Number(index)), Some(total)) if index >= total => {
-                let problem = match total {
-                    1 => format!("{index} is not there: the only shard is 0"),
-                    _ => format!(
-                        "{index} is none of the shards 0 to {}: they are counted from 0",
-                        total - 1
-                    ),
-                };
-                return Err(UsageError::Value {
-                    option: SHARD,
-                    problem,
-                });
-            }
-            _ => {}
+        (None, None) => {
+            return Err(UsageError::Alone {
+                option: INFO,
+                needs: TOTAL,
+                remedy: ", or with --shard auto",
+            });
         }
-        Ok(Some(ShardArguments {
-            index: self.index,
-            total: self.total,
-            strategy: self.strategy,
-            directory: self.directory,
-            info: self.info,
-        }))
+        (Some(ShardIndex::Number(index)), Some(total)) if index >= total => {
+            let problem = match total {
+                1 => format!("{index} is not there: the only shard is 0"),
+                _ => format!(
+                    "{index} is none of the shards 0 to {}: they are counted from 0",
+                    total - 1
+                ),
+            };
+            return Err(UsageError::Value {
+                option: SHARD,
+                problem,
+            });
+        }
+        _ => {}
     }
+    Ok(Some(ShardArguments {
+        index,
+        total,
+        strategy,
+        directory,
+        info,
+    }))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
     use crate::args::Command;
 

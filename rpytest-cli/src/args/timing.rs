@@ -4,8 +4,17 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::UsageError;
+use super::given::Given;
 
 const TIMING: &str = "--timing";
+
+/// What runs no test.
+const COLLECTS: [&str; 4] = [
+    "--collect-only",
+    "--co",
+    "--collectonly",
+    "--native-collect-only",
+];
 
 /// Where the page is written if the command line does not say: where pytest's own reports go that are asked for by name.
 const PAGE: &str = "rpytest-timing.html";
@@ -20,48 +29,38 @@ pub struct TimingArguments {
     pub page: Option<PathBuf>,
 }
 
-impl TimingArguments {
-    /// Reads the option. False for any other word.
-    pub(super) fn read(&mut self, word: &OsStr) -> Result<bool, UsageError> {
-        let bytes = word.as_encoded_bytes();
-        let Some(value) = bytes.strip_prefix(TIMING.as_bytes()) else {
-            return Ok(false);
-        };
-        let wrong = |problem: String| UsageError::Value {
-            option: TIMING,
-            problem,
-        };
-        self.page = match value {
-            b"" => self.page.take(),
-            b"=html" => Some(PathBuf::from(PAGE)),
-            _ if !value.starts_with(b"=") => return Ok(false),
-            _ => match value.strip_prefix(b"=html:") {
-                Some(b"") => {
-                    return Err(wrong("html: needs the path of a file behind it".to_owned()));
-                }
-                Some(path) => Some(crate::session::decode(path)),
-                None => {
-                    let value = String::from_utf8_lossy(&value[1..]);
-                    let problem = "is no form of it; html and html:PATH are, or no value";
-                    return Err(wrong(format!("{value:?} {problem}")));
-                }
-            },
-        };
-        self.told = true;
-        Ok(true)
+/// What the option says.
+pub(super) fn read(given: &Given) -> Result<TimingArguments, UsageError> {
+    let wrong = |problem: String| UsageError::Value {
+        option: TIMING,
+        problem,
+    };
+    let page = match given.value(TIMING).map(OsStr::as_encoded_bytes) {
+        None => None,
+        Some(b"html") => Some(PathBuf::from(PAGE)),
+        Some(value) => match value.strip_prefix(b"html:") {
+            Some(b"") => return Err(wrong("html: needs the path of a file behind it".to_owned())),
+            Some(path) => Some(crate::session::decode(path)),
+            None => {
+                let value = String::from_utf8_lossy(value);
+                let problem = "is no form of it; html and html:PATH are, or no value";
+                return Err(wrong(format!("{value:?} {problem}")));
+            }
+        },
+    };
+    if page.is_some()
+        && let Some(other) = given.any(&COLLECTS)
+    {
+        return Err(UsageError::Together {
+            option: "--timing=html",
+            other,
+            remedy: ", which runs no test; --collect-only -q --benchmark says what collection takes",
+        });
     }
-
-    /// Refuses a page of a run without tests.
-    pub(super) fn finish(&self, collects: Option<&str>) -> Result<(), UsageError> {
-        match collects {
-            Some(other) if self.page.is_some() => Err(UsageError::Together {
-                option: "--timing=html",
-                other: other.to_owned(),
-                remedy: ", which runs no test; --collect-only -q --benchmark says what collection takes",
-            }),
-            _ => Ok(()),
-        }
-    }
+    Ok(TimingArguments {
+        told: given.has(TIMING),
+        page,
+    })
 }
 
 #[cfg(test)]
@@ -86,7 +85,7 @@ mod tests {
             ("-q --timing", true, None),
             ("-q --timing=html", true, Some("rpytest-timing.html")),
             ("--timing=html:out/t.html -q", true, Some("out/t.html")),
-            ("--timing=html:t.html --timing -q", true, Some("t.html")),
+            ("--timing --timing=html:t.html -q", true, Some("t.html")),
         ] {
             let timing = parse(line).expect(line);
             let page = page.map(Into::into);

@@ -2,28 +2,36 @@
 
 use rpytest_sched::shard::Strategy;
 
-const NAMES: [(&str, Strategy); 4] = [
+const STRATEGIES: [(&str, Strategy); 4] = [
     ("duration_balanced", Strategy::DurationBalanced),
     ("least_duration", Strategy::LeastDuration),
     ("round_robin", Strategy::RoundRobin),
     ("hash", Strategy::Hash),
 ];
 
+/// All names.
+pub(crate) const NAMES: [&str; 4] = [
+    STRATEGIES[0].0,
+    STRATEGIES[1].0,
+    STRATEGIES[2].0,
+    STRATEGIES[3].0,
+];
+
 /// The strategy of this name.
 pub(crate) fn parse(name: &str) -> Option<Strategy> {
-    let found = NAMES.into_iter().find(|(known, _)| *known == name);
+    let found = STRATEGIES.into_iter().find(|(known, _)| *known == name);
     found.map(|(_, strategy)| strategy)
 }
 
 /// Its name.
 pub(crate) fn name(strategy: Strategy) -> &'static str {
-    let found = NAMES.into_iter().find(|(_, known)| *known == strategy);
+    let found = STRATEGIES.into_iter().find(|(_, known)| *known == strategy);
     found.map_or("", |(name, _)| name)
 }
 
 /// All names, for a message.
 pub(crate) fn names() -> String {
-    NAMES.map(|(name, _)| name).join(", ")
+    NAMES.join(", ")
 }
 
 /// Whether it looks at durations.

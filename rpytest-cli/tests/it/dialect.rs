@@ -373,7 +373,9 @@ fn options_of_the_command_are_listed_and_not_parsed() {
         let help = Command::rpytest(venv, &project).args(["--help"]).run();
         assert_eq!(help.code, 0, "{help}");
         for option in [
-            "rpytest, for the command line alone:",
+            "usage: rpytest [options]",
+            "OPTIONS OF PYTEST:",
+            "OPTIONS OF RPYTEST:",
             "--watch ",
             "--no-daemon ",
             "--daemon-memory=SIZE",

@@ -62,8 +62,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Section>, String> {
     Ok(sections)
 }
 
-/// `shlex.split`, in its POSIX mode and without comments. None where a quote stays open.
-pub(super) fn shell_words(text: &str) -> Option<Vec<String>> {
+/// The words of an `addopts`: `shlex.split`, in its POSIX mode and without comments. None where a quote stays open.
+pub fn shell_words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = text.chars();

@@ -7,6 +7,7 @@ pub(crate) mod testpaths;
 mod words;
 
 pub use discover::CONFIGURATION_FILES;
+pub use ini::shell_words;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

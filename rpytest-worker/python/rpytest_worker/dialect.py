@@ -10,42 +10,15 @@ from __future__ import annotations
 import os
 import types
 import uuid
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from . import pytest_compat
+from . import help_page
+from .command_options import OPTIONS
 
 DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
-
-
-# Options that the command sees to before pytest: they are listed, and not parsed.
-_OF_THE_COMMAND = (
-    ("--watch", None, "Run, and then again what each change concerns"),
-    ("--native-collect-only", None, "List node ids without Python, where that is exact"),
-    ("--no-native-collection", None, "Leave --collect-only to pytest alone"),
-    ("--benchmark", None, "With --collect-only: time, tests, files, and the native share"),
-    ("--no-daemon", None, "Borrow nothing from a daemon, and start none"),
-    (
-        "--shard",
-        "I|auto",
-        "Run one shard of the tests, counted from 0, or the one that the CI's variables name",
-    ),
-    ("--total-shards", "N", "How many shards there are"),
-    ("--shard-strategy", "NAME", "duration_balanced, least_duration, round_robin or hash"),
-    ("--shard-dir", "DIR", "Where a shard leaves what `rpytest merge` joins"),
-    ("--shard-info", None, "Tell of all shards, and run none"),
-    ("--timing", None, "Say where the time of the run went, and how good its plan was"),
-    ("--daemon", None, "Be the daemon, in the foreground"),
-    ("--daemon-idle-timeout", "SECONDS", "When the daemon ends without a run; 0 for never"),
-    ("--daemon-memory", "SIZE", "What the daemon and all that it keeps may take, such as 512M"),
-    ("--daemon-status", None, "Show what the daemon keeps"),
-    ("--session-status", None, "Show which fixtures are up"),
-    ("--json", None, "With --daemon-status and --session-status: as JSON"),
-    ("--daemon-stop", None, "End the daemon, and tear down what is up"),
-    ("--reuse-fixtures", None, "Leave fixtures of sessions and packages up for the next run"),
-    ("--fixture-max-age", "SECONDS", "When they are torn down; 0 for never"),
-)
 
 
 class NodeHooks:
@@ -304,24 +277,22 @@ class Dialect:
     @pytest.hookimpl
     def pytest_addoption(self, parser: pytest.Parser) -> None:
         group = parser.getgroup("rpytest", "rpytest")
-        group.addoption(
-            "--isolate",
-            dest="rpytest_isolate",
-            choices=("none", "file", "test"),
-            default="none",
-            help="Run each file, or each test, in a process of its own, forked after collection",
-        )
-        group.addoption(
-            "--explain",
-            dest="rpytest_explain",
-            action="store_true",
-            default=False,
-            help="Say which short cuts this run took, and why not the others",
-        )
+        for option in OPTIONS:
+            if not option.parsed:
+                continue
+            how: dict[str, Any] = {"action": "store_true", "default": False}
+            if option.choices:
+                how = {"choices": option.choices, "default": option.choices[0]}
+            elif option.value is not None:
+                how = {"metavar": option.value, "default": None}
+            dest = option.names[0].lstrip("-").replace("-", "_")
+            group.addoption(*option.names, dest=f"rpytest_{dest}", help=option.help, **how)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> None:
-        if getattr(config.option, "help", False):
-            pytest_compat.add_to_help(
-                config, "rpytest, for the command line alone", _OF_THE_COMMAND
-            )
+    @pytest.hookimpl(wrapper=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
+        if not getattr(config.option, "help", False):
+            return (yield)
+        help_page.arrange(config)
+        result = yield
+        help_page.add_settings(config)
+        return result

@@ -5,7 +5,6 @@ All of it was read in, and is tested against, pytest 8.0 to 9.2.
 
 from __future__ import annotations
 
-import argparse
 import builtins
 import contextlib
 import importlib
@@ -14,7 +13,7 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import _pytest._code.code
@@ -380,21 +379,6 @@ def restart_clocks(config: pytest.Config) -> None:
         for name in names:
             if hasattr(owner, name):
                 setattr(owner, name, clock())
-
-
-def add_to_help(
-    config: pytest.Config, title: str, options: Iterable[tuple[str, str | None, str]]
-) -> None:
-    """List options that no parser knows, when everything has been parsed."""
-    parser: argparse.ArgumentParser = config._parser.optparser
-    group = parser.add_argument_group(title)
-    for option, value, text in options:
-        # A plugin may have one of that name.
-        with contextlib.suppress(argparse.ArgumentError):
-            if value is None:
-                group.add_argument(option, action="store_true", help=text)
-            else:
-                group.add_argument(option, metavar=value, help=text)
 
 
 # ------------------------------------------------------------------ temporary directories

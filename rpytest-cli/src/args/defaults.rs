@@ -1,0 +1,197 @@
+//! What the project's settings say of a run, as if it had been typed before everything else.
+
+use std::ffi::OsString;
+
+use super::{Command, RunArguments, SHOWS_ONLY, WITHOUT_WORKERS, certain_workers};
+use crate::settings::Settings;
+
+/// Short options that have no value, so that another one may stand behind them in the same word.
+const SHORT_SWITCHES: &str = "dfhlqsvxV";
+
+/// The words in which an option may be given: the command line, `PYTEST_ADDOPTS`, and `addopts`.
+pub(super) struct Words<'a> {
+    words: Vec<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    fn of(arguments: &'a [OsString], configured: &'a [String]) -> Self {
+        let typed = arguments.iter().take_while(|word| *word != "--");
+        let typed = typed.filter_map(|word| word.to_str());
+        let configured = configured.iter().map(String::as_str);
+        Self {
+            words: configured.chain(typed).collect(),
+        }
+    }
+
+    /// Whether an option is given: alone, with its value, or behind other letters.
+    fn have(&self, option: &str) -> bool {
+        self.words
+            .iter()
+            .any(|word| match option.strip_prefix("--") {
+                Some(_) => word.split('=').next() == Some(option),
+                None => is_short(word, &option[1..]),
+            })
+    }
+
+    /// Whether an option is given with this value.
+    fn say(&self, option: &str, value: &str) -> bool {
+        let mut words = self.words.iter().peekable();
+        while let Some(word) = words.next() {
+            let inline = word
+                .strip_prefix(option)
+                .and_then(|rest| rest.strip_prefix('='));
+            let found = match inline {
+                None if *word == option => words.peek().map(|next| **next),
+                inline => inline,
+            };
+            if found == Some(value) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Whether a word has this letter as an option.
+fn is_short(word: &str, letter: &str) -> bool {
+    let Some(letters) = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')) else {
+        return false;
+    };
+    let rest = letters
+        .trim_start_matches(|one: char| SHORT_SWITCHES.contains(one) && !letter.contains(one));
+    rest.starts_with(letter)
+}
+
+impl Command {
+    /// The command with what the project's settings say, unless the command line or pytest's configuration does.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be used.
+    pub fn with_settings(self) -> Result<Self, Box<dyn std::error::Error>> {
+        Ok(match self {
+            Command::Run(run) => Command::Run(of_run(run)?),
+            Command::Watch(run) => Command::Watch(of_run(run)?),
+            Command::ShardInfo(run) => Command::ShardInfo(of_run(run)?),
+            Command::NativeCollect(arguments) => {
+                let (settings, configured) = settings()?;
+                let words = Words::of(&arguments, &configured);
+                let added = marks(&settings, &words);
+                Command::NativeCollect(added.into_iter().chain(arguments).collect())
+            }
+            other => other,
+        })
+    }
+}
+
+fn settings() -> Result<(Settings, Vec<String>), Box<dyn std::error::Error>> {
+    let (settings, mut configured) = Settings::of_a_run()?;
+    let variable = std::env::var("PYTEST_ADDOPTS").unwrap_or_default();
+    configured.extend(rpytest_collect::shell_words(&variable).unwrap_or_default());
+    Ok((settings, configured))
+}
+
+fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Error>> {
+    let shows_only = |word: &OsString| SHOWS_ONLY.iter().any(|option| word == option);
+    if run.pytest.iter().any(shows_only) {
+        return Ok(run);
+    }
+    let (settings, configured) = settings()?;
+    let words = Words::of(&run.pytest, &configured);
+    let mut added = marks(&settings, &words);
+    if let Some(isolate) = settings.isolate.filter(|_| !words.have("--isolate")) {
+        added.push(format!("--isolate={isolate}").into());
+    }
+    if let Some(workers) = settings.parallel.filter(|_| may_have_workers(&run, &words)) {
+        added.extend(["-n".into(), OsString::from(workers)]);
+    }
+    if !added.is_empty() {
+        run.pytest.splice(0..0, added);
+        run.certain_workers = certain_workers(&run.pytest);
+    }
+    Ok(run)
+}
+
+/// `-m`, unless it is given.
+fn marks(settings: &Settings, words: &Words<'_>) -> Vec<OsString> {
+    match &settings.default_markers {
+        Some(expression) if !words.have("-m") => {
+            vec!["-m".into(), OsString::from(expression)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether nothing is given that says how many workers there are, or that has none.
+fn may_have_workers(run: &RunArguments, words: &Words<'_>) -> bool {
+    let given = ["-n", "--numprocesses", "--tx"];
+    let without = WITHOUT_WORKERS
+        .iter()
+        .filter(|option| !["-d", "--dist", "-n0"].contains(option));
+    !run.reuse_fixtures
+        && !words.say("--dist", "no")
+        && !given.iter().chain(without).any(|option| words.have(option))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn options_are_seen_however_they_are_written() {
+        for (line, option, given) in [
+            ("-m slow", "-m", true),
+            ("-mslow", "-m", true),
+            ("-qxm slow", "-m", true),
+            ("-k -m", "-m", true),
+            ("-km", "-m", false),
+            ("-rm", "-m", false),
+            ("--markers", "-m", false),
+            ("tests -- -m", "-m", false),
+            ("--numprocesses=2", "--numprocesses", true),
+            ("-xn2", "-n", true),
+            ("-vs", "-s", true),
+            ("--dist=load", "--dist", true),
+        ] {
+            let typed = words(line);
+            assert_eq!(
+                Words::of(&typed, &[]).have(option),
+                given,
+                "{line}: {option}"
+            );
+        }
+        let configured = ["-m".to_owned(), "slow".to_owned()];
+        assert!(Words::of(&[], &configured).have("-m"));
+        let typed = words("--dist no");
+        assert!(Words::of(&typed, &[]).say("--dist", "no"));
+        let typed = words("--dist=loadfile no");
+        assert!(!Words::of(&typed, &[]).say("--dist", "no"));
+    }
+
+    #[test]
+    fn workers_of_the_settings_give_way() {
+        for (line, expected) in [
+            ("", true),
+            ("-x tests", true),
+            ("--dist loadfile", true),
+            ("-d", true),
+            ("-n0", false),
+            ("-n 3", false),
+            ("--pdb", false),
+            ("-xqn 3", false),
+            ("--dist=no", false),
+            ("--reuse-fixtures", false),
+            ("--co", false),
+        ] {
+            let Ok(Command::Run(run)) = Command::parse(words(line)) else {
+                panic!("{line}");
+            };
+            let words = Words::of(&run.pytest, &[]);
+            assert_eq!(may_have_workers(&run, &words), expected, "{line}");
+        }
+    }
+}

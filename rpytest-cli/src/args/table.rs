@@ -1,0 +1,255 @@
+//! All options of rpytest's own.
+//!
+//! To add one, add a row here, read it from [`Given`](super::given::Given), and let the test
+//! `help_knows_the_table` write what `--help` shows (`RPYTEST_BLESS=1`). Everything else follows from the row.
+
+use super::COLLECTS_ONLY;
+use super::daemon::{self, SERVE_ON};
+use super::definition::{Definition, Excluded, Group};
+use super::discover::DISCOVER;
+use super::shard;
+use crate::shard::strategy;
+
+/// How old a fixture that stays up may be.
+pub(crate) const FIXTURE_MAX_AGE: &str = "--fixture-max-age";
+
+const LEAVE_OUT_ONE: &str = "; leave out one of them";
+const WATCH_INSTEAD: &str = ": it would watch files in the way of one version of xdist; --watch runs the tests that a change concerns";
+
+/// All of them, in the order in which they are listed below their headings.
+pub(crate) static OPTIONS: &[Definition] = &[
+    Definition::valued(
+        &["--isolate"],
+        "none|file|test",
+        Group::Running,
+        "Run each file, or each test, in a process of its own, forked after collection",
+    )
+    .choices(&["none", "file", "test"])
+    .by_pytest(),
+    Definition::switch(
+        &["--explain"],
+        Group::Running,
+        "Say which short cuts this run took, and why not the others",
+    )
+    .by_pytest(),
+    Definition::switch(
+        &["--timing"],
+        Group::Running,
+        "Say where the time of the run went, and how good its plan was; html writes a page with each test",
+    )
+    .inline("html[:PATH]"),
+    Definition::switch(
+        &[DISCOVER],
+        Group::Collecting,
+        "Tell an editor what there is to be run, as one document",
+    )
+    .inline("json|vscode|neotest")
+    .not_with(&[
+        Excluded {
+            options: &[
+                "--watch",
+                "--native-collect-only",
+                "--benchmark",
+                "--reuse-fixtures",
+                "--timing",
+            ],
+            remedy: LEAVE_OUT_ONE,
+        },
+        Excluded {
+            options: &[shard::SHARD, shard::INFO],
+            remedy: LEAVE_OUT_ONE,
+        },
+    ]),
+    Definition::switch(
+        &["--native-collect-only"],
+        Group::Collecting,
+        "List node ids without Python, where that is exact",
+    )
+    .not_with(&[Excluded {
+        options: &[
+            shard::SHARD,
+            shard::TOTAL,
+            shard::STRATEGY,
+            shard::DIRECTORY,
+            shard::INFO,
+        ],
+        remedy: "; --collect-only -q lists the tests of a shard",
+    }]),
+    Definition::switch(
+        &["--no-native-collection"],
+        Group::Collecting,
+        "Leave --collect-only to pytest alone",
+    ),
+    Definition::switch(
+        &["--benchmark"],
+        Group::Collecting,
+        "With --collect-only: time, tests, files, and the native share",
+    )
+    .needs(
+        &COLLECTS_ONLY,
+        "--collect-only",
+        "; --durations=0 lists what each test of a run took",
+    ),
+    Definition::switch(
+        &["--reuse-fixtures"],
+        Group::WarmState,
+        "Leave fixtures of sessions and packages up for the next run",
+    )
+    .not_with(&[Excluded {
+        options: &[shard::SHARD, shard::INFO],
+        remedy: LEAVE_OUT_ONE,
+    }]),
+    Definition::valued(
+        &[FIXTURE_MAX_AGE],
+        "SECONDS",
+        Group::WarmState,
+        "When they are torn down; 0 for never",
+    ),
+    Definition::switch(
+        &["--session-status"],
+        Group::WarmState,
+        "Show which fixtures are up",
+    ),
+    Definition::switch(
+        &["--watch"],
+        Group::Watching,
+        "Run, and then again what each change concerns",
+    )
+    .not_with(&[
+        Excluded {
+            options: &["--native-collect-only"],
+            remedy: LEAVE_OUT_ONE,
+        },
+        Excluded {
+            options: &COLLECTS_ONLY,
+            remedy: LEAVE_OUT_ONE,
+        },
+        Excluded {
+            options: &[shard::SHARD, shard::INFO],
+            remedy: LEAVE_OUT_ONE,
+        },
+    ]),
+    Definition::valued(
+        &[shard::SHARD],
+        "I|auto",
+        Group::Shards,
+        "Run one shard of the tests, counted from 0, or the one that the CI's variables name",
+    ),
+    Definition::valued(
+        &[shard::TOTAL],
+        "N",
+        Group::Shards,
+        "How many shards there are",
+    ),
+    Definition::valued(
+        &[shard::STRATEGY],
+        "NAME",
+        Group::Shards,
+        "How they are made: duration_balanced, least_duration, round_robin or hash",
+    )
+    .choices(&strategy::NAMES),
+    Definition::valued(
+        &[shard::DIRECTORY],
+        "DIR",
+        Group::Shards,
+        "Where a shard leaves what `rpytest merge` joins",
+    ),
+    Definition::switch(
+        &[shard::INFO],
+        Group::Shards,
+        "Tell of all shards, and run none",
+    ),
+    Definition::switch(
+        &["--no-daemon"],
+        Group::Daemon,
+        "Borrow nothing from a daemon, and start none",
+    ),
+    Definition::switch(
+        &["--daemon"],
+        Group::Daemon,
+        "Be the daemon, in the foreground",
+    ),
+    Definition::valued(
+        &[daemon::IDLE_TIMEOUT],
+        "SECONDS",
+        Group::Daemon,
+        "When the daemon ends without a run; 0 for never",
+    )
+    .needs(&["--daemon"], "--daemon", daemon::IN_SETTINGS),
+    Definition::valued(
+        &[daemon::MEMORY],
+        "SIZE",
+        Group::Daemon,
+        "What the daemon and all that it keeps may take, such as 512M",
+    )
+    .needs(&["--daemon"], "--daemon", daemon::IN_SETTINGS),
+    Definition::switch(
+        &["--daemon-status"],
+        Group::Daemon,
+        "Show what the daemon keeps",
+    ),
+    Definition::switch(
+        &["--daemon-stop"],
+        Group::Daemon,
+        "End the daemon, and tear down what is up",
+    ),
+    Definition::switch(&[SERVE_ON], Group::Daemon, ""),
+    Definition::switch(
+        &["--json"],
+        Group::Daemon,
+        "With --daemon-status and --session-status: as JSON",
+    )
+    .needs(
+        &["--daemon-status", "--session-status"],
+        "--daemon-status or --session-status",
+        "",
+    ),
+    Definition::not_yet(
+        &["--cache-results", "--cache-store"],
+        ": results of tests are not kept yet; leave it out, and all tests run",
+    ),
+    Definition::not_yet(
+        &["--cleanup"],
+        ": nothing removes what it keeps in the cache directories yet",
+    ),
+    Definition::not_yet(
+        &["--editor-server"],
+        ": there is no server for editors yet; --collect-only -q lists the tests",
+    ),
+    Definition::not_yet(&["--flaky-report"], ": no history of outcomes is kept yet"),
+    Definition::not_yet(
+        &["--github"],
+        ": there are no annotations yet; --junitxml=PATH is what most actions read",
+    ),
+    Definition::not_yet(
+        &["--inventory-status"],
+        ": nothing tells of what is known of tests yet; --collect-only -q lists them",
+    ),
+    Definition::not_yet(&["--looponfail", "-f"], WATCH_INSTEAD),
+    Definition::not_yet(
+        &["--message-format"],
+        ": there are no event lines yet; --junitxml=PATH is for programs",
+    ),
+    Definition::not_yet(
+        &["--only-rerun-flaky"],
+        ": no history of outcomes is kept yet",
+    ),
+    Definition::not_yet(
+        &["--queue", "--run-id"],
+        ": machines do not share a queue yet; --shard I --total-shards N divides the tests between them",
+    ),
+    Definition::not_yet(
+        &["--restart-interval"],
+        ": what the daemon keeps is renewed by what changes, not by time",
+    ),
+    Definition::not_yet(
+        &["--verify-dropin"],
+        ": compare the --junitxml of both for now",
+    ),
+];
+
+/// The option of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Definition> {
+    let named = |option: &&Definition| option.names.contains(&name);
+    OPTIONS.iter().find(named)
+}
