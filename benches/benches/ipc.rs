@@ -16,6 +16,7 @@ fn messages(c: &mut Criterion) {
         },
         payload: vec![7; 300].into(),
         shared: Vec::new(),
+        story: None,
     };
     let items = (0..10_000)
         .map(|n| InventoryItem {

@@ -81,6 +81,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             focus: None,
             sharded: false,
             timed: false,
+            listens: false,
         };
         supervisor.send(session, &start)?;
         sessions.insert(session, Session::default());

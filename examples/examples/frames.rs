@@ -38,6 +38,7 @@ fn worker(stream: &UnixStream) -> rpytest_ipc::Result<()> {
                 },
                 payload: Vec::from(&b"opaque"[..]).into(),
                 shared: Vec::new(),
+                story: None,
             })?;
         }
         break;

@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         focus: None,
         sharded: false,
         timed: false,
+        listens: false,
     };
     supervisor.send(session, &start)?;
 

@@ -11,6 +11,7 @@ mod daemon;
 mod daemon_commands;
 mod discover;
 mod durations;
+mod events;
 mod history;
 #[cfg(unix)]
 mod inherited;
@@ -35,8 +36,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use args::{
-    Command, DaemonCommand, DiscoverFormat, DurationsCommand, Limits, MergeArguments, RunArguments,
-    ShardArguments, ShardIndex, Shell, TimingArguments, UsageError,
+    Command, DaemonCommand, DiscoverFormat, DurationsCommand, Limits, MergeArguments,
+    MessageArguments, MessageFormat, MessageOutput, RunArguments, ShardArguments, ShardIndex,
+    Shell, TimingArguments, UsageError,
 };
 pub use history::{HISTORY_FILE, HistoryError};
 
@@ -81,6 +83,13 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::from(exit::USAGE_ERROR);
         }
     };
+    let command = match heard(command) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("rpytest: error: {error}");
+            return ExitCode::from(exit::USAGE_ERROR);
+        }
+    };
     match command {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
         Command::Discover(run, format) => ExitCode::from(discover::run(&run, format)),
@@ -115,6 +124,16 @@ fn print(text: &[u8]) -> ExitCode {
         }
         _ => ExitCode::SUCCESS,
     }
+}
+
+/// Opens what the messages of a run go to, before anything is written.
+fn heard(mut command: Command) -> Result<Command, Box<dyn std::error::Error>> {
+    if let Command::Run(run) | Command::Watch(run) = &mut command {
+        let asked = std::mem::take(&mut run.messages);
+        run.messages = asked.with(|name| std::env::var_os(name))?;
+        events::prepare(&run.messages).map_err(|error| format!("failed to {error}"))?;
+    }
+    Ok(command)
 }
 
 /// `RPYTEST_LOG`, or `RUST_LOG`, in the usual syntax: `rpytest_ipc=debug` shows each message.

@@ -8,6 +8,7 @@ mod error;
 mod frame;
 mod handshake;
 pub mod message;
+pub mod story;
 mod structure;
 #[cfg(feature = "tokio")]
 pub mod tokio;
@@ -20,4 +21,5 @@ pub use message::{
     Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Looked, Outcome, PROTOCOL,
     PhaseSeconds, Role, Settled, SharedSeconds, Sources, ToPython, ToRust, WorkerIdentity,
 };
+pub use story::{Place, Report, Story, Told, Warned};
 pub use structure::MAX_DEPTH;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::collection::Collection;
+use crate::story::{Story, Told};
 
 /// Version of the protocol that this crate speaks; both sides refuse any other.
 pub const PROTOCOL: u16 = 1;
@@ -207,6 +208,9 @@ pub enum ToPython {
         /// Whether [`ToRust::Started`] says when.
         #[serde(default)]
         timed: bool,
+        /// Whether somebody listens to the run: [`ToRust::Told`], and a story with each result.
+        #[serde(default)]
+        listens: bool,
     },
     /// Instead of `start`: collect, in a session with these arguments that shows nothing. Answered by
     /// [`ToRust::Collection`].
@@ -514,6 +518,14 @@ pub enum ToRust {
         /// to be set up first for this item, by scope.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         shared: Vec<SharedSeconds>,
+        /// What there is to tell of it, where somebody listens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        story: Option<Box<Story>>,
+    },
+    /// From a controller that somebody listens to.
+    Told {
+        /// What it tells, in the order in which it came about.
+        told: Vec<Told>,
     },
     /// Answers [`ToPython::Revoke`]: assignments that this worker will not run.
     Returned {

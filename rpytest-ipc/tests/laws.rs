@@ -5,8 +5,8 @@ use proptest::option;
 use proptest::prelude::*;
 use rpytest_ipc::{
     Address, Assignment, Error, Event, Focus, FrameReader, FrameWriter, InventoryItem, Message,
-    Outcome, PhaseSeconds, Role, Settled, SharedSeconds, ToPython, ToRust, WorkerIdentity, decode,
-    encode,
+    Outcome, PhaseSeconds, Place, Report, Role, Settled, SharedSeconds, Story, ToPython, ToRust,
+    Told, Warned, WorkerIdentity, decode, encode,
 };
 use serde_bytes::ByteBuf;
 
@@ -69,6 +69,85 @@ fn focus() -> impl Strategy<Value = Focus> {
         .prop_map(|(only, first, tests)| Focus { only, first, tests })
 }
 
+fn report() -> impl Strategy<Value = Report> {
+    let place = (text(), any::<u32>(), text()).prop_map(|(path, line, message)| Place {
+        path,
+        line,
+        message,
+    });
+    let pairs = || vec((text(), text()), 0..3);
+    (
+        (text(), text(), number(), any::<u32>()),
+        (option::of(text()), option::of(place)),
+        (option::of(text()), option::of(text())),
+        (pairs(), pairs()),
+    )
+        .prop_map(
+            |(
+                (when, outcome, seconds, attempt),
+                (text, crash),
+                (reason, subtest),
+                (sections, properties),
+            )| Report {
+                when,
+                outcome,
+                seconds,
+                attempt,
+                text,
+                crash,
+                reason,
+                subtest,
+                sections,
+                properties,
+            },
+        )
+}
+
+fn warned() -> impl Strategy<Value = Warned> {
+    (text(), text(), text(), any::<u32>(), text(), text()).prop_map(
+        |(category, message, file, line, when, nodeid)| Warned {
+            category,
+            message,
+            file,
+            line,
+            when,
+            nodeid,
+        },
+    )
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let line = option::of(any::<u32>());
+    (text(), line, vec(report(), 0..3), vec(warned(), 0..3)).prop_map(
+        |(file, line, reports, warnings)| Story {
+            file,
+            line,
+            reports,
+            warnings,
+        },
+    )
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    let item = (text(), text(), option::of(any::<u32>()));
+    prop_oneof![
+        (text(), option::of(text()), text(), text()).prop_map(
+            |(rootdir, inifile, python, pytest)| Told::Session {
+                rootdir,
+                inifile,
+                python,
+                pytest,
+            }
+        ),
+        (text(), report()).prop_map(|(nodeid, report)| Told::Collector { nodeid, report }),
+        warned().prop_map(Told::Warning),
+        (any::<u32>(), any::<u32>())
+            .prop_map(|(items, deselected)| Told::Collected { items, deselected }),
+        vec(item, 0..4).prop_map(|items| Told::Items { items }),
+        vec((text(), any::<u32>()), 0..4).prop_map(|counts| Told::Ended { counts }),
+    ]
+}
+
 fn role() -> impl Strategy<Value = Role> {
     prop_oneof![
         Just(Role::Controller),
@@ -123,19 +202,22 @@ fn to_python() -> impl Strategy<Value = ToPython> {
             option::of(worker()),
             vec(settled(), 0..5),
             option::of(focus()),
-            any::<(bool, bool)>()
+            any::<(bool, bool, bool)>()
         )
-            .prop_map(|(role, argv, worker, settled, focus, (sharded, timed))| {
-                ToPython::Start {
-                    role,
-                    argv,
-                    worker,
-                    settled,
-                    focus,
-                    sharded,
-                    timed,
+            .prop_map(
+                |(role, argv, worker, settled, focus, (sharded, timed, listens))| {
+                    ToPython::Start {
+                        role,
+                        argv,
+                        worker,
+                        settled,
+                        focus,
+                        sharded,
+                        timed,
+                        listens,
+                    }
                 }
-            }),
+            ),
         (vec(any::<u32>(), 0..20), text())
             .prop_map(|(tasks, line)| ToPython::Share { tasks, line }),
         Just(ToPython::Host {}),
@@ -199,15 +281,22 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
             .prop_map(|(junit, coverage)| ToRust::Artifacts { junit, coverage }),
         bytes().prop_map(|payload| ToRust::Relay { payload }),
         (number(), option::of(self::number())).prop_map(|(task, at)| ToRust::Started { task, at }),
-        (number(), outcome(), seconds(), bytes(), vec(shared(), 0..4)).prop_map(
-            |(task, outcome, seconds, payload, shared)| ToRust::Result {
-                task,
-                outcome,
-                seconds,
-                payload,
-                shared,
-            }
-        ),
+        (
+            (number(), outcome(), seconds(), bytes()),
+            vec(shared(), 0..4),
+            option::of(story().prop_map(Box::new))
+        )
+            .prop_map(|((task, outcome, seconds, payload), shared, story)| {
+                ToRust::Result {
+                    task,
+                    outcome,
+                    seconds,
+                    payload,
+                    shared,
+                    story,
+                }
+            }),
+        vec(told(), 0..6).prop_map(|told| ToRust::Told { told }),
         vec((text(), self::number()), 0..20).prop_map(|files| ToRust::Imported { files }),
         vec(number(), 0..50).prop_map(|tasks| ToRust::Returned { tasks }),
         text().prop_map(|reason| ToRust::StopRun { reason }),

@@ -91,7 +91,16 @@ def check_frames_with_a_packer_of_their_own() -> None:
             assert result_frame(task, "xpassed", (0.5, 1e-9, 3.0), payload) == frame(message)
             shared = {"": 1.0, "a.py": 0.25}
             message["shared"] = [{"scope": key, "seconds": shared[key]} for key in shared]
-            assert result_frame(task, "xpassed", (0.5, 1e-9, 3.0), payload, shared) == frame(message)
+            seconds = (0.5, 1e-9, 3.0)
+            assert result_frame(task, "xpassed", seconds, payload, shared) == frame(message)
+            message["story"] = {"file": "a.py", "line": 3}
+            assert result_frame(
+                task, "xpassed", seconds, payload, shared, message["story"]
+            ) == frame(message)
+            del message["shared"]
+            assert result_frame(
+                task, "xpassed", seconds, payload, None, message["story"]
+            ) == frame(message)
 
 
 def check_golden_over_a_channel() -> None:

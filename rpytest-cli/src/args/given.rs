@@ -81,6 +81,12 @@ impl Given {
         Ok(given)
     }
 
+    /// Our options with their values, as they were given.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&'static str, Option<&OsStr>)> {
+        let own = self.own.iter();
+        own.map(|own| (own.option.name(), own.value.as_deref()))
+    }
+
     /// Whether the option was given.
     pub(super) fn has(&self, name: &str) -> bool {
         self.own.iter().any(|own| own.option.name() == name)

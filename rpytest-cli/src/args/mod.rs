@@ -12,6 +12,7 @@ mod error;
 mod given;
 #[cfg(test)]
 mod help;
+mod messages;
 mod pytests;
 mod shard;
 mod shell;
@@ -25,6 +26,7 @@ pub(crate) use self::daemon::SERVE_ON;
 pub use self::discover::DiscoverFormat;
 pub use self::error::UsageError;
 use self::given::Given;
+pub use self::messages::{MessageArguments, MessageFormat, MessageOutput};
 pub use self::shard::{ShardArguments, ShardIndex};
 pub use self::shell::Shell;
 pub(crate) use self::shell::{complete, manual};
@@ -113,6 +115,8 @@ pub struct RunArguments {
     pub timing: TimingArguments,
     /// `--shard` and its kin.
     pub shard: Option<ShardArguments>,
+    /// `--message-format` and its kin.
+    pub messages: MessageArguments,
 }
 
 /// The names of one option.
@@ -209,6 +213,7 @@ impl Command {
             fixture_max_age,
             timing,
             shard,
+            messages: messages::read(&given)?,
             pytest: given.pytest,
         };
         if let Some(format) = discover {

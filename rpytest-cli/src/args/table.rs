@@ -3,11 +3,11 @@
 //! To add one, add a row here, read it from [`Given`](super::given::Given), and let the test
 //! `help_knows_the_table` write what `--help` shows (`RPYTEST_BLESS=1`). Everything else follows from the row.
 
-use super::COLLECTS_ONLY;
 use super::daemon::{self, SERVE_ON};
 use super::definition::{Definition, Excluded, Group};
 use super::discover::DISCOVER;
 use super::shard;
+use super::COLLECTS_ONLY;
 use crate::shard::strategy;
 
 /// How old a fixture that stays up may be.
@@ -196,13 +196,19 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::switch(&[SERVE_ON], Group::Daemon, ""),
     Definition::switch(
         &["--json"],
-        Group::Daemon,
-        "With --daemon-status and --session-status: as JSON",
-    )
-    .needs(
-        &["--daemon-status", "--session-status"],
-        "--daemon-status or --session-status",
-        "",
+        Group::Reports,
+        "What --message-format=json is; of --daemon-status and --session-status, the same as JSON",
+    ),
+    Definition::valued(
+        &["--message-format"],
+        "json|teamcity[=PATH]",
+        Group::Reports,
+        "Tell programs of the run, in lines on standard output or in a file",
+    ),
+    Definition::switch(
+        &["--github"],
+        Group::Reports,
+        "Annotate failures for GitHub Actions, and write a summary of the step",
     ),
     Definition::not_yet(
         &["--cache-results", "--cache-store"],
@@ -214,22 +220,14 @@ pub(crate) static OPTIONS: &[Definition] = &[
     ),
     Definition::not_yet(
         &["--editor-server"],
-        ": there is no server for editors yet; --collect-only -q lists the tests",
+        ": there is no server for editors yet; --discover lists the tests",
     ),
     Definition::not_yet(&["--flaky-report"], ": no history of outcomes is kept yet"),
-    Definition::not_yet(
-        &["--github"],
-        ": there are no annotations yet; --junitxml=PATH is what most actions read",
-    ),
     Definition::not_yet(
         &["--inventory-status"],
         ": nothing tells of what is known of tests yet; --collect-only -q lists them",
     ),
     Definition::not_yet(&["--looponfail", "-f"], WATCH_INSTEAD),
-    Definition::not_yet(
-        &["--message-format"],
-        ": there are no event lines yet; --junitxml=PATH is for programs",
-    ),
     Definition::not_yet(
         &["--only-rerun-flaky"],
         ": no history of outcomes is kept yet",

@@ -40,6 +40,9 @@ pub(crate) fn run_or_collect(arguments: &RunArguments) -> u8 {
             Reading::Genuine("one shard of the items is asked for".to_owned())
         }
         _ if arguments.shard.is_some() => Reading::Other,
+        _ if !arguments.messages.is_empty() && arguments.collects_only() => {
+            Reading::Genuine("messages tell of a session".to_owned())
+        }
         true => request::read(&arguments.pytest),
         false => Reading::Genuine("--no-native-collection".to_owned()),
     };

@@ -247,6 +247,7 @@ impl Keep {
             focus: None,
             sharded: false,
             timed: false,
+            listens: false,
         };
         self.supervisor
             .send(process, &start)

@@ -616,6 +616,7 @@ impl Daemon {
             focus: None,
             sharded: false,
             timed: false,
+            listens: false,
         };
         supervisor.send(process, &start).map_err(io::Error::other)?;
         let child = self.number();

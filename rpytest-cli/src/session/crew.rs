@@ -67,6 +67,16 @@ struct Worker {
     interrupted: bool,
 }
 
+/// A process that has died.
+pub(super) struct Loss {
+    /// Its name as a worker.
+    pub worker: String,
+    /// What it ran.
+    pub task: Option<u32>,
+    /// How it ended.
+    pub reason: String,
+}
+
 pub(super) struct Crew {
     settings: Settings,
     /// The process that collects for all, until it is shared or has become a worker.
@@ -90,6 +100,8 @@ pub(super) struct Crew {
     problem: Option<String>,
     done: bool,
     notes: Vec<String>,
+    /// Processes that have died, for those who listen.
+    losses: Vec<Loss>,
     /// How good the plan is, if that is known.
     bound: Option<Bound>,
 }
@@ -115,6 +127,7 @@ impl Crew {
             problem: None,
             done: false,
             notes: Vec::new(),
+            losses: Vec::new(),
             bound: None,
         }
     }
@@ -142,14 +155,20 @@ impl Crew {
         self.template == Some(process)
     }
 
-    /// The name of a worker.
-    pub fn name_of(&self, process: ProcessId) -> Option<&str> {
-        Some(self.workers.get(&process)?.name.as_str())
-    }
-
     /// The node id of a task.
     pub fn nodeid(&self, task: u32) -> Option<&str> {
         Some(self.ledger.address(task)?.nodeid.as_str())
+    }
+
+    /// The name of the worker that a process is.
+    pub fn name_of(&self, process: ProcessId) -> Option<&str> {
+        let worker = self.workers.get(&process)?;
+        Some(&worker.name)
+    }
+
+    /// Processes that have died since this was asked last.
+    pub fn losses(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.losses)
     }
 
     /// Whether nobody works any more.
@@ -255,6 +274,7 @@ impl Crew {
                 seconds,
                 payload,
                 shared,
+                story: _,
             } => {
                 self.fruitless = 0;
                 let id = worker.id;
@@ -553,6 +573,11 @@ impl Crew {
             // An interrupt leaves the item that it struck without a result, as in pytest.
             if !worker.interrupted && !self.interrupted {
                 self.ledger.crashed(task, reason.to_owned());
+                self.losses.push(Loss {
+                    worker: worker.name.clone(),
+                    task: Some(task),
+                    reason: reason.to_owned(),
+                });
                 let event = Event::Crashed {
                     task,
                     reason: reason.to_owned(),
@@ -562,6 +587,13 @@ impl Crew {
         }
         if !in_order && worker.stage != Stage::Finished && !self.interrupted {
             self.crashes += 1;
+            if lost.is_none() {
+                self.losses.push(Loss {
+                    worker: worker.name.clone(),
+                    task: None,
+                    reason: reason.to_owned(),
+                });
+            }
             self.fruitless = if lost.is_some() {
                 0
             } else {

@@ -52,6 +52,11 @@ impl Interrupts {
         &self.signals
     }
 
+    /// Whether a signal has come since they were looked at last.
+    pub fn asked_to_end(&self) -> bool {
+        self.terminated().is_some() || self.signals.interrupts() + self.from_within > self.handled
+    }
+
     pub fn terminated(&self) -> Option<i32> {
         self.signals.terminated()
     }

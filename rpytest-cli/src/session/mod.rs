@@ -13,6 +13,7 @@ mod lend;
 #[cfg(not(unix))]
 #[path = "no_lend.rs"]
 mod lend;
+mod listening;
 mod ready;
 mod reuse;
 mod solo;
@@ -40,6 +41,7 @@ use self::timing::{Stage, Timing};
 use self::ways::Ways;
 pub(crate) use self::words::{decode, describe, encode, tell};
 use crate::args::RunArguments;
+use crate::events::Stream;
 use crate::exit;
 use crate::history::History;
 use crate::ledger::Ledger;
@@ -115,6 +117,14 @@ impl Ready {
                 return Told::failed(exit::USAGE_ERROR);
             }
         };
+        let may_begin_again = self.foresight.is_some();
+        let stream = match Stream::of(arguments, self.begun) {
+            Ok(stream) => stream.map(|stream| stream.provisional(may_begin_again)),
+            Err(error) => {
+                eprintln!("rpytest: error: failed to {error}");
+                return Told::failed(exit::USAGE_ERROR);
+            }
+        };
         let events = self.events;
         let runs = !arguments.collects_only();
         let focus = focus.or_else(|| {
@@ -147,6 +157,7 @@ impl Ready {
             notes: Vec::new(),
             sharding: (self.shard).map(|shard| Sharding::new(shard, self.foresight, runs)),
             is_surprised: false,
+            stream,
             processes: self.processes,
         };
         self.lender.show_what_was_written();
@@ -215,6 +226,8 @@ struct Session {
     sharding: Option<Sharding>,
     /// Whether it has to begin again, since what was foreseen of it is not so.
     is_surprised: bool,
+    /// For those who listen.
+    stream: Option<Stream>,
     built: Ways,
     ways: Ways,
     helpers: Helpers,
@@ -250,6 +263,7 @@ impl Session {
             self.notes.extend(crew.notes());
         }
         let code = self.keep_results(code);
+        let code = self.end_stream(code);
         self.notes.extend(
             self.built
                 .note("tests were collected the short way", "by pytest itself"),
@@ -334,6 +348,7 @@ impl Session {
             focus: self.focus.clone(),
             sharded: self.sharding.is_some(),
             timed: self.timeline.is_some(),
+            listens: self.stream.is_some(),
         };
         self.processes.send(process, &message);
         process
@@ -384,18 +399,22 @@ impl Session {
             focus: self.focus.clone(),
             sharded: self.sharding.is_some(),
             timed: self.timeline.is_some(),
+            listens: self.stream.is_some(),
         }
     }
 
     // ------------------------------------------------------------------ events
 
     fn handle(&mut self, event: SupervisorEvent) {
-        let SupervisorEvent { process, kind, .. } = event;
+        let SupervisorEvent {
+            process, mut kind, ..
+        } = event;
         if self.helpers.has(process) {
             return;
         }
         self.time(&kind);
         self.chart(process, &kind);
+        self.listen(process, &mut kind);
         match kind {
             EventKind::Message(ToRust::Rewriting { sources }) => {
                 self.helpers.start(&self.processes, &sources);
@@ -511,6 +530,9 @@ impl Session {
         }
         if let Part::Crew(crew) = &mut self.part {
             crew.ended(&self.processes, process, why, end);
+            if let Some(stream) = &mut self.stream {
+                listening::tell_of_losses(crew, stream);
+            }
             if crew.is_done() {
                 self.timing.ended(Stage::Teardown);
             }
@@ -611,10 +633,14 @@ impl Session {
             return self.start_over(&reason);
         }
         let reason = describe(end);
+        let running = self.ledger().and_then(Ledger::running);
         if let Part::Solo(solo) = &mut self.part
             && let Some(settled) = solo.crashed(&reason)
             && !self.interrupts.any()
         {
+            if let Some(stream) = &mut self.stream {
+                listening::tell_of_crash(solo.ledger(), running, stream, &reason);
+            }
             self.controller = self.start_controller(settled);
             return;
         }
@@ -651,6 +677,9 @@ impl Session {
                 self.processes.keeps_fixtures = false;
                 self.processes.host_forks = self.processes.snapshot != Snapshot::Off;
                 self.part = Part::Undecided;
+                if let Some(stream) = &mut self.stream {
+                    stream.begins_again();
+                }
                 self.controller = self.start_controller(Vec::new());
             }
             Err(error) => {

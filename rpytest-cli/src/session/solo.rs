@@ -3,7 +3,7 @@
 //! pytest's own loop decides what runs; here it is only written down, so that a controller that
 //! takes over from a crashed one knows what is settled.
 
-use rpytest_ipc::{Settled, ToRust};
+use rpytest_ipc::{Address, Settled, ToRust};
 use serde_bytes::ByteBuf;
 
 use crate::ledger::{Ledger, Spent, Status, unaccounted};
@@ -22,6 +22,11 @@ pub(super) struct Solo {
 impl Solo {
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The item that the present controller has this number for.
+    pub fn address(&self, task: u32) -> Option<&Address> {
+        self.ledger.address(self.number(task)?)
     }
 
     pub fn says(&mut self, message: ToRust) {
@@ -44,6 +49,7 @@ impl Solo {
                 seconds,
                 payload,
                 shared,
+                story: _,
             } => {
                 if let Some(task) = self.number(task) {
                     let spent = Spent {

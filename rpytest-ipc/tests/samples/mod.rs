@@ -6,7 +6,8 @@ use rpytest_ipc::collection::{
 };
 use rpytest_ipc::{
     Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Looked, Outcome, PROTOCOL,
-    PhaseSeconds, Role, Settled, SharedSeconds, Sources, ToPython, ToRust, WorkerIdentity,
+    PhaseSeconds, Place, Report, Role, Settled, SharedSeconds, Sources, Story, ToPython, ToRust,
+    Told, Warned, WorkerIdentity,
 };
 use serde_bytes::ByteBuf;
 
@@ -93,6 +94,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 focus: None,
                 sharded: false,
                 timed: false,
+                listens: false,
             },
         ),
         (
@@ -116,6 +118,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 focus: None,
                 sharded: false,
                 timed: false,
+                listens: false,
             },
         ),
         (
@@ -132,6 +135,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 }),
                 sharded: false,
                 timed: false,
+                listens: false,
             },
         ),
         (
@@ -144,6 +148,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 focus: None,
                 sharded: true,
                 timed: false,
+                listens: true,
             },
         ),
         (
@@ -167,6 +172,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 focus: None,
                 sharded: false,
                 timed: false,
+                listens: false,
             },
         ),
         (
@@ -183,6 +189,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 focus: None,
                 sharded: false,
                 timed: false,
+                listens: false,
             },
         ),
         ("host", ToPython::Host {}),
@@ -197,6 +204,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 focus: None,
                 sharded: false,
                 timed: false,
+                listens: false,
             },
         ),
         (
@@ -556,6 +564,65 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                     shared("", 1.0),
                     shared("tests/test_\u{1F980}.py::TestA", 0.5),
                 ],
+                story: None,
+            },
+        ),
+        (
+            "result-story",
+            ToRust::Result {
+                task: 1,
+                outcome: Outcome::Failed,
+                seconds: PhaseSeconds::default(),
+                payload: bytes(""),
+                shared: Vec::new(),
+                story: Some(Box::new(Story {
+                    file: "tests/test_a.py".to_owned(),
+                    line: Some(12),
+                    reports: vec![report()],
+                    warnings: vec![warned()],
+                })),
+            },
+        ),
+        (
+            "result-story-plain",
+            ToRust::Result {
+                task: 2,
+                outcome: Outcome::Passed,
+                seconds: PhaseSeconds::default(),
+                payload: bytes(""),
+                shared: vec![shared("", 1.0)],
+                story: Some(Box::new(Story {
+                    file: "tests/test_a.py".to_owned(),
+                    ..Story::default()
+                })),
+            },
+        ),
+        (
+            "told",
+            ToRust::Told {
+                told: vec![
+                    Told::Session {
+                        rootdir: "/src".to_owned(),
+                        inifile: None,
+                        python: "3.13.0".to_owned(),
+                        pytest: "9.2.0".to_owned(),
+                    },
+                    Told::Collector {
+                        nodeid: "tests/test_b.py".to_owned(),
+                        report: report(),
+                    },
+                    Told::Warning(warned()),
+                    Told::Collected {
+                        items: 3,
+                        deselected: 1,
+                    },
+                    Told::Items {
+                        items: vec![("test_a.py::test_a".to_owned(), "test_a.py".to_owned(), None)],
+                    },
+                    Told::Ended {
+                        counts: vec![("failed".to_owned(), 1), ("passed".to_owned(), 2)],
+                    },
+                ],
             },
         ),
         (
@@ -750,6 +817,37 @@ fn result(outcome: Outcome, [setup, call, teardown]: [f64; 3]) -> ToRust {
         },
         payload: bytes(*b"\x91\x80"),
         shared: Vec::new(),
+        story: None,
+    }
+}
+
+fn report() -> Report {
+    Report {
+        when: "call".to_owned(),
+        outcome: "failed".to_owned(),
+        seconds: 0.5,
+        attempt: 1,
+        text: Some("E   assert 1 == 2".to_owned()),
+        crash: Some(Place {
+            path: "/src/tests/test_a.py".to_owned(),
+            line: 13,
+            message: "assert 1 == 2".to_owned(),
+        }),
+        reason: None,
+        subtest: None,
+        sections: vec![("Captured stdout call".to_owned(), "\u{1F980}\n".to_owned())],
+        properties: vec![("key".to_owned(), "1".to_owned())],
+    }
+}
+
+fn warned() -> Warned {
+    Warned {
+        category: "DeprecationWarning".to_owned(),
+        message: "old".to_owned(),
+        file: "/src/tests/test_a.py".to_owned(),
+        line: 13,
+        when: "runtest".to_owned(),
+        nodeid: "tests/test_a.py::test_a".to_owned(),
     }
 }
 

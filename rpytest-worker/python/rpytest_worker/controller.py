@@ -22,6 +22,7 @@ from .distributed import Distributed, EarlyStart
 from .focus import Focus, Opened
 from .in_process import InProcess
 from .shards import Artifacts, Shard
+from .telling import Teller
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 def run(process: Process, start: dict[str, Any]) -> NoReturn:
     process.channel.read_ahead()
-    controller = Controller(process, start["settled"])
+    controller = Controller(process, start["settled"], start["listens"])
     plugins: list[Any] = [Dialect(), controller]
     if start["focus"] is not None:
         plugins.append(controller.focused(start["focus"], tells=not start["sharded"]))
@@ -53,10 +54,16 @@ class Controller:
         self,
         process: Process,
         settled: list[dict[str, Any]],
+        listens: bool | None,
         before_tests: Callable[[pytest.Session], None] | None = None,
     ) -> None:
-        """With something to do before the tests run, it tells of its plan only to who comes then."""
+        """With something to do before the tests run, it tells of its plan only to who comes then.
+
+        Whether they listen to the run is not known until then (`None`).
+        """
         self.process = process
+        self._listens = listens
+        self._teller = Teller(lambda: self.process.channel, listens)
         self.settled = settled
         self.workers = 0
         self._before_tests = before_tests
@@ -101,11 +108,12 @@ class Controller:
 
         return Shard(channel), Artifacts(channel)
 
-    def adopt(self, process: Process, settled: list[dict[str, Any]]) -> None:
+    def adopt(self, process: Process, settled: list[dict[str, Any]], listens: bool) -> None:
         """In a fork of a session without workers: go on with a process's own channel."""
         self.process = process
-        self._plugin.adopt(process, settled)
+        self._plugin.adopt(process, settled, listens)
         process.channel.send(self._plan)
+        self._teller.adopt(listens)
 
     # Not `tryfirst`: xdist's own plugin, which is, has to have seen `-n` first.
     @pytest.hookimpl
@@ -121,15 +129,20 @@ class Controller:
         dist = option.dist if self.workers else "no"
         if self.workers and dist == "no":
             dist = "load"
+        if self._listens is not False:
+            config.pluginmanager.register(self._teller, "rpytest-teller")
         # xdist's plugin, where there is one, must not start a session of its own.
         option.tx = []
         if self.workers:
             self._plugin = plugin = Distributed(
-                self.process.channel, config, self.workers, dist, testrunuid, isolate
+                self.process.channel, config, self._teller, self.workers, dist, testrunuid, isolate
             )
             config.pluginmanager.register(EarlyStart(plugin), "rpytest-early-start")
         else:
-            self._plugin = InProcess(self.process, config, self.settled, self._before_tests)
+            self._plugin = InProcess(
+                self.process, config, self.settled, self._teller, self._before_tests
+            )
+            self._plugin.recorder.listens = bool(self._listens)
         config.pluginmanager.register(self._plugin, "rpytest-session")
         cache_dir = pytest_compat.cache_dir(config)
         self._plan = {

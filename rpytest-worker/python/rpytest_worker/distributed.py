@@ -19,6 +19,7 @@ import pytest
 
 from . import afterfork, delivery, pytest_compat, recorded_warnings, reports
 from .channel import Channel
+from .telling import Teller
 
 Events = list[tuple[str, Any]]
 
@@ -89,12 +90,17 @@ class Distributed:
         self,
         channel: Channel,
         config: pytest.Config,
+        teller: Teller,
         workers: int,
         dist: str,
         testrunuid: str,
         isolate: str,
     ) -> None:
         self._channel = channel
+        self._teller = teller
+        teller.is_muted = lambda: self._delivers
+        # Whether what items have told, of which there are stories, goes through the hooks.
+        self._delivers = False
         self._config = config
         self._workers = workers
         self._dist = dist
@@ -199,6 +205,7 @@ class Distributed:
         # What stops a session after collection stops it here, too.
         session.shouldstop = session.shouldstop or data["shouldstop"]
         session.shouldfail = session.shouldfail or data["shouldfail"]
+        self._teller.collected(config, len(self._nodeids))
         pytest_compat.adopt_cached_nodeids(config, self._nodeids)
         pytest_compat.adopt_passed_collectors(config, data["passed_collectors"])
         for node in list(self._nodes.values()):
@@ -375,7 +382,11 @@ class Distributed:
 
     def _deliver(self, events: Events, node: Node | None) -> None:
         assert self._delivery is not None
-        self._delivery.events(events, node)
+        self._delivers = True
+        try:
+            self._delivery.events(events, node)
+        finally:
+            self._delivers = False
         session = self._session
         if session.shouldfail or session.shouldstop:
             self._stop_run(str(session.shouldfail or session.shouldstop))

@@ -15,6 +15,7 @@ import pytest
 from . import afterfork, collection, delivery, inventory, pytest_compat, reports
 from .loop import Loop
 from .recorder import Recorder
+from .telling import Teller
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -29,9 +30,11 @@ class InProcess:
         process: Process,
         config: pytest.Config,
         settled: list[dict[str, Any]],
+        teller: Teller,
         before_tests: Callable[[pytest.Session], None] | None = None,
     ) -> None:
         self._before_tests = before_tests
+        self._teller = teller
         # Whether it is anybody's run already.
         self._is_run = before_tests is None
         # What the collection has to say, until it can.
@@ -45,13 +48,16 @@ class InProcess:
         self._tasks: dict[int, int] = {}
         self.recorder = Recorder(process.channel, config, process.timed)
         self._loop = Loop(self, self.recorder)
+        # Their stories have what items tell.
+        teller.is_muted = lambda: self.recorder.story is not None
 
-    def adopt(self, process: Process, settled: list[dict[str, Any]]) -> None:
+    def adopt(self, process: Process, settled: list[dict[str, Any]], listens: bool) -> None:
         """In a fork: tell the one that this process belongs to, and take over what it has settled."""
         self._process = process
         self._is_run = True
         self.recorder.channel = process.channel
         self.recorder.timed = process.timed
+        self.recorder.listens = listens
         self._settle(settled)
         self._draw_curtain()
         afterfork.watch_crashes(process.crash_fd)
@@ -88,7 +94,10 @@ class InProcess:
             self._before_tests(session)
         for message in self._unsaid:
             self._process.channel.send(message)
-        if not self._config.option.collectonly:
+        self._teller.collected(self._config, len(session.items))
+        if self._config.option.collectonly:
+            self._teller.items(session.items)
+        else:
             self._announce(session)
         if self._settled:
             self._set_settled_apart(session)

@@ -285,6 +285,19 @@ def deselected(config: pytest.Config) -> list[str]:
     return [str(item.nodeid) for item in reporter.stats.get("deselected", ())]
 
 
+def counted(config: pytest.Config) -> list[tuple[str, int]]:
+    """What the last line of the session's report counts."""
+    reporter = terminal_reporter(config)
+    if reporter is None:
+        return []
+    counts = [
+        (name, sum(1 for entry in entries if getattr(entry, "count_towards_summary", True)))
+        for name, entries in reporter.stats.items()
+        if name
+    ]
+    return [(name, count) for name, count in counts if count]
+
+
 # ------------------------------------------------------------------ cacheprovider
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import pytest_compat, reports
+from . import pytest_compat, reports, telling
 from .channel import Channel
 from .costs import SharedFixtures
 from .wire import frame, result_frame, started_frame
@@ -33,6 +33,8 @@ class Recorder:
         self._config = config
         self._unsent = bytearray()
         self.story: reports.Story | None = None
+        # Whether somebody wants to know what each item has to tell.
+        self.listens = False
         # A plugin as well, for whoever registers this one to register.
         self.shared = SharedFixtures()
         # Called before a report is kept.
@@ -52,7 +54,8 @@ class Recorder:
         story, self.story = self.story, None
         assert story is not None
         payload, outcome, seconds = reports.encode(story, self._config)
-        self._unsent += result_frame(task, outcome, seconds, payload, self.shared.take())
+        told = telling.of_story(story, self._config) if self.listens else None
+        self._unsent += result_frame(task, outcome, seconds, payload, self.shared.take(), told)
 
     @property
     def has_events(self) -> bool:
@@ -72,7 +75,8 @@ class Recorder:
         """Instead of `end`, where no hook was called because there is nothing to tell."""
         self.story = None
         payload, outcome, seconds = reports.encode_passed(passed)
-        self._unsent += result_frame(task, outcome, seconds, payload, self.shared.take())
+        told = telling.of_passed(passed) if self.listens else None
+        self._unsent += result_frame(task, outcome, seconds, payload, self.shared.take(), told)
 
     def abandon(self) -> None:
         """The item ended in an interrupt: it has no result, but was seen to start."""

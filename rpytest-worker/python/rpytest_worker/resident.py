@@ -52,7 +52,7 @@ _OPTIONS = (
 def run(process: Process, start: dict[str, Any]) -> NoReturn:
     """Grow, serve, and in each fork run the tests; nothing is said of a session that ends before."""
     resident = Resident(process)
-    controller = Controller(process, start["settled"], resident.before_tests)
+    controller = Controller(process, start["settled"], None, resident.before_tests)
     resident.controller = controller
     code = pytest_compat.run_console([Dialect(), controller, resident])
     if not resident.is_lent:
@@ -177,7 +177,7 @@ class Resident:
         if pytest_compat.cached(config) != self._cached:
             pytest_compat.read_cache_again(session)
         process.timed = start["timed"]
-        self.controller.adopt(process, start["settled"])
+        self.controller.adopt(process, start["settled"], start["listens"])
         if start["focus"] is None or start["sharded"]:
             self._opened.forget()
         if start["focus"] is not None:

@@ -91,6 +91,7 @@ class Template:
         self.channel = process.channel
         self.worker_id: str = start["worker"]["id"]
         self.may_serve = start["role"] == "template"
+        self._listens: bool = start["listens"]
         self.watch: sharing.Watch | None = sharing.Watch() if self.may_serve else None
         self.recorder: Recorder | None = None
         self.runner: Runner | None = None
@@ -148,6 +149,7 @@ class Template:
         config.workeroutput = {}  # type: ignore[attr-defined]
         dialect.be_present(config)
         self.recorder = Recorder(self.channel, config, self.process.timed)
+        self.recorder.listens = self._listens
         config.pluginmanager.register(self.recorder, "rpytest-recorder")
         config.pluginmanager.register(self.recorder.shared, "rpytest-shared-fixtures")
 

@@ -191,7 +191,7 @@ class Warm:
         path = list(sys.path)
         again = Again(self._needed)
         process.timed = start["timed"]
-        controller = Controller(process, start["settled"])
+        controller = Controller(process, start["settled"], start["listens"])
         session = _Session(self, again)
         plugins: list[Any] = [Dialect(), controller, session]
         if start["focus"] is not None:

@@ -100,6 +100,7 @@ def result_frame(
     seconds: tuple[float, float, float],
     payload: bytes,
     shared: dict[str, float] | None = None,
+    story: dict[str, Any] | None = None,
 ) -> bytearray:
     """The frame of a message `result`, of which there is one for each test."""
     out = bytearray(_RESULT)
@@ -119,6 +120,10 @@ def result_frame(
         out += _SHARED
         entries = [{"scope": scope, "seconds": spent} for scope, spent in shared.items()]
         _pack_into(entries, out, MAX_DEPTH)
+    if story is not None:
+        out[HEADER] += 1
+        out += _STORY
+        _pack_into(story, out, MAX_DEPTH)
     _length_into(out, 0, len(out) - HEADER)
     return out
 
@@ -486,6 +491,7 @@ _CALL: Final = pack("call") + b"\xcb"
 _TEARDOWN: Final = pack("teardown") + b"\xcb"
 _PAYLOAD: Final = pack("payload")
 _SHARED: Final = pack("shared")
+_STORY: Final = pack("story")
 _PASSED: Final = _OUTCOME + pack("passed")
 # The field `seconds`, and the name of the next one.
 _seconds = struct.Struct(f">{len(_SETUP)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD)}s").pack

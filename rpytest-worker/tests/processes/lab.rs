@@ -100,6 +100,7 @@ impl Lab {
             focus: None,
             sharded: false,
             timed: false,
+            listens: false,
         };
         self.send(id, &start);
     }

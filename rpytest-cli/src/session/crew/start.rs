@@ -13,6 +13,8 @@ pub(in crate::session) struct PartOfTests {
     pub sharded: bool,
     /// Whether tests are told with when they start.
     pub timed: bool,
+    /// Whether somebody wants to hear of each.
+    pub listens: bool,
 }
 
 /// The message that makes a process the template, or worker number `number` of `count`.
@@ -36,6 +38,7 @@ pub(in crate::session) fn start(
         focus: part.focus.clone(),
         sharded: part.sharded,
         timed: part.timed,
+        listens: part.listens,
     }
 }
 
