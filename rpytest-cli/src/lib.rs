@@ -11,6 +11,7 @@ mod daemon;
 mod daemon_commands;
 mod discover;
 mod durations;
+mod editor;
 mod events;
 mod history;
 #[cfg(unix)]
@@ -92,6 +93,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     match command {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
+        Command::EditorServer(arguments) => ExitCode::from(editor::serve(&arguments)),
         Command::Discover(run, format) => ExitCode::from(discover::run(&run, format)),
         Command::Watch(run) => ExitCode::from(watch::run(&run)),
         Command::Daemon(command) => ExitCode::from(daemon_commands::run(&command)),

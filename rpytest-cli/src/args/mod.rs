@@ -43,6 +43,8 @@ pub enum Command {
     Watch(RunArguments),
     /// `--shard-info`: tell of all shards, and run none.
     ShardInfo(RunArguments),
+    /// `--editor-server`: serve an editor, whose runs have these arguments.
+    EditorServer(Vec<OsString>),
     /// `--discover`: tell an editor what there is to be run.
     Discover(RunArguments, DiscoverFormat),
     /// `--native-collect-only`: list what can be collected without Python.
@@ -119,6 +121,9 @@ pub struct RunArguments {
     pub messages: MessageArguments,
 }
 
+/// The server for editors.
+pub(crate) const EDITOR_SERVER: &str = "--editor-server";
+
 /// The names of one option.
 pub(crate) const COLLECTS_ONLY: [&str; 3] = ["--collect-only", "--co", "--collectonly"];
 
@@ -176,8 +181,16 @@ impl Command {
         if let Some(command) = commands::command(&arguments)? {
             return Ok(command);
         }
+        let words = arguments.clone();
         let given = Given::divide(arguments)?;
         given.check()?;
+        if given.has(EDITOR_SERVER) {
+            // Its runs read them again.
+            let is_other = |word: &OsString| word != EDITOR_SERVER;
+            return Ok(Command::EditorServer(
+                words.into_iter().filter(is_other).collect(),
+            ));
+        }
         if let Some(command) = daemon::command(&given)? {
             return Ok(Command::Daemon(command));
         }

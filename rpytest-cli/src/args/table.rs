@@ -7,7 +7,7 @@ use super::daemon::{self, SERVE_ON};
 use super::definition::{Definition, Excluded, Group};
 use super::discover::DISCOVER;
 use super::shard;
-use super::COLLECTS_ONLY;
+use super::{COLLECTS_ONLY, EDITOR_SERVER};
 use crate::shard::strategy;
 
 /// How old a fixture that stays up may be.
@@ -210,6 +210,35 @@ pub(crate) static OPTIONS: &[Definition] = &[
         Group::Reports,
         "Annotate failures for GitHub Actions, and write a summary of the step",
     ),
+    Definition::switch(
+        &[EDITOR_SERVER],
+        Group::Reports,
+        "Serve an editor on standard input and output: list tests, run them, tell of results",
+    )
+    .not_with(&[
+        Excluded {
+            options: &[
+                DISCOVER,
+                "--watch",
+                "--native-collect-only",
+                "--benchmark",
+                "--timing",
+                "--message-format",
+                "--json",
+                "--github",
+                "--explain",
+            ],
+            remedy: LEAVE_OUT_ONE,
+        },
+        Excluded {
+            options: &[shard::SHARD, shard::INFO],
+            remedy: LEAVE_OUT_ONE,
+        },
+        Excluded {
+            options: &COLLECTS_ONLY,
+            remedy: LEAVE_OUT_ONE,
+        },
+    ]),
     Definition::not_yet(
         &["--cache-results", "--cache-store"],
         ": results of tests are not kept yet; leave it out, and all tests run",
@@ -217,10 +246,6 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::not_yet(
         &["--cleanup"],
         ": nothing removes what it keeps in the cache directories yet",
-    ),
-    Definition::not_yet(
-        &["--editor-server"],
-        ": there is no server for editors yet; --discover lists the tests",
     ),
     Definition::not_yet(&["--flaky-report"], ": no history of outcomes is kept yet"),
     Definition::not_yet(

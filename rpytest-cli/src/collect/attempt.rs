@@ -236,6 +236,29 @@ impl Attempt<'_> {
         }))
     }
 
+    /// What the source says of a file with another text, with what is known of the environment.
+    pub(super) fn look_at_text(
+        &self,
+        file: &Path,
+        text: &str,
+    ) -> Result<Collection, Box<dyn Error>> {
+        let directory = std::env::current_dir()?;
+        let mut collector = Collector::new(&directory)
+            .options(self.request.options.clone())
+            .paths(self.request.paths.clone())
+            .text(file, text);
+        let settings = collector.settings()?;
+        let python = Interpreter::find(&directory, &ThisProcess)?;
+        let keys = self.keys(python.path(), &directory, &settings)?;
+        let known = cache_directory(&ThisProcess);
+        if let Some(environment) =
+            known.and_then(|directory| Environment::load(&directory, &keys.environment))
+        {
+            collector = collector.plugins(environment.facts);
+        }
+        Ok(collector.collect()?)
+    }
+
     fn keys(&self, python: &Path, directory: &Path, settings: &Settings) -> io::Result<Keys> {
         let variables: BTreeSet<(OsString, OsString)> = std::env::vars_os().collect();
         let mut parts = environment::interpreter(python, &variables)?;

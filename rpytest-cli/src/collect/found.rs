@@ -144,6 +144,18 @@ pub(crate) fn find(arguments: &RunArguments) -> Result<Found, NotFound> {
     })
 }
 
+/// What a file would have with another text, as far as the source says: Python could not be asked.
+pub(crate) fn of_text(
+    arguments: &RunArguments,
+    file: &Path,
+    text: &str,
+) -> Result<Found, Box<dyn Error>> {
+    let mut argv = argv(arguments);
+    argv.push(file.into());
+    let found = attempt(arguments, &argv, |attempt| attempt.of_text(file, text));
+    found.unwrap_or_else(|| Err("an option of the server is not modelled".into()))
+}
+
 /// Whether a session came to its items, or says which it could not collect.
 fn tells(collected: &Collected) -> bool {
     match u8::try_from(collected.exit) {
@@ -229,6 +241,28 @@ impl Attempt<'_> {
     }
 }
 
+impl Attempt<'_> {
+    fn of_text(&self, file: &Path, text: &str) -> Result<Found, Box<dyn Error>> {
+        let native = self.look_at_text(file, text)?;
+        let files = native.files.iter().map(|file| FoundFile {
+            reasons: (file.completeness.reasons().iter())
+                .map(ToString::to_string)
+                .collect(),
+            ..of_source(file)
+        });
+        let errors = native.diagnostics.iter().map(|problem| FoundError {
+            path: problem.path.clone(),
+            line: problem.line,
+            message: problem.message.clone(),
+        });
+        Ok(Found {
+            rootdir: native.rootdir.clone(),
+            files: files.collect(),
+            errors: errors.collect(),
+        })
+    }
+}
+
 fn paths(before: &Before, which: impl Fn(bool) -> bool) -> Vec<PathBuf> {
     let rootdir: &Path = &before.native.rootdir;
     let files = before.files().filter(|(_, is_sure)| which(*is_sure));
@@ -270,7 +304,7 @@ fn joined(before: &Before, collected: Collected) -> Found {
     }
 }
 
-pub(crate) fn of_source(file: &CollectedFile) -> FoundFile {
+fn of_source(file: &CollectedFile) -> FoundFile {
     let items = file.items.iter().map(|item| {
         let mut marks: Vec<String> = (item.facts.marks.iter())
             .map(|mark| mark.name.clone())

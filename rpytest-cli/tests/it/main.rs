@@ -10,6 +10,7 @@ mod costs;
 mod daemon;
 mod dialect;
 mod discover;
+mod editor;
 mod equivalence;
 mod isolation;
 mod losses;
