@@ -35,7 +35,7 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::switch(
         &["--timing"],
         Group::Running,
-        "Say where the time of the run went, and how good its plan was; html writes a page with each test",
+        "Say where the time of the run went, and how good its plan was; html: as a page, too",
     )
     .inline("html[:PATH]"),
     Definition::switch(
@@ -197,7 +197,7 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::switch(
         &["--json"],
         Group::Reports,
-        "What --message-format=json is; of --daemon-status and --session-status, the same as JSON",
+        "The same as --message-format=json; of --daemon-status and --session-status: as JSON",
     ),
     Definition::valued(
         &["--message-format"],
