@@ -116,6 +116,16 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
+/// Opens what the messages of a run go to, before anything is written.
+fn heard(mut command: Command) -> Result<Command, Box<dyn std::error::Error>> {
+    if let Command::Run(run) | Command::Watch(run) = &mut command {
+        let asked = std::mem::take(&mut run.messages);
+        run.messages = asked.with(|name| std::env::var_os(name))?;
+        events::prepare(&run.messages).map_err(|error| format!("failed to {error}"))?;
+    }
+    Ok(command)
+}
+
 /// Prints a text that was asked for. Whoever closes the pipe has seen enough.
 fn print(text: &[u8]) -> ExitCode {
     let mut out = std::io::stdout().lock();
@@ -126,16 +136,6 @@ fn print(text: &[u8]) -> ExitCode {
         }
         _ => ExitCode::SUCCESS,
     }
-}
-
-/// Opens what the messages of a run go to, before anything is written.
-fn heard(mut command: Command) -> Result<Command, Box<dyn std::error::Error>> {
-    if let Command::Run(run) | Command::Watch(run) = &mut command {
-        let asked = std::mem::take(&mut run.messages);
-        run.messages = asked.with(|name| std::env::var_os(name))?;
-        events::prepare(&run.messages).map_err(|error| format!("failed to {error}"))?;
-    }
-    Ok(command)
 }
 
 /// `RPYTEST_LOG`, or `RUST_LOG`, in the usual syntax: `rpytest_ipc=debug` shows each message.

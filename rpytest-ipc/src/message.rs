@@ -527,6 +527,12 @@ pub enum ToRust {
         /// What it tells, in the order in which it came about.
         told: Vec<Told>,
     },
+    /// From a controller that reports to a terminal: whether a line may be shown below what it writes there.
+    /// It erases that line when it writes a new one itself.
+    MakesRoom {
+        /// Not while the user debugs.
+        room: bool,
+    },
     /// Answers [`ToPython::Revoke`]: assignments that this worker will not run.
     Returned {
         /// The tasks, none if there was nothing to give back.

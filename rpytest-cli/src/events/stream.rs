@@ -194,7 +194,7 @@ impl Stream {
             reason: reason.to_owned(),
         });
         let whose = match test.worker {
-            Some(worker) => format!("worker {worker:?}"),
+            Some(worker) => format!("worker '{worker}'"),
             None => "the process".to_owned(),
         };
         let nodeid = &test.address.nodeid;
@@ -203,7 +203,7 @@ impl Stream {
             outcome: "failed".to_owned(),
             attempt: 1,
             text: Some(format!(
-                "{whose} crashed while running {nodeid:?}: {reason}"
+                "{whose} crashed while running '{nodeid}': {reason}"
             )),
             ..rpytest_ipc::Report::default()
         };

@@ -160,6 +160,11 @@ impl Crew {
         Some(self.ledger.address(task)?.nodeid.as_str())
     }
 
+    /// How many run tests, or will.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
     /// The name of the worker that a process is.
     pub fn name_of(&self, process: ProcessId) -> Option<&str> {
         let worker = self.workers.get(&process)?;

@@ -1,5 +1,7 @@
 //! What of the messages of a session those are told who listen to it.
 
+use std::time::Instant;
+
 use rpytest_ipc::ToRust;
 use rpytest_worker::{EventKind, ProcessId};
 
@@ -12,7 +14,26 @@ use crate::ledger::Ledger;
 impl Session {
     /// Looks at what comes, before anybody does something about it. What only listeners want is taken out.
     pub(super) fn listen(&mut self, process: ProcessId, kind: &mut EventKind) {
-        let (Some(stream), EventKind::Message(message)) = (&mut self.stream, kind) else {
+        let EventKind::Message(message) = kind else {
+            return;
+        };
+        if let Some(progress) = &mut self.progress {
+            match message {
+                ToRust::Started { task, .. } => {
+                    if let Some(test) = test(&self.part, process, *task) {
+                        progress.started(process, test.address, Instant::now());
+                    }
+                }
+                ToRust::Result {
+                    outcome, seconds, ..
+                } => {
+                    let spent = seconds.setup + seconds.call + seconds.teardown;
+                    progress.ended(process, *outcome, spent);
+                }
+                _ => {}
+            }
+        }
+        let Some(stream) = &mut self.stream else {
             return;
         };
         match message {

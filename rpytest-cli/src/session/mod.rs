@@ -14,6 +14,7 @@ mod lend;
 #[path = "no_lend.rs"]
 mod lend;
 mod listening;
+mod progress;
 mod ready;
 mod reuse;
 mod solo;
@@ -33,6 +34,7 @@ use self::crew::Crew;
 pub(crate) use self::focus::{Focus, Opened, Stop, Told, run_focused};
 use self::helpers::Helpers;
 use self::interrupt::Interrupts;
+use self::progress::Progress;
 use self::ready::Events;
 pub(crate) use self::ready::{Processes, Ready};
 use self::solo::Solo;
@@ -158,6 +160,7 @@ impl Ready {
             sharding: (self.shard).map(|shard| Sharding::new(shard, self.foresight, runs)),
             is_surprised: false,
             stream,
+            progress: None,
             processes: self.processes,
         };
         self.lender.show_what_was_written();
@@ -228,6 +231,8 @@ struct Session {
     is_surprised: bool,
     /// For those who listen.
     stream: Option<Stream>,
+    /// A line below the report, where there is room for one.
+    progress: Option<Progress>,
     built: Ways,
     ways: Ways,
     helpers: Helpers,
@@ -246,6 +251,7 @@ impl Session {
             }
             self.processes.flush(self.controller);
             self.look_at_signals();
+            self.show_progress();
             if let Some(code) = self.exit {
                 return code;
             }
@@ -454,6 +460,7 @@ impl Session {
                     sharding.artifacts.coverage = coverage.map(|path| decode(&path));
                 }
             }
+            EventKind::Message(ToRust::MakesRoom { room }) => self.make_room(room),
             EventKind::Message(ToRust::Opened { opened }) => focus::add(&mut self.opened, opened),
             EventKind::Message(message) if process == self.controller => {
                 self.controller_says(message)
@@ -530,6 +537,9 @@ impl Session {
         }
         if let Part::Crew(crew) = &mut self.part {
             crew.ended(&self.processes, process, why, end);
+            if let Some(progress) = &mut self.progress {
+                progress.gone(process);
+            }
             if let Some(stream) = &mut self.stream {
                 listening::tell_of_losses(crew, stream);
             }
@@ -638,6 +648,10 @@ impl Session {
             && let Some(settled) = solo.crashed(&reason)
             && !self.interrupts.any()
         {
+            if let Some(progress) = &mut self.progress {
+                progress.erase();
+                progress.gone(self.controller);
+            }
             if let Some(stream) = &mut self.stream {
                 listening::tell_of_crash(solo.ledger(), running, stream, &reason);
             }

@@ -7,6 +7,7 @@ mod effects;
 mod endings;
 mod fixtures;
 mod lifecycle;
+mod messages;
 mod terminal;
 
 use std::time::{Duration, Instant};

@@ -597,6 +597,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 })),
             },
         ),
+        ("makes_room", ToRust::MakesRoom { room: true }),
         (
             "told",
             ToRust::Told {

@@ -199,19 +199,19 @@ OPTIONS = (
     ),
     Option(
         "reports",
+        ("--message-format",),
+        "FORMAT[=PATH]",
+        (),
+        False,
+        "Tell machines of the run: json (one object a line) or teamcity; PATH for a file",
+    ),
+    Option(
+        "reports",
         ("--json",),
         None,
         (),
         False,
-        "The same as --message-format=json; of --daemon-status and --session-status: as JSON",
-    ),
-    Option(
-        "reports",
-        ("--message-format",),
-        "json|teamcity[=PATH]",
-        (),
-        False,
-        "Tell programs of the run, in lines on standard output or in a file",
+        "The same as --message-format json; with --daemon-status and --session-status: as JSON",
     ),
     Option(
         "reports",
@@ -219,15 +219,15 @@ OPTIONS = (
         None,
         (),
         False,
-        "Annotate failures for GitHub Actions, and write a summary of the step",
+        "Annotate what failed in GitHub Actions, and write the summary of the step",
     ),
     Option(
         "reports",
-        ("--editor-server",),
+        ("--no-progress",),
         None,
         (),
-        False,
-        "Serve an editor on standard input and output: list tests, run them, tell of results",
+        True,
+        "Show no line below the report, on a terminal, with what runs and the time left",
     ),
 )
 

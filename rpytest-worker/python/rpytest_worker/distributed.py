@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from . import afterfork, delivery, pytest_compat, recorded_warnings, reports
+from . import afterfork, delivery, pytest_compat, recorded_warnings, reports, room
 from .channel import Channel
 from .telling import Teller
 
@@ -206,6 +206,7 @@ class Distributed:
         session.shouldstop = session.shouldstop or data["shouldstop"]
         session.shouldfail = session.shouldfail or data["shouldfail"]
         self._teller.collected(config, len(self._nodeids))
+        room.make(config, self._channel)
         pytest_compat.adopt_cached_nodeids(config, self._nodeids)
         pytest_compat.adopt_passed_collectors(config, data["passed_collectors"])
         for node in list(self._nodes.values()):

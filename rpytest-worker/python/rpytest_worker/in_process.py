@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import afterfork, collection, delivery, inventory, pytest_compat, reports
+from . import afterfork, collection, delivery, inventory, pytest_compat, reports, room
 from .loop import Loop
 from .recorder import Recorder
 from .telling import Teller
@@ -99,6 +99,7 @@ class InProcess:
             self._teller.items(session.items)
         else:
             self._announce(session)
+            room.make(self._config, self._process.channel)
         if self._settled:
             self._set_settled_apart(session)
         self._loop.prepare(session)

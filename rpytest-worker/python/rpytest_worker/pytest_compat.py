@@ -181,6 +181,17 @@ def restore_subtest_context(report: Any, data: dict[str, Any]) -> None:
         object.__setattr__(report.context, "kwargs", context["kwargs"])
 
 
+def subtest_description(report: Any) -> str | None:
+    """What a subtest is called, by pytest's own reports of subtests or by those of pytest-subtests."""
+    if not hasattr(report, "context"):
+        return None
+    for name in ("_sub_test_description", "sub_test_description"):
+        describe = getattr(report, name, None)
+        if describe is not None:
+            return str(describe()).strip()
+    return None
+
+
 def render(representation: Any, markup: bool) -> str:
     """The text of a failure as a terminal would show it."""
     out = io.StringIO()
@@ -676,6 +687,20 @@ def is_on_terminal(reporter: Any) -> bool:
     """Whether somebody watches. It is a value up to pytest 8.0, and a method since."""
     isatty = reporter.isatty
     return bool(isatty() if callable(isatty) else isatty)
+
+
+def stream_of_the_terminal(config: pytest.Config) -> Any:
+    """Standard output, if it is a terminal and pytest's own reporter writes to it."""
+    reporter = terminal_reporter(config)
+    if type(reporter) is not _pytest.terminal.TerminalReporter or not is_on_terminal(reporter):
+        return None
+    stream = reporter._tw._file
+    if not isinstance(stream, io.TextIOWrapper):
+        return None
+    try:
+        return stream if stream.fileno() == 1 else None
+    except (OSError, ValueError):
+        return None
 
 
 def hook_implementations(hook: Any) -> list[Any]:

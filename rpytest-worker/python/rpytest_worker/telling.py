@@ -86,9 +86,9 @@ class Described:
             told["sections"] = _pairs(new)
         if added:
             told["properties"] = _pairs(added)
-        subtest = _subtest(report)
+        subtest = pytest_compat.subtest_description(report)
         if subtest is not None:
-            told["subtest"] = subtest
+            told["subtest"] = text(subtest)
         if outcome == "rerun":
             self._attempt += 1
         has_more = len(told) > 4 or told["outcome"] != "passed"
@@ -236,24 +236,3 @@ def _pairs(values: Any) -> list[tuple[str, str]]:
 def _added(now: list[Any], before: list[Any]) -> list[Any]:
     """What is there beside what was; all of it, if that has gone."""
     return now[len(before) :] if now[: len(before)] == before else now
-
-
-def _subtest(report: Any) -> str | None:
-    """What a subtest is called: by pytest's reports of subtests, or by those of pytest-subtests."""
-    context = getattr(report, "context", None)
-    values = getattr(context, "kwargs", None)
-    if values is None:
-        return None
-    message = getattr(context, "msg", None)
-    parts = [] if message is None else [f"[{text(message)}]"]
-    if values:
-        named = (f"{text(name)}={text(_represented(value))}" for name, value in values.items())
-        parts.append(f"({', '.join(named)})")
-    return " ".join(parts) or "(<subtest>)"
-
-
-def _represented(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception as error:  # the user's class may do anything
-        return f"<{type(value).__name__}: {type(error).__name__} in __repr__>"

@@ -66,6 +66,7 @@ _OF_NO_CONSEQUENCE = frozenset(
         "reportchars",
         "quiet",
         "rpytest_explain",
+        "rpytest_no_progress",
         "show_fixtures_per_test",
         "showcapture",
         "showfixtures",

@@ -96,6 +96,8 @@ impl<'a> Command<'a> {
             .env("LANG", "C.UTF-8")
             .env("COLUMNS", "100")
             .env("RPYTEST_NO_DAEMON", "1")
+            // What a terminal shows is compared with what pytest writes.
+            .env("RPYTEST_NO_PROGRESS", "1")
             .current_dir(project.root())
             .stdin(Stdio::null());
         Command {
