@@ -80,6 +80,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             settled: Vec::new(),
             focus: None,
             sharded: false,
+            timed: false,
             listens: false,
         };
         supervisor.send(session, &start)?;

@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         settled: Vec::new(),
         focus: None,
         sharded: false,
+        timed: false,
         listens: false,
     };
     supervisor.send(session, &start)?;

@@ -33,6 +33,17 @@ pub(crate) struct Tasks<'a> {
 impl<'a> Tasks<'a> {
     /// With what history expects of them.
     pub fn new(items: &'a [InventoryItem], costs: &Costs<'_>) -> Self {
+        Self::with(items, |_, address| costs.of(address))
+    }
+
+    /// Those of which it is known what they took, by their position.
+    pub fn measured(items: &'a [InventoryItem], cost: impl Fn(u32) -> Option<f64>) -> Self {
+        let mut tasks = Self::with(items, |position, _| cost(position));
+        tasks.tasks.retain(|task| task.cost.is_some());
+        tasks
+    }
+
+    fn with(items: &'a [InventoryItem], cost: impl Fn(u32, &Address) -> Option<f64>) -> Self {
         let mut groups: HashMap<&str, GroupId> = HashMap::new();
         let mut scopes = Vec::new();
         let mut tasks = Vec::with_capacity(items.len());
@@ -42,7 +53,7 @@ impl<'a> Tasks<'a> {
                 GroupId(u32::try_from(scopes.len() - 1).unwrap_or(u32::MAX))
             });
             let task = Task::new(TaskId(position), group);
-            tasks.push(match costs.of(&item.address) {
+            tasks.push(match cost(position, &item.address) {
                 Some(seconds) => task.with_cost(seconds),
                 None => task,
             });
@@ -50,10 +61,15 @@ impl<'a> Tasks<'a> {
         Self { tasks, scopes }
     }
 
+    /// The scope that a group is.
+    pub fn scope(&self, group: GroupId) -> Option<&'a str> {
+        self.scopes.get(group.0 as usize).copied()
+    }
+
     /// Seconds that a worker pays to begin a group. All workers have imported everything.
     pub fn begin_cost(&self, group: GroupId, costs: &Costs<'_>) -> f64 {
-        let scope = self.scopes.get(group.0 as usize).copied();
-        scope.map_or(0.0, |scope| costs.of_beginning(file_of(scope)))
+        self.scope(group)
+            .map_or(0.0, |scope| costs.of_beginning(file_of(scope)))
     }
 
     /// The same of all groups.

@@ -11,7 +11,9 @@ mod daemon;
 #[cfg_attr(unix, path = "daemon_commands.rs")]
 #[cfg_attr(not(unix), path = "no_daemon.rs")]
 mod daemon_commands;
+mod discover;
 mod durations;
+mod editor;
 mod events;
 mod flakiness;
 mod history;
@@ -25,6 +27,7 @@ mod session;
 mod settings;
 mod shard;
 mod signals;
+mod timeline;
 #[cfg(unix)]
 mod verify;
 #[cfg(not(unix))]
@@ -42,9 +45,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use args::{
-    Command, DaemonCommand, DurationsCommand, Limits, MergeArguments, MessageArguments,
-    MessageFormat, MessageOutput, RunArguments, ShardArguments, ShardIndex, Shell, UsageError,
-    VerifyArguments,
+    Command, DaemonCommand, DiscoverFormat, DurationsCommand, Limits, MergeArguments,
+    MessageArguments, MessageFormat, MessageOutput, RunArguments, ShardArguments, ShardIndex,
+    Shell, TimingArguments, UsageError, VerifyArguments,
 };
 pub use history::{HISTORY_FILE, HistoryError};
 
@@ -98,6 +101,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     match command {
         Command::Run(run) => ExitCode::from(collect::run_or_collect(&run)),
+        Command::EditorServer(arguments) => ExitCode::from(editor::serve(&arguments)),
+        Command::Discover(run, format) => ExitCode::from(discover::run(&run, format)),
         Command::Watch(run) => ExitCode::from(watch::run(&run)),
         Command::Verify(arguments) => ExitCode::from(verify::run(&arguments)),
         Command::Daemon(command) => ExitCode::from(daemon_commands::run(&command)),

@@ -34,6 +34,7 @@ pub struct Collector {
     environment: Option<HashMap<String, String>>,
     threads: Option<usize>,
     plugins: Option<PluginFacts>,
+    texts: HashMap<PathBuf, Vec<u8>>,
     #[cfg(feature = "cache")]
     cache: Option<PathBuf>,
     /// After how long the cache trusts the times of a file.
@@ -51,6 +52,7 @@ impl Collector {
             environment: None,
             threads: None,
             plugins: None,
+            texts: HashMap::new(),
             #[cfg(feature = "cache")]
             cache: None,
             #[cfg(feature = "cache")]
@@ -96,6 +98,13 @@ impl Collector {
     /// Asserts what plugins there are.
     pub fn plugins(mut self, plugins: PluginFacts) -> Self {
         self.plugins = Some(plugins);
+        self
+    }
+
+    /// Takes a text for what a file holds, whatever the disk says: an editor knows more of a file that was not saved. The
+    /// file must be there, and the path is below the directory, or absolute. With texts no cache is used.
+    pub fn text(mut self, path: impl Into<PathBuf>, text: impl Into<Vec<u8>>) -> Self {
+        self.texts.insert(path.into(), text.into());
         self
     }
 
@@ -178,6 +187,9 @@ impl Collector {
             })
         };
         let directory = find(&self.directory)?;
+        let texts = self.texts.iter();
+        let texts = texts.map(|(path, text)| (normalized(&directory.join(path)), text.clone()));
+        let texts = texts.collect();
         let mut arguments = Vec::new();
         let mut nodes = Vec::new();
         for given in &self.paths {
@@ -229,9 +241,12 @@ impl Collector {
         let sources = Sources::new(&config.rootdir);
         #[cfg(feature = "cache")]
         let sources = match &self.cache {
-            Some(path) => sources.with_cache(&self.directory.join(path), self.settle),
-            None => sources,
+            Some(path) if self.texts.is_empty() => {
+                sources.with_cache(&self.directory.join(path), self.settle)
+            }
+            _ => sources,
         };
+        let sources = sources.with_texts(texts);
         // Rules must not see it: what they make of a file is kept for runs that select something else.
         let selection = std::mem::take(&mut config.selection);
         let session = Session {

@@ -74,6 +74,17 @@ impl Item {
     }
 }
 
+/// A class with tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct CollectedClass {
+    /// As node ids have it behind the file: `TestA::TestInner`.
+    pub name: String,
+    /// 1-based line of its first decorator, or of its `class`, in the file that defines it.
+    pub line: u32,
+}
+
 /// Whether the items of a file are all of its items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -128,6 +139,9 @@ pub struct CollectedFile {
     /// How many items `-k`, `-m` and `--deselect` have taken out. 0 where the file is partial.
     #[cfg_attr(feature = "serde", serde(default))]
     pub deselected: usize,
+    /// The classes that items may be in, in the order in which they are looked through. Empty where the file is partial.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub classes: Vec<CollectedClass>,
     /// Whether `items` can be relied on.
     pub completeness: Completeness,
 }

@@ -25,7 +25,7 @@ pub use collector::Collector;
 pub use config::{CONFIGURATION_FILES, Settings, shell_words};
 pub use error::CollectError;
 pub use graph::{Affected, Dependencies, DynamicImport, ImportGraph};
-pub use item::{CollectedFile, Collection, Completeness, Diagnostic, Item, NodeId};
+pub use item::{CollectedClass, CollectedFile, Collection, Completeness, Diagnostic, Item, NodeId};
 pub use plugins::{PluginFacts, PluginFixture, PluginHook};
 pub use reason::Reason;
 pub use select::{

@@ -271,6 +271,7 @@ impl Session<'_> {
                 path: id.clone(),
                 items: Vec::new(),
                 deselected: 0,
+                classes: Vec::new(),
                 completeness,
             };
             Some((file, Wide::new()))
@@ -354,6 +355,7 @@ impl Session<'_> {
             path: id,
             items: in_order(items, &collected.order),
             deselected: 0,
+            classes: collected.classes,
             completeness: Completeness::Exact,
         };
         answer(Some((file, collected.wide)), diagnostic)
@@ -398,6 +400,7 @@ fn without_shared(files: &mut [CollectedFile], wide: &[Wide]) {
             line: first.line,
         };
         file.items.clear();
+        file.classes.clear();
         file.deselected = 0;
         file.completeness = Completeness::Partial(vec![reason]);
     }

@@ -388,3 +388,20 @@ fn values_survive_serialization() {
         collection
     );
 }
+
+#[test]
+fn a_text_stands_for_what_a_file_holds_and_classes_have_lines() {
+    let dir = project(&[
+        ("pytest.ini", "[pytest]\n"),
+        ("test_a.py", "def test_saved(): pass\n"),
+    ]);
+    let text = "import pytest\n@pytest.mark.x\nclass TestA:\n    class TestB:\n        def test_typed(self): pass\n";
+    let collector = Collector::new(dir.path()).text("test_a.py", text);
+    let collection = collector.collect().expect("a collection");
+    expect!["test_a.py::TestA::TestB::test_typed :5\n"].assert_eq(&render(&collection));
+    let classes = collection.files[0].classes.iter();
+    let classes: Vec<_> = classes
+        .map(|class| (class.name.as_str(), class.line))
+        .collect();
+    assert_eq!(classes, [("TestA", 2), ("TestA::TestB", 4)]);
+}

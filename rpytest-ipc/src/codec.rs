@@ -140,7 +140,7 @@ mod tests {
         let body = b"\x83\xa6future\x92\xc0\x81\xa1x\xc4\0\xa4type\xa7started\xa4task\x07";
         assert_eq!(
             decode::<ToRust>(body).ok(),
-            Some(ToRust::Started { task: 7 })
+            Some(ToRust::Started { task: 7, at: None })
         );
     }
 

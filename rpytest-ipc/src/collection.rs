@@ -23,10 +23,16 @@ pub struct Collection {
     pub output: ByteBuf,
     /// A directory of ours below pytest's cache directory, in the file system's encoding.
     pub cache_dir: Option<ByteBuf>,
+    /// pytest's root directory, in the same.
+    #[serde(default)]
+    pub rootdir: Option<ByteBuf>,
     /// What the plugins are.
     pub surroundings: Surroundings,
     /// What the items depend on.
     pub touched: Touched,
+    /// What could not be collected, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<CollectionError>,
 }
 
 /// Items that follow each other and are of one file.
@@ -36,6 +42,34 @@ pub struct FileItems {
     pub path: String,
     /// Their node ids; what is not UTF-8 is backslash-escaped.
     pub nodeids: Vec<String>,
+    /// More of each of them, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<ItemDetails>,
+    /// The classes that they are in, as node ids have them behind the file, and their lines from 1; likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<(String, u32)>,
+}
+
+/// What an editor wants to know of an item besides its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemDetails {
+    /// The line of its function, from 1, if it has one.
+    pub line: Option<u32>,
+    /// Whether it is one of several with different parameters.
+    pub parametrized: bool,
+    /// The names of its marks, sorted.
+    pub marks: Vec<String>,
+}
+
+/// Something that could not be collected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionError {
+    /// Node id of the collector; of a file or directory mostly.
+    pub nodeid: String,
+    /// The line in the file, from 1, if there is one.
+    pub line: Option<u32>,
+    /// What pytest says of it.
+    pub message: String,
 }
 
 /// How many items of a file were deselected.

@@ -402,13 +402,16 @@ mod tests {
         let mut writer = FrameWriter::new(Vec::new());
         writer.write(&large).expect("a vector takes all");
         writer
-            .write(&ToRust::Started { task: 1 })
+            .write(&ToRust::Started { task: 1, at: None })
             .expect("a vector takes all");
         assert!(writer.frame.capacity() <= KEEP);
         let bytes = writer.into_inner();
         let mut reader = FrameReader::new(&bytes[..]);
         assert_eq!(reader.read().ok(), Some(Some(large)));
-        assert_eq!(reader.read().ok(), Some(Some(ToRust::Started { task: 1 })));
+        assert_eq!(
+            reader.read().ok(),
+            Some(Some(ToRust::Started { task: 1, at: None }))
+        );
         assert_eq!(reader.read::<ToRust>().ok(), Some(None));
         assert!(reader.buffer.bytes.capacity() <= KEEP);
     }

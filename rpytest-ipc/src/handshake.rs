@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn other_first_messages_are_refused() {
-        let started = encode_frame(&ToRust::Started { task: 1 }, MAX_FRAME).expect("it is short");
+        let started =
+            encode_frame(&ToRust::Started { task: 1, at: None }, MAX_FRAME).expect("it is short");
         let cases: [(&[u8], &str); 5] = [
             (b"", "shake hands with a process that closed its channel"),
             (

@@ -208,6 +208,9 @@ pub enum ToPython {
         /// Whether it is about one shard of them: whoever collects asks which by [`ToRust::Divide`].
         #[serde(default)]
         sharded: bool,
+        /// Whether [`ToRust::Started`] says when.
+        #[serde(default)]
+        timed: bool,
         /// Whether somebody listens to the run: [`ToRust::Told`], and a story with each result.
         #[serde(default)]
         listens: bool,
@@ -220,6 +223,9 @@ pub enum ToPython {
         argv: Vec<ByteBuf>,
         /// Absolute paths of files that are left out, in the same.
         skip: Vec<ByteBuf>,
+        /// Whether it tells where items are, and what failed.
+        #[serde(default)]
+        detailed: bool,
     },
     /// Instead of `start`: fill the store of rewritten assertions with a share of what a session will ask
     /// it for, and end.
@@ -506,6 +512,9 @@ pub enum ToRust {
     Started {
         /// The task (an in-process controller: the position in its inventory).
         task: u32,
+        /// When, in seconds since 1970, if it was asked to say so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<f64>,
     },
     /// From whoever runs tests: how long an item may take before its process is ended from outside. It holds
     /// for each item that starts from now on, and for the one that runs, from now.

@@ -7,9 +7,9 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<()> {
 //! let (near, far) = tokio::io::duplex(64);
-//! FrameWriter::new(near).write(&ToRust::Started { task: 7 }).await?;
+//! FrameWriter::new(near).write(&ToRust::Started { task: 7, at: None }).await?;
 //! let mut reader = FrameReader::new(far);
-//! assert_eq!(reader.read().await?, Some(ToRust::Started { task: 7 }));
+//! assert_eq!(reader.read().await?, Some(ToRust::Started { task: 7, at: None }));
 //! // The writer was dropped, and its stream with it.
 //! assert_eq!(reader.read::<ToRust>().await?, None);
 //! # Ok(())

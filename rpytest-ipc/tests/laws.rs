@@ -208,20 +208,22 @@ fn to_python() -> impl Strategy<Value = ToPython> {
             option::of(worker()),
             vec(settled(), 0..5),
             option::of(focus()),
-            any::<bool>(),
-            any::<bool>()
+            any::<(bool, bool, bool)>()
         )
-            .prop_map(|(role, argv, worker, settled, focus, sharded, listens)| {
-                ToPython::Start {
-                    role,
-                    argv,
-                    worker,
-                    settled,
-                    focus,
-                    sharded,
-                    listens,
+            .prop_map(
+                |(role, argv, worker, settled, focus, (sharded, timed, listens))| {
+                    ToPython::Start {
+                        role,
+                        argv,
+                        worker,
+                        settled,
+                        focus,
+                        sharded,
+                        timed,
+                        listens,
+                    }
                 }
-            }),
+            ),
         (vec(any::<u32>(), 0..20), text())
             .prop_map(|(tasks, line)| ToPython::Share { tasks, line }),
         Just(ToPython::Host {}),
@@ -293,7 +295,7 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
         (option::of(bytes()), option::of(bytes()))
             .prop_map(|(junit, coverage)| ToRust::Artifacts { junit, coverage }),
         bytes().prop_map(|payload| ToRust::Relay { payload }),
-        number().prop_map(|task| ToRust::Started { task }),
+        (number(), option::of(self::number())).prop_map(|(task, at)| ToRust::Started { task, at }),
         (option::of(number()), text()).prop_map(|(seconds, reason)| ToRust::Limit {
             seconds: seconds.map(f64::from),
             reason,

@@ -193,7 +193,7 @@ impl Given {
     }
 
     /// The first of these options, ours or pytest's, as it was given.
-    fn any(&self, names: &[&str]) -> Option<String> {
+    pub(super) fn any(&self, names: &[&str]) -> Option<String> {
         let own = self.first_of(names).map(str::to_owned);
         own.or_else(|| {
             let mut options = self.options();

@@ -7,6 +7,7 @@ mod commands;
 mod daemon;
 mod defaults;
 mod definition;
+mod discover;
 mod error;
 mod flaky;
 mod given;
@@ -17,12 +18,14 @@ mod pytests;
 mod shard;
 mod shell;
 mod table;
+mod timing;
 mod verify;
 
 use std::ffi::{OsStr, OsString};
 
 pub use self::commands::{DurationsCommand, MergeArguments};
 pub(crate) use self::daemon::SERVE_ON;
+pub use self::discover::DiscoverFormat;
 pub use self::error::UsageError;
 use self::given::Given;
 pub use self::messages::{MessageArguments, MessageFormat, MessageOutput};
@@ -30,6 +33,7 @@ pub use self::shard::{ShardArguments, ShardIndex};
 pub use self::shell::Shell;
 pub(crate) use self::shell::{complete, manual};
 pub(crate) use self::table::FIXTURE_MAX_AGE;
+pub use self::timing::TimingArguments;
 pub use self::verify::VerifyArguments;
 pub(crate) use self::verify::ask_for_workers;
 
@@ -45,6 +49,10 @@ pub enum Command {
     ShardInfo(RunArguments),
     /// `--verify-dropin`: compare with pytest.
     Verify(VerifyArguments),
+    /// `--editor-server`: serve an editor, whose runs have these arguments.
+    EditorServer(Vec<OsString>),
+    /// `--discover`: tell an editor what there is to be run.
+    Discover(RunArguments, DiscoverFormat),
     /// `--native-collect-only`: list what can be collected without Python.
     NativeCollect(Vec<OsString>),
     /// `merge`: join the shards of a run.
@@ -126,7 +134,7 @@ pub struct RunArguments {
     /// `--fixture-max-age`, in seconds; 0 is never.
     pub fixture_max_age: Option<u64>,
     /// `--timing`.
-    pub timing: bool,
+    pub timing: TimingArguments,
     /// `--shard` and its kin.
     pub shard: Option<ShardArguments>,
     /// `--message-format` and its kin.
@@ -134,6 +142,8 @@ pub struct RunArguments {
 }
 
 const CLEANUP: &str = "--cleanup";
+/// The server for editors.
+pub(crate) const EDITOR_SERVER: &str = "--editor-server";
 
 /// The names of one option.
 pub(crate) const COLLECTS_ONLY: [&str; 3] = ["--collect-only", "--co", "--collectonly"];
@@ -192,6 +202,7 @@ impl Command {
         if let Some(command) = commands::command(&arguments)? {
             return Ok(command);
         }
+        let words = arguments.clone();
         let given = Given::divide(arguments)?;
         given.check()?;
         if let Some(json) = flaky::report(&given)? {
@@ -199,6 +210,13 @@ impl Command {
         }
         if let Some(arguments) = verify::read(&given)? {
             return Ok(Command::Verify(arguments));
+        }
+        if given.has(EDITOR_SERVER) {
+            // Its runs read them again.
+            let is_other = |word: &OsString| word != EDITOR_SERVER;
+            return Ok(Command::EditorServer(
+                words.into_iter().filter(is_other).collect(),
+            ));
         }
         if let Some(command) = daemon::command(&given)? {
             return Ok(Command::Daemon(command));
@@ -213,21 +231,8 @@ impl Command {
         }
         let status = (given.has("--inventory-status")).then(|| given.has("--json"));
         let shard = shard::read(&given)?;
-        match given.value("--timing").and_then(OsStr::to_str) {
-            None => {}
-            Some("html") => {
-                return Err(UsageError::NotYet {
-                    option: "--timing=html".to_owned(),
-                    remedy: "; --timing prints where the time goes",
-                });
-            }
-            Some(value) => {
-                return Err(UsageError::Value {
-                    option: "--timing",
-                    problem: format!("it takes no value, but {value:?} was given"),
-                });
-            }
-        }
+        let timing = timing::read(&given)?;
+        let discover = discover::read(&given)?;
         let fixture_max_age = given.parsed(
             FIXTURE_MAX_AGE,
             |text| text.parse().ok(),
@@ -255,7 +260,7 @@ impl Command {
             daemon: !given.has("--no-daemon"),
             reuse_fixtures,
             fixture_max_age,
-            timing: given.has("--timing"),
+            timing,
             shard,
             messages: messages::read(&given)?,
             pytest: given.pytest,
@@ -263,6 +268,9 @@ impl Command {
         if let Some(json) = status {
             let arguments = run;
             return Ok(Command::InventoryStatus { arguments, json });
+        }
+        if let Some(format) = discover {
+            return Ok(Command::Discover(run, format));
         }
         let info = run.shard.as_ref().is_some_and(|shard| shard.info);
         Ok(match (watch, info) {

@@ -3,9 +3,10 @@
 //! To add one, add a row here, read it from [`Given`](super::given::Given), and let the test
 //! `help_knows_the_table` write what `--help` shows (`RPYTEST_BLESS=1`). Everything else follows from the row.
 
-use super::COLLECTS_ONLY;
 use super::daemon::{self, SERVE_ON};
 use super::definition::{Definition, Excluded, Group};
+use super::discover::DISCOVER;
+use super::{COLLECTS_ONLY, EDITOR_SERVER};
 use super::{flaky, messages, shard, verify};
 use crate::shard::strategy;
 
@@ -52,9 +53,31 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::switch(
         &["--timing"],
         Group::Running,
-        "Say where the time of the run went, and how good its plan was",
+        "Say where the time of the run went, and how good its plan was; html: as a page, too",
     )
-    .inline("html"),
+    .inline("html[:PATH]"),
+    Definition::switch(
+        &[DISCOVER],
+        Group::Collecting,
+        "Tell an editor what there is to be run, as one document",
+    )
+    .inline("json|vscode|neotest")
+    .not_with(&[
+        Excluded {
+            options: &[
+                "--watch",
+                "--native-collect-only",
+                "--benchmark",
+                "--reuse-fixtures",
+                "--timing",
+            ],
+            remedy: LEAVE_OUT_ONE,
+        },
+        Excluded {
+            options: &[shard::SHARD, shard::INFO],
+            remedy: LEAVE_OUT_ONE,
+        },
+    ]),
     Definition::switch(
         &[verify::VERIFY],
         Group::Running,
@@ -220,6 +243,35 @@ pub(crate) static OPTIONS: &[Definition] = &[
     )
     .by_pytest(),
     Definition::switch(
+        &[EDITOR_SERVER],
+        Group::Reports,
+        "Serve an editor on standard input and output: list tests, run them, tell of results",
+    )
+    .not_with(&[
+        Excluded {
+            options: &[
+                DISCOVER,
+                "--watch",
+                "--native-collect-only",
+                "--benchmark",
+                "--timing",
+                "--message-format",
+                "--json",
+                "--github",
+                "--explain",
+            ],
+            remedy: LEAVE_OUT_ONE,
+        },
+        Excluded {
+            options: &[shard::SHARD, shard::INFO],
+            remedy: LEAVE_OUT_ONE,
+        },
+        Excluded {
+            options: &COLLECTS_ONLY,
+            remedy: LEAVE_OUT_ONE,
+        },
+    ]),
+    Definition::switch(
         &["--inventory-status"],
         Group::Kept,
         "Show how many tests are known without Python, since when, and what is kept",
@@ -246,10 +298,6 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::not_yet(
         &["--cache-results", "--cache-store"],
         ": results of tests are not kept yet; leave it out, and all tests run",
-    ),
-    Definition::not_yet(
-        &["--editor-server"],
-        ": there is no server for editors yet; --collect-only -q lists the tests",
     ),
     Definition::never(&["--looponfail", "-f"], WATCH_INSTEAD),
     Definition::not_yet(

@@ -187,7 +187,7 @@ impl Attempt<'_> {
     }
 
     /// The same, with the files only if that is worth it, given whether the environment is known.
-    pub fn look_if(
+    pub(super) fn look_if(
         &self,
         is_worth_it: impl FnOnce(bool, &Settings) -> bool,
         form: impl FnOnce(&Settings) -> Result<Form, String>,
@@ -234,6 +234,29 @@ impl Attempt<'_> {
             record,
             native,
         }))
+    }
+
+    /// What the source says of a file with another text, with what is known of the environment.
+    pub(super) fn look_at_text(
+        &self,
+        file: &Path,
+        text: &str,
+    ) -> Result<Collection, Box<dyn Error>> {
+        let directory = std::env::current_dir()?;
+        let mut collector = Collector::new(&directory)
+            .options(self.request.options.clone())
+            .paths(self.request.paths.clone())
+            .text(file, text);
+        let settings = collector.settings()?;
+        let python = Interpreter::find(&directory, &ThisProcess)?;
+        let keys = self.keys(python.path(), &directory, &settings)?;
+        let known = cache_directory(&ThisProcess);
+        if let Some(environment) =
+            known.and_then(|directory| Environment::load(&directory, &keys.environment))
+        {
+            collector = collector.plugins(environment.facts);
+        }
+        Ok(collector.collect()?)
     }
 
     fn keys(&self, python: &Path, directory: &Path, settings: &Settings) -> io::Result<Keys> {
@@ -318,7 +341,7 @@ impl Attempt<'_> {
         Ok(Outcome::Again(reason, ready))
     }
 
-    fn save(&self, before: &Before, environment: &Environment) {
+    pub(super) fn save(&self, before: &Before, environment: &Environment) {
         if let Some(directory) = cache_directory(&ThisProcess) {
             let saved = environment.save(&directory, &before.keys.environment);
             note(saved, "what is known of the environment");

@@ -61,6 +61,13 @@ impl Before {
         self.native.files.iter().map(|file| file.path.as_str())
     }
 
+    /// The files of the walk, and whether the source alone says which items they have.
+    pub fn files(&self) -> impl Iterator<Item = (&CollectedFile, bool)> {
+        let marks = self.marks();
+        let files = self.native.files.iter();
+        files.map(move |file| (file, is_sure(file, &marks)))
+    }
+
     pub fn forget_cached(&self, files: &mut [Known]) {
         let marks = self.marks();
         for (known, file) in files.iter_mut().zip(&self.native.files) {

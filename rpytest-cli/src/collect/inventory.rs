@@ -110,7 +110,7 @@ pub(super) fn argv(arguments: &RunArguments) -> Vec<OsString> {
 }
 
 /// Does something with a command line that may be answered natively.
-fn attempt<T>(
+pub(super) fn attempt<T>(
     arguments: &RunArguments,
     argv: &[OsString],
     then: impl FnOnce(&Attempt<'_>) -> T,

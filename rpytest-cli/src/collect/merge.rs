@@ -88,6 +88,12 @@ fn check(files: &[Known], collected: &Collected, counts: bool) -> Result<(), Str
     if !theirs.is_all_of(&collected.output, counts) {
         return Err("pytest has more to say than ids".to_owned());
     }
+    stands_with(files, collected)
+}
+
+/// Whether the items that Python has collected stand where the walk would have them, and the known ones beside them stay as they are.
+pub(super) fn stands_with(files: &[Known], collected: &Collected) -> Result<(), String> {
+    let theirs = &collected.answer;
     let known_parameters = files
         .iter()
         .filter_map(|file| file.items.as_ref())
@@ -113,7 +119,7 @@ fn check(files: &[Known], collected: &Collected, counts: bool) -> Result<(), Str
 }
 
 /// The path of a file of a collection.
-pub(super) fn absolute(rootdir: &Path, path: &str) -> PathBuf {
+pub(crate) fn absolute(rootdir: &Path, path: &str) -> PathBuf {
     let mut out = rootdir.to_owned();
     for part in Path::new(path).components() {
         match part {

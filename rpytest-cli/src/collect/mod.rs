@@ -10,6 +10,7 @@ mod before;
 mod environment;
 mod facts;
 mod file;
+mod found;
 mod inventory;
 mod merge;
 mod python;
@@ -24,7 +25,9 @@ use std::time::Instant;
 
 use self::attempt::Attempt;
 pub(crate) use self::before::below_pytests_cache;
+pub(crate) use self::found::{Found, FoundFile, FoundItem, NotFound, find, of_text};
 pub(crate) use self::inventory::{cache_of, foresee, inventory};
+pub(crate) use self::merge::absolute;
 use self::report::Report;
 pub(crate) use self::request::Color;
 use self::request::Reading;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use rpytest_ipc::collection::{Surroundings, Touched};
+use rpytest_ipc::collection::{CollectionError, FileItems, Surroundings, Touched};
 use rpytest_ipc::{ToPython, ToRust};
 use rpytest_worker::EventKind;
 
@@ -29,8 +29,13 @@ pub(super) struct Collected {
     pub wide: Vec<String>,
     /// A directory of ours below pytest's cache directory.
     pub cache_dir: Option<PathBuf>,
+    /// pytest's.
+    pub rootdir: Option<PathBuf>,
     pub surroundings: Surroundings,
     pub touched: Touched,
+    /// The same items with more of each, and what failed, if that was asked for.
+    pub details: Vec<FileItems>,
+    pub errors: Vec<CollectionError>,
 }
 
 /// Why there is no answer.
@@ -48,6 +53,24 @@ pub(super) fn ask(
     argv: &[OsString],
     skip: &[PathBuf],
 ) -> Result<Collected, Failure> {
+    ask_for(ready, argv, skip, false)
+}
+
+/// The same, with what an editor wants to know of each item, and of what failed.
+pub(super) fn ask_in_detail(
+    ready: &Ready,
+    argv: &[OsString],
+    skip: &[PathBuf],
+) -> Result<Collected, Failure> {
+    ask_for(ready, argv, skip, true)
+}
+
+fn ask_for(
+    ready: &Ready,
+    argv: &[OsString],
+    skip: &[PathBuf],
+    detailed: bool,
+) -> Result<Collected, Failure> {
     let skip: Vec<OsString> = skip
         .iter()
         .map(|path| path.clone().into_os_string())
@@ -55,6 +78,7 @@ pub(super) fn ask(
     let message = ToPython::Collect {
         argv: encode(argv),
         skip: encode(&skip),
+        detailed,
     };
     let process = ready.processes.fresh();
     ready.processes.send(process, &message);
@@ -90,24 +114,27 @@ fn read(message: ToRust) -> Option<Collected> {
     let ToRust::Collection(collection) = message else {
         return None;
     };
-    let files = collection.files.into_iter();
+    let answer = Answer {
+        files: (collection.files.iter())
+            .map(|file| (file.path.clone(), file.nodeids.clone()))
+            .collect(),
+        deselected: (collection.deselected.iter())
+            .map(|file| file.count as usize)
+            .sum(),
+    };
     Some(Collected {
         deselected: (collection.deselected.iter())
             .map(|file| (file.path.clone(), file.count as usize))
             .collect(),
-        answer: Answer {
-            files: files.map(|file| (file.path, file.nodeids)).collect(),
-            deselected: collection
-                .deselected
-                .iter()
-                .map(|file| file.count as usize)
-                .sum(),
-        },
+        answer,
         output: collection.output.into_vec(),
         exit: collection.exit,
         wide: collection.wide,
         cache_dir: collection.cache_dir.map(|path| decode(&path)),
+        rootdir: collection.rootdir.map(|path| decode(&path)),
         surroundings: collection.surroundings,
         touched: collection.touched,
+        details: collection.files,
+        errors: collection.errors,
     })
 }

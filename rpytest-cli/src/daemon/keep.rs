@@ -246,6 +246,7 @@ impl Keep {
             settled: Vec::new(),
             focus: None,
             sharded: false,
+            timed: false,
             listens: false,
         };
         self.supervisor

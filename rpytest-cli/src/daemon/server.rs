@@ -613,6 +613,7 @@ impl Daemon {
             settled: Vec::new(),
             focus: None,
             sharded: false,
+            timed: false,
             listens: false,
         };
         supervisor.send(process, &start).map_err(io::Error::other)?;

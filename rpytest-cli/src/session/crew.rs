@@ -167,6 +167,22 @@ impl Crew {
         self.bound.as_ref()
     }
 
+    /// How good a plan could have been that knew what the tests take.
+    pub fn measured_bound(&self) -> Option<Bound> {
+        let settings = &self.settings;
+        Bound::measured(&self.items, settings.workers, &settings.dist, &self.ledger)
+    }
+
+    /// Whether this process collects for all.
+    pub fn is_template(&self, process: ProcessId) -> bool {
+        self.template == Some(process)
+    }
+
+    /// The node id of a task.
+    pub fn nodeid(&self, task: u32) -> Option<&str> {
+        Some(self.ledger.address(task)?.nodeid.as_str())
+    }
+
     /// How many run tests, or will.
     pub fn workers(&self) -> usize {
         self.workers.len()
@@ -273,7 +289,7 @@ impl Crew {
                     tell(processes, &worker.name, Event::Relay { payload });
                 }
             }
-            ToRust::Started { task } => {
+            ToRust::Started { task, .. } => {
                 self.ledger.started(task);
                 let id = worker.id;
                 if let Some(feed) = &mut self.feed {

@@ -177,9 +177,9 @@ mod tests {
         let at = |seconds: u64| begun + Duration::from_secs(seconds);
         limits.hear(ONE, &limit(Some(5.0)), at(0));
         assert_eq!(limits.due(at(100)), [], "nothing runs");
-        limits.hear(ONE, &ToRust::Started { task: 0 }, at(100));
+        limits.hear(ONE, &ToRust::Started { task: 0, at: None }, at(100));
         limits.hear(ONE, &result(), at(104));
-        limits.hear(ONE, &ToRust::Started { task: 1 }, at(104));
+        limits.hear(ONE, &ToRust::Started { task: 1, at: None }, at(104));
         assert_eq!(limits.due(at(108)), []);
         assert_eq!(limits.due(at(109)), [(ONE, Deed::Ask)]);
         assert_eq!(limits.due(at(109)), []);
@@ -193,7 +193,7 @@ mod tests {
         let begun = Instant::now();
         let at = |seconds: u64| begun + Duration::from_secs(seconds);
         limits.hear(ONE, &limit(Some(5.0)), at(0));
-        limits.hear(ONE, &ToRust::Started { task: 0 }, at(0));
+        limits.hear(ONE, &ToRust::Started { task: 0, at: None }, at(0));
         limits.hear(ONE, &limit(Some(5.0)), at(4));
         assert_eq!(limits.due(at(8)), []);
         limits.hear(ONE, &limit(None), at(8));
@@ -211,7 +211,7 @@ mod tests {
             Some("session-timeout: 60.0 sec exceeded")
         );
         assert!(!limits.is_long_over(long));
-        limits.hear(ONE, &ToRust::Started { task: 0 }, Instant::now());
+        limits.hear(ONE, &ToRust::Started { task: 0, at: None }, Instant::now());
         assert_eq!(limits.is_over(long), None);
     }
 }

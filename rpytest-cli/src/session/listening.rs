@@ -19,7 +19,7 @@ impl Session {
         };
         if let Some(progress) = &mut self.progress {
             match message {
-                ToRust::Started { task } => {
+                ToRust::Started { task, .. } => {
                     if let Some(test) = test(&self.part, process, *task) {
                         progress.started(process, test.address, Instant::now());
                     }
@@ -42,7 +42,7 @@ impl Session {
                     .into_iter()
                     .for_each(|told| stream.told(told));
             }
-            ToRust::Started { task } => {
+            ToRust::Started { task, .. } => {
                 if let Some(test) = test(&self.part, process, *task) {
                     stream.started(test);
                 }

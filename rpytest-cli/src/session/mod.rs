@@ -19,6 +19,7 @@ mod progress;
 mod ready;
 mod reuse;
 mod solo;
+mod timed;
 mod timing;
 mod ways;
 mod words;
@@ -39,6 +40,7 @@ use self::progress::Progress;
 use self::ready::Events;
 pub(crate) use self::ready::{Processes, Ready};
 use self::solo::Solo;
+pub(crate) use self::timing::Bound;
 use self::timing::{Stage, Timing};
 use self::ways::Ways;
 pub(crate) use self::words::{Crash, decode, describe, encode, tell};
@@ -51,6 +53,7 @@ use crate::ledger::Ledger;
 use crate::settings::Snapshot;
 use crate::shard::{Sharding, Surprise};
 use crate::signals::Signals;
+use crate::timeline::Timeline;
 
 /// How often signals are looked at when nothing else happens.
 const TICK: Duration = Duration::from_millis(50);
@@ -112,6 +115,13 @@ impl Ready {
         if let Err(error) = self.signals.of_the_terminal() {
             tracing::warn!(%error, "the terminal's signals");
         }
+        let timeline = match timed::begin(arguments, self.begun) {
+            Ok(timeline) => timeline,
+            Err(message) => {
+                eprintln!("rpytest: error: {message}");
+                return Told::failed(exit::USAGE_ERROR);
+            }
+        };
         let may_begin_again = self.foresight.is_some();
         let stream = match Stream::of(arguments, self.begun) {
             Ok(stream) => stream.map(|stream| stream.provisional(may_begin_again)),
@@ -136,7 +146,8 @@ impl Ready {
             stop: stop.clone(),
             explain: arguments.explain,
             timing: Timing::new(self.begun),
-            shows_timing: arguments.timing,
+            shows_timing: arguments.timing.told,
+            timeline,
             built: Ways::default(),
             ways: Ways::default(),
             helpers: Helpers::default(),
@@ -203,6 +214,8 @@ struct Session {
     timing: Timing,
     /// `--timing`.
     shows_timing: bool,
+    /// `--timing=html`.
+    timeline: Option<Timeline>,
     controller: ProcessId,
     /// A template that was started before the controller had a plan.
     template: Option<ProcessId>,
@@ -295,6 +308,7 @@ impl Session {
                 eprintln!("rpytest: {line}");
             }
         }
+        let code = self.write_timeline(code);
         self.processes.supervisor.shutdown_all(GRACE);
         code
     }
@@ -357,6 +371,7 @@ impl Session {
             settled,
             focus: self.focus.clone(),
             sharded: self.sharding.is_some(),
+            timed: self.timeline.is_some(),
             listens: self.stream.is_some(),
         };
         self.processes.send(process, &message);
@@ -407,6 +422,7 @@ impl Session {
         crew::PartOfTests {
             focus: self.focus.clone(),
             sharded: self.sharding.is_some(),
+            timed: self.timeline.is_some(),
             listens: self.stream.is_some(),
         }
     }
@@ -424,6 +440,7 @@ impl Session {
         if let EventKind::Message(message) = &kind {
             self.limits.hear(process, message, Instant::now());
         }
+        self.chart(process, &kind);
         self.listen(process, &mut kind);
         match kind {
             EventKind::Message(ToRust::Limit { .. }) => {}

@@ -43,7 +43,7 @@ impl Solo {
                     .collect();
                 self.payloads.resize(self.ledger.len(), None);
             }
-            ToRust::Started { task } => {
+            ToRust::Started { task, .. } => {
                 if let Some(task) = self.number(task) {
                     self.ledger.started(task);
                 }
@@ -79,6 +79,12 @@ impl Solo {
             }
             message => tracing::debug!(?message, "of no use without workers"),
         }
+    }
+
+    /// The node id of a task, by the number that the present controller uses.
+    pub fn nodeid(&self, task: u32) -> Option<&str> {
+        let address = self.ledger.address(self.number(task)?)?;
+        Some(address.nodeid.as_str())
     }
 
     fn number(&self, task: u32) -> Option<u32> {

@@ -1,13 +1,15 @@
 //! What `--timing` says: where the time of a run has gone, and how near it came to what is possible.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use rpytest_ipc::InventoryItem;
-use rpytest_sched::Planner;
+use rpytest_sched::{GroupId, Planner, Task};
 
 use crate::convert::{self, Tasks};
 use crate::history::Costs;
+use crate::ledger::{Ledger, Status};
 
 /// Seconds of a plan that a session tells of.
 const WORTH_SAYING: f64 = 0.1;
@@ -32,13 +34,67 @@ impl Bound {
         if dist == "each" || tasks.tasks.iter().all(|task| task.cost.is_none()) {
             return None;
         }
+        let begin_cost = |group| tasks.begin_cost(group, costs);
+        Some(Self::of_tasks(&tasks.tasks, workers, dist, begin_cost))
+    }
+
+    /// The same by what they have taken, as far as they ran: how good a plan could have been that knew it.
+    pub fn measured(
+        items: &[InventoryItem],
+        workers: u32,
+        dist: &str,
+        ledger: &Ledger,
+    ) -> Option<Self> {
+        let own = |position: u32| match ledger.status(position) {
+            Some(Status::Ended(_, spent)) => {
+                let own = spent.own(ledger.address(position)?);
+                Some(own.setup + own.call + own.teardown)
+            }
+            _ => None,
+        };
+        let tasks = Tasks::measured(items, own);
+        if dist == "each" || tasks.tasks.is_empty() {
+            return None;
+        }
+        let mut of_files: HashMap<&str, f64> = HashMap::new();
+        for (scope, seconds) in ledger.shared().filter(|(scope, _)| !scope.is_empty()) {
+            *of_files.entry(convert::file_of(scope)).or_default() += seconds;
+        }
+        let begin_cost = |group| {
+            let file = tasks.scope(group).map(convert::file_of);
+            file.and_then(|file| of_files.get(file).copied())
+                .unwrap_or_default()
+        };
+        Some(Self::of_tasks(&tasks.tasks, workers, dist, begin_cost))
+    }
+
+    fn of_tasks(
+        tasks: &[Task],
+        workers: u32,
+        dist: &str,
+        begin_cost: impl Fn(GroupId) -> f64,
+    ) -> Self {
         let planner = Planner::new(workers).grouping(convert::grouping(dist));
-        let plan = planner.plan(&tasks.tasks, |group| tasks.begin_cost(group, costs));
-        Some(Self {
+        let plan = planner.plan(tasks, begin_cost);
+        Self {
             workers,
             makespan: plan.makespan,
             lower_bound: plan.lower_bound,
-        })
+        }
+    }
+
+    pub fn workers(&self) -> u32 {
+        self.workers
+    }
+
+    /// Seconds.
+    pub fn makespan(&self) -> f64 {
+        self.makespan
+    }
+
+    /// Seconds.
+    pub fn lower_bound(&self) -> f64 {
+        self.lower_bound
     }
 
     /// Whether a session should say so, in the midst of pytest's own words: one worker has no choice, and what is over sooner
@@ -125,6 +181,28 @@ impl Timing {
         self.ended(Stage::Execution);
     }
 
+    /// Each stage with its name, beginning and end.
+    fn stages(&self, now: Instant) -> [(Stage, &'static str, Instant, Instant); STAGES.len()] {
+        let mut begun = self.begun;
+        STAGES.map(|(stage, name)| {
+            let ended = match stage {
+                Stage::Reporting => now,
+                _ => self.ends[stage as usize].unwrap_or(begun).max(begun),
+            };
+            let from = std::mem::replace(&mut begun, ended);
+            (stage, name, from, ended)
+        })
+    }
+
+    /// The same in seconds since the run began.
+    pub fn stages_in_seconds(&self) -> Vec<(&'static str, f64, f64)> {
+        let since = |at: Instant| at.duration_since(self.begun).as_secs_f64();
+        let stages = self.stages(Instant::now()).into_iter();
+        stages
+            .map(|(_, name, begun, ended)| (name, since(begun), since(ended)))
+            .collect()
+    }
+
     /// The lines to be printed. A stage that a run did not come to took no time.
     pub fn lines(&self, bound: Option<&Bound>) -> Vec<String> {
         let now = Instant::now();
@@ -136,19 +214,13 @@ impl Timing {
             let _ = write!(text, " {part:>6.1} %");
             lines.push(text);
         };
-        let mut begun = self.begun;
         let mut execution = Duration::ZERO;
-        for (stage, name) in STAGES {
-            let ended = match stage {
-                Stage::Reporting => now,
-                _ => self.ends[stage as usize].unwrap_or(begun).max(begun),
-            };
+        for (stage, name, begun, ended) in self.stages(now) {
             let took = ended.duration_since(begun);
             if stage == Stage::Execution {
                 execution = took;
             }
             line(name, took);
-            begun = ended;
         }
         line("Total", total);
         if let Some(bound) = bound {

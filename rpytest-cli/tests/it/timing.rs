@@ -76,14 +76,3 @@ fn a_plan_is_told_with_its_bound_once_durations_are_known() {
         assert!(!alone.stdout.contains("plan for"), "{alone}");
     }
 }
-
-#[test]
-fn a_timeline_is_refused_by_name() {
-    let project = Project::new(SUITE);
-    let run = run(&project, Way::InProcess, "--timing=html");
-    assert_eq!(run.code, 4, "{run}");
-    assert!(
-        run.stderr.contains("--timing=html is not supported"),
-        "{run}"
-    );
-}

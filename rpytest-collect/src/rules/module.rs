@@ -18,7 +18,7 @@ use super::scope::Scope;
 use crate::config::Config;
 use crate::glob::prefix_or_glob;
 use crate::syntax::{Class, Expr, Function, StmtKind, contains};
-use crate::{Item, PluginFacts, Reason};
+use crate::{CollectedClass, Item, PluginFacts, Reason};
 
 pub(crate) struct Source<'a> {
     /// The node id of the file.
@@ -41,6 +41,7 @@ pub(crate) struct Collected {
     /// Positions of the items in the order in which pytest runs them.
     pub(crate) order: Vec<usize>,
     pub(crate) reasons: Vec<Reason>,
+    pub(crate) classes: Vec<CollectedClass>,
     /// Arguments by whose parameters pytest orders the items of several files, each with its scope.
     pub(crate) wide: Vec<(Scope, String)>,
     /// What pytest warns of, with lines.
@@ -71,6 +72,7 @@ pub(crate) fn collect<'a>(source: &'a Source<'a>) -> Collected {
         own: source.module,
         holders,
         items: Vec::new(),
+        classes: Vec::new(),
         reasons: Vec::new(),
         of_interest: HashSet::new(),
     };
@@ -84,6 +86,7 @@ pub(super) struct ModuleCollector<'a> {
     /// Who brings fixtures, the outermost first.
     pub(super) holders: Vec<Arc<Fixtures<'a>>>,
     pub(super) items: Vec<Collecting<'a>>,
+    pub(super) classes: Vec<CollectedClass>,
     pub(super) reasons: Vec<Reason>,
     /// Classes and functions that items come from.
     pub(super) of_interest: HashSet<&'a str>,
@@ -150,6 +153,7 @@ impl<'a> ModuleCollector<'a> {
             items: self.items.into_iter().map(|item| item.item).collect(),
             order: order.unwrap_or_default(),
             reasons: self.reasons,
+            classes: self.classes,
             wide,
             warnings: self.rules.warnings.into_inner(),
         }

@@ -10,7 +10,7 @@ use super::names::{Binding, Bound, Names};
 use super::program::Module;
 use super::resolve::Thing;
 use crate::syntax::{Class, Expr};
-use crate::{Item, Reason};
+use crate::{CollectedClass, Item, Reason};
 
 impl<'a> ModuleCollector<'a> {
     pub(super) fn class(
@@ -71,6 +71,11 @@ impl<'a> ModuleCollector<'a> {
             return;
         }
         let id = format!("{id}::{name}");
+        let below_file = id.split_once("::").map_or("", |(_, name)| name).to_owned();
+        self.classes.push(CollectedClass {
+            name: below_file,
+            line,
+        });
         if lineage.is_testcase {
             // pytest makes an instance to look for fixtures, which may fail.
             for dunder in ["__init__", "__new__"] {

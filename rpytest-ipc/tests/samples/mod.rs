@@ -1,7 +1,8 @@
 //! One message or more of every variant, by the names of their golden files.
 
 use rpytest_ipc::collection::{
-    Collection, Deselected, FileItems, Fixture, Hook, Surroundings, Touch, TouchKind, Touched,
+    Collection, CollectionError, Deselected, FileItems, Fixture, Hook, ItemDetails, Surroundings,
+    Touch, TouchKind, Touched,
 };
 use rpytest_ipc::{
     Address, Assignment, Event, Focus, InventoryItem, KeptFixture, Looked, Outcome, PROTOCOL,
@@ -71,6 +72,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
             ToPython::Collect {
                 argv: vec![bytes("-q"), bytes(*b"tests/\xff")],
                 skip: vec![bytes("/srv/test_a.py")],
+                detailed: true,
             },
         ),
         (
@@ -91,6 +93,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                timed: false,
                 listens: false,
             },
         ),
@@ -116,6 +119,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 ],
                 focus: None,
                 sharded: false,
+                timed: false,
                 listens: false,
             },
         ),
@@ -132,6 +136,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                     tests: Some(vec!["test_a.py::test_b".to_owned()]),
                 }),
                 sharded: false,
+                timed: false,
                 listens: false,
             },
         ),
@@ -144,6 +149,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: true,
+                timed: false,
                 listens: true,
             },
         ),
@@ -167,6 +173,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                timed: false,
                 listens: false,
             },
         ),
@@ -183,6 +190,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                timed: false,
                 listens: false,
             },
         ),
@@ -197,6 +205,7 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 settled: Vec::new(),
                 focus: None,
                 sharded: false,
+                timed: false,
                 listens: false,
             },
         ),
@@ -532,7 +541,14 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 payload: bytes([0; 70_000]),
             },
         ),
-        ("started", ToRust::Started { task: 0 }),
+        ("started", ToRust::Started { task: 0, at: None }),
+        (
+            "started-timed",
+            ToRust::Started {
+                task: 300,
+                at: Some(1_767_225_600.25),
+            },
+        ),
         (
             "limit",
             ToRust::Limit {
@@ -804,10 +820,21 @@ fn collection() -> ToRust {
                     "tests/test_a.py::test_a[\u{1F980}]",
                     "tests/test_a.py::T::t",
                 ]),
+                details: vec![
+                    ItemDetails {
+                        line: Some(300),
+                        parametrized: true,
+                        marks: texts(&["parametrize"]),
+                    },
+                    ItemDetails::default(),
+                ],
+                classes: vec![("T".to_owned(), 7)],
             },
             FileItems {
                 path: "../other.txt".to_owned(),
                 nodeids: Vec::new(),
+                details: Vec::new(),
+                classes: Vec::new(),
             },
         ],
         collected: 70_000,
@@ -820,6 +847,7 @@ fn collection() -> ToRust {
         exit: -1,
         output: bytes(*b"\n2 tests collected in 0.01s\n\xff"),
         cache_dir: Some(bytes(*b"/srv/caf\xe9/.pytest_cache/d/rpytest")),
+        rootdir: Some(bytes(*b"/srv/caf\xe9")),
         surroundings: Surroundings {
             fixtures: vec![Fixture {
                 name: "mocker".to_owned(),
@@ -843,6 +871,11 @@ fn collection() -> ToRust {
                 touch(TouchKind::Effect, "subprocess.Popen was called"),
             ],
         },
+        errors: vec![CollectionError {
+            nodeid: "tests/test_b.py".to_owned(),
+            line: Some(3),
+            message: "SyntaxError: invalid syntax".to_owned(),
+        }],
     }))
 }
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from . import afterfork, collection, pytest_compat, surroundings
+from .details import Details
 from .dialect import Dialect
 from .touches import Touches
 
@@ -30,7 +31,8 @@ def run(process: Process, message: dict[str, Any]) -> NoReturn:
     search_path = list(sys.path)
     output = _redirect_output()
     touches = Touches()
-    plugin = Collecting({os.fsdecode(path) for path in message["skip"]}, touches)
+    skip = {os.fsdecode(path) for path in message["skip"]}
+    plugin = Collecting(skip, touches, Details() if message["detailed"] else None)
     code: Any = 3
     try:
         code = pytest_compat.run_console([Dialect(), plugin])
@@ -64,8 +66,9 @@ def _redirect_output() -> int:
 class Collecting:
     """The plugin that notes what is collected."""
 
-    def __init__(self, skip: set[str], touches: Touches) -> None:
+    def __init__(self, skip: set[str], touches: Touches, details: Details | None) -> None:
         self._skip = skip
+        self._details = details
         self._touches = touches
         self._early: set[int] = set()
         self._skipped = 0
@@ -78,6 +81,7 @@ class Collecting:
             "exit": 0,
             "output": b"",
             "cache_dir": None,
+            "rootdir": None,
             "surroundings": {
                 "fixtures": [],
                 "hooks": [],
@@ -108,6 +112,11 @@ class Collecting:
     def pytest_ignore_collect(self, collection_path: Any) -> bool | None:
         return True if self.ignores(str(collection_path)) else None
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
+        if self._details is not None and isinstance(report, pytest.CollectReport):
+            self.answer.setdefault("errors", []).append(self._details.error(node, call, report))
+
     @pytest.hookimpl
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._skipped += report.skipped
@@ -123,7 +132,10 @@ class Collecting:
                 deselected=_count_by_file(pytest_compat.deselected(config)),
                 skipped=self._skipped,
                 cache_dir=_cache_dir(config),
+                rootdir=os.fsencode(config.rootpath),
             )
+            if self._details is not None:
+                self._details.add(self.answer["files"], session.items)
             found = self.answer["surroundings"]
             plugins = surroundings.Plugins(config, self._early)
             found["fixtures"] = plugins.fixtures(session)

@@ -56,10 +56,18 @@ OPTIONS = (
     Option(
         "running",
         ("--timing",),
-        "html",
+        "html[:PATH]",
         (),
         False,
-        "Say where the time of the run went, and how good its plan was",
+        "Say where the time of the run went, and how good its plan was; html: as a page, too",
+    ),
+    Option(
+        "collecting without running",
+        ("--discover",),
+        "json|vscode|neotest",
+        (),
+        False,
+        "Tell an editor what there is to be run, as one document",
     ),
     Option(
         "running",

@@ -25,6 +25,8 @@ class Process:
     def __init__(self, channel_fd: int, crash_fd: int, spool_fd: int) -> None:
         self.channel = Channel(socket.socket(fileno=channel_fd), spool=Spool(spool_fd))
         self.crash_fd = crash_fd
+        # Whether it was started to say when each of its items starts.
+        self.timed = False
 
     def close(self) -> None:
         self.channel.close()
@@ -78,6 +80,7 @@ def play(process: Process, start: dict[str, Any]) -> NoReturn:
         rewriting.help_with(process, start)
     if start.get("role") == "warm":
         warm.run(process)
+    process.timed = start.get("timed", False)
     argv = [os.fsdecode(argument) for argument in start["argv"]]
     sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "pytest"), *argv]
     if start["type"] == "collect":

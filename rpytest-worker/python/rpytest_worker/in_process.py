@@ -46,7 +46,7 @@ class InProcess:
         self._to_replay: list[pytest.Item] = []
         self._keys: dict[int, inventory.Key] = {}
         self._tasks: dict[int, int] = {}
-        self.recorder = Recorder(process.channel, config)
+        self.recorder = Recorder(process.channel, config, process.timed)
         self._loop = Loop(self, self.recorder)
         # Their stories have what items tell.
         teller.is_muted = lambda: self.recorder.story is not None
@@ -56,6 +56,7 @@ class InProcess:
         self._process = process
         self._is_run = True
         self.recorder.channel = process.channel
+        self.recorder.timed = process.timed
         self.recorder.listens = listens
         self._settle(settled)
         self._draw_curtain()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +26,10 @@ def _do_nothing() -> None:
 class Recorder:
     """A plugin. `begin` and `end` are called around `pytest_runtest_protocol`."""
 
-    def __init__(self, channel: Channel, config: pytest.Config) -> None:
+    def __init__(self, channel: Channel, config: pytest.Config, timed: bool = False) -> None:
         self.channel = channel
+        # Whether it says when an item starts.
+        self.timed = timed
         self._config = config
         self._unsent = bytearray()
         self.story: reports.Story | None = None
@@ -46,7 +49,7 @@ class Recorder:
         item it was, and has the results of all before it.
         """
         self.story = reports.Story(item)
-        self._unsent += started_frame(task)
+        self._unsent += started_frame(task, time() if self.timed else None)
         self._post()
 
     def end(self, task: int) -> None:

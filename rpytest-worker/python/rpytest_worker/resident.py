@@ -179,6 +179,7 @@ class Resident:
             plugin.begin_session()
         if pytest_compat.cached(config) != self._cached:
             pytest_compat.read_cache_again(session)
+        process.timed = start["timed"]
         self.controller.adopt(process, start["settled"], start["listens"])
         if start["focus"] is None or start["sharded"]:
             self._opened.forget()

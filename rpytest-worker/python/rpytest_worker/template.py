@@ -149,7 +149,7 @@ class Template:
         config.workerinput = workerinput  # type: ignore[attr-defined]
         config.workeroutput = {}  # type: ignore[attr-defined]
         dialect.be_present(config)
-        self.recorder = Recorder(self.channel, config)
+        self.recorder = Recorder(self.channel, config, self.process.timed)
         self.recorder.listens = self._listens
         config.pluginmanager.register(self.recorder, "rpytest-recorder")
         config.pluginmanager.register(self.recorder.shared, "rpytest-shared-fixtures")
@@ -168,6 +168,7 @@ class Template:
             pytest_compat.move_base_temp(config, path, is_isolated)
         assert self.recorder is not None
         self.recorder.channel = self.channel
+        self.recorder.timed = start["timed"]
 
     def mute_warnings(self) -> None:
         """Until the session starts, pytest records no warnings: they go to standard error.

@@ -191,6 +191,7 @@ class Warm:
         self.modules.forget_others(self._needed)
         path = list(sys.path)
         again = Again(self._needed)
+        process.timed = start["timed"]
         controller = Controller(process, start["settled"], start["listens"])
         session = _Session(self, again)
         plugins: list[Any] = [Dialect(), controller, session]

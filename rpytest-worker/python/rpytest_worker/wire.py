@@ -82,10 +82,14 @@ def frame(obj: object, max_frame: int = MAX_FRAME) -> bytes:
     return bytes(framed(obj, max_frame))
 
 
-def started_frame(task: int) -> bytearray:
+def started_frame(task: int, at: float | None = None) -> bytearray:
     """The frame of a message `started`."""
     out = bytearray(_STARTED)
     _pack_int(task, out)
+    if at is not None:
+        out[HEADER] += 1
+        out += _AT
+        _pack_into(at, out, 0)
     _length_into(out, 0, len(out) - HEADER)
     return out
 
@@ -488,6 +492,7 @@ _UNPACKERS: Final[tuple[_Unpacker, ...]] = (
 # What is the same in all messages of a kind, up to a value that is not.
 _length_into = struct.Struct(">I").pack_into
 _STARTED: Final = bytes(HEADER) + b"\x82" + pack("type") + pack("started") + pack("task")
+_AT: Final = pack("at")
 _RESULT: Final = bytes(HEADER) + b"\x85" + pack("type") + pack("result") + pack("task")
 _OUTCOME: Final = pack("outcome")
 _SETUP: Final = pack("seconds") + b"\x83" + pack("setup") + b"\xcb"

@@ -99,6 +99,7 @@ impl Lab {
             settled: Vec::new(),
             focus: None,
             sharded: false,
+            timed: false,
             listens: false,
         };
         self.send(id, &start);

@@ -11,6 +11,8 @@ use crate::session::encode;
 pub(in crate::session) struct PartOfTests {
     pub focus: Option<Focus>,
     pub sharded: bool,
+    /// Whether tests are told with when they start.
+    pub timed: bool,
     /// Whether somebody wants to hear of each.
     pub listens: bool,
 }
@@ -35,6 +37,7 @@ pub(in crate::session) fn start(
         settled: Vec::new(),
         focus: part.focus.clone(),
         sharded: part.sharded,
+        timed: part.timed,
         listens: part.listens,
     }
 }

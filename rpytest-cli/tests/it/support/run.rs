@@ -188,6 +188,16 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// Starts it with pipes for its input and output. Whoever has it sees to its end.
+    pub fn piped(mut self) -> process::Child {
+        self.command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0);
+        self.command.spawn().expect("the command starts")
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Run {
         self.start().wait()

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Wide};
-use crate::{CollectedFile, Completeness, Diagnostic, Item, ItemFacts, NodeId};
+use crate::{CollectedClass, CollectedFile, Completeness, Diagnostic, Item, ItemFacts, NodeId};
 
 #[derive(Serialize, Deserialize)]
 struct Packed<'a> {
@@ -24,6 +24,7 @@ struct PackedFile<'a> {
     #[serde(with = "serde_bytes")]
     items: &'a [u8],
     completeness: Completeness,
+    classes: Vec<(&'a str, u32)>,
     wide: Wide,
 }
 
@@ -62,6 +63,9 @@ pub(super) fn pack(answer: &Answer) -> Option<Vec<u8>> {
                 ids: &ids,
                 items: &items,
                 completeness: file.completeness.clone(),
+                classes: (file.classes.iter())
+                    .map(|class| (class.name.as_str(), class.line))
+                    .collect(),
                 wide: wide.clone(),
             })
         }
@@ -83,6 +87,12 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Answer> {
                 path: file.path.to_owned(),
                 items: items(&file)?,
                 deselected: 0,
+                classes: (file.classes.iter())
+                    .map(|(name, line)| CollectedClass {
+                        name: (*name).to_owned(),
+                        line: *line,
+                    })
+                    .collect(),
                 completeness: file.completeness,
             };
             Some((collected, file.wide))
@@ -185,12 +195,17 @@ mod tests {
             path: "tést.py".to_owned(),
             items: facts.into_iter().zip(lines).map(item).collect(),
             deselected: 0,
+            classes: vec![CollectedClass {
+                name: "TestA".to_owned(),
+                line: 7,
+            }],
             completeness: Completeness::Exact,
         };
         let partial = CollectedFile {
             path: "b.py".to_owned(),
             items: Vec::new(),
             deselected: 0,
+            classes: Vec::new(),
             completeness: Completeness::Partial(vec![Reason::NoParser]),
         };
         let diagnostic = Diagnostic {
