@@ -16,6 +16,7 @@ mod python;
 mod report;
 mod request;
 mod seen;
+mod status;
 mod store;
 mod terminal;
 
@@ -27,6 +28,7 @@ pub(crate) use self::inventory::{cache_of, foresee, inventory};
 use self::report::Report;
 pub(crate) use self::request::Color;
 use self::request::Reading;
+pub(crate) use self::status::status;
 pub(crate) use self::terminal::has_colors;
 use crate::args::RunArguments;
 use crate::session;
