@@ -205,11 +205,11 @@ impl Command {
         let words = arguments.clone();
         let given = Given::divide(arguments)?;
         given.check()?;
-        if let Some(json) = flaky::report(&given)? {
-            return Ok(Command::FlakyReport { json });
-        }
         if let Some(arguments) = verify::read(&given)? {
             return Ok(Command::Verify(arguments));
+        }
+        if let Some(json) = flaky::report(&given)? {
+            return Ok(Command::FlakyReport { json });
         }
         if given.has(EDITOR_SERVER) {
             // Its runs read them again.

@@ -223,11 +223,10 @@ impl Saved {
     /// Makes everything as it was. What cannot be is named.
     pub(super) fn restore(&mut self) -> Vec<String> {
         let mut problems = Vec::new();
-        let mut done = |path: &Path, result: io::Result<()>| match result {
-            Err(error) => {
+        let mut done = |path: &Path, result: io::Result<()>| {
+            if let Err(error) = result {
                 problems.push(format!("{}: {error}", path.display()));
             }
-            Ok(()) => {}
         };
         let now = self.now();
         // What is contained goes first.

@@ -14,7 +14,7 @@ mod runs;
 mod verdict;
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::Path;
 
 use rpytest_collect::Collector;
 use rpytest_worker::Interpreter;
@@ -103,7 +103,7 @@ fn compare(arguments: &VerifyArguments) -> Result<u8, Stopped> {
 
 fn all_runs(
     arguments: &VerifyArguments,
-    rootdir: &PathBuf,
+    rootdir: &Path,
     bench: &mut Bench<'_>,
     verdict: &mut Verdict,
 ) -> Result<u8, Stopped> {
