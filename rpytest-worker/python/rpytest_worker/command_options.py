@@ -229,6 +229,14 @@ OPTIONS = (
         True,
         "Show no line below the report, on a terminal, with what runs and the time left",
     ),
+    Option(
+        "reports",
+        ("--editor-server",),
+        None,
+        (),
+        False,
+        "Serve an editor on standard input and output: list tests, run them, tell of results",
+    ),
 )
 
 # Keys of [tool.rpytest], the variables that count more, what they decide, and what they must be.
