@@ -39,22 +39,6 @@ OPTIONS = (
     ),
     Option(
         "running",
-        ("--only-rerun-flaky",),
-        None,
-        (),
-        True,
-        "Run again only tests with a mark `flaky`, or that earlier runs know as flaky",
-    ),
-    Option(
-        "running",
-        ("--quarantine",),
-        "FILE",
-        (),
-        True,
-        "Tests whose failures do not fail the run until a day, with their reasons",
-    ),
-    Option(
-        "running",
         ("--timing",),
         "html[:PATH]",
         (),
@@ -68,14 +52,6 @@ OPTIONS = (
         (),
         False,
         "Tell an editor what there is to be run, as one document",
-    ),
-    Option(
-        "running",
-        ("--verify-dropin",),
-        None,
-        (),
-        False,
-        "Run pytest and rpytest, compare all that they have to say, and time them",
     ),
     Option(
         "collecting without running",
@@ -235,7 +211,7 @@ OPTIONS = (
         None,
         (),
         False,
-        "The same as --message-format json; as JSON, with --daemon-status and others that show",
+        "The same as --message-format json; with --daemon-status and --session-status: as JSON",
     ),
     Option(
         "reports",
@@ -254,28 +230,12 @@ OPTIONS = (
         "Show no line below the report, on a terminal, with what runs and the time left",
     ),
     Option(
-        "what is kept between runs",
-        ("--inventory-status",),
+        "reports",
+        ("--editor-server",),
         None,
         (),
         False,
-        "Show how many tests are known without Python, since when, and what is kept",
-    ),
-    Option(
-        "what is kept between runs",
-        ("--cleanup",),
-        None,
-        (),
-        False,
-        "Remove caches, and what daemons and versions that are gone have left",
-    ),
-    Option(
-        "what is kept between runs",
-        ("--flaky-report",),
-        None,
-        (),
-        False,
-        "Tell which tests are flaky, failing or fixed, by what came of the last runs",
+        "Serve an editor on standard input and output: list tests, run them, tell of results",
     ),
 )
 
@@ -330,28 +290,10 @@ SETTINGS = (
         "a number of workers, auto or logical",
     ),
     (
-        "quarantine",
-        "RPYTEST_QUARANTINE",
-        "The --quarantine of a run that has none",
-        "the path of a file",
-    ),
-    (
-        "reruns",
-        "RPYTEST_RERUNS",
-        "The --reruns of a run that has none",
-        "a number of times, 0 for never",
-    ),
-    (
         "snapshot",
         "RPYTEST_SNAPSHOT",
         "How far a process may have come that others are forked from",
         "collected, configured, interpreter or off",
-    ),
-    (
-        "timeout",
-        "RPYTEST_TIMEOUT",
-        "The --timeout of a run that has none",
-        "a number of seconds, 0 for never",
     ),
     (
         "watch_ignore",
