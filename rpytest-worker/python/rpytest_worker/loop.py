@@ -154,6 +154,8 @@ class Loop:
         """Deliver the reports of items that have passed with nothing to tell."""
         passed, self._passed = self._passed, []
         if passed:
+            # Whoever reads the output may take their time, which is not the test's.
+            self._recorder.post()
             self._direct.passed([(one.item.nodeid, one.reports()) for one in passed])
             self._direct.flush()
         self._shown = monotonic()
