@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::artefacts::{between, json_file};
+use crate::artefacts::{between, files_below, json_file};
 use crate::holds;
 use crate::plugin::{PLAIN, Plugin, Step, Workers};
 use crate::support::{Project, Run};
@@ -151,7 +151,7 @@ fn cucumber(project: &Project, _: &Run) -> String {
 /// What was measured, without the figures; and the names of what was saved.
 fn benchmarks(project: &Project, _: &Run) -> String {
     let mut left = String::new();
-    let saved = project.files_below("saved");
+    let saved = files_below(project, "saved");
     left.push_str(&format!("{} saved\n", saved.len()));
     if project.read("out.json").is_empty() {
         return left;

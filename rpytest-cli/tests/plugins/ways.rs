@@ -233,7 +233,7 @@ fn as_xdist(plugin: &Plugin, venv: &Venv, workers: [&str; 2]) -> Result<String, 
 }
 
 fn beside_xdist(command: Command<'_>) -> Command<'_> {
-    command.env("PYTHONPATH", &xdist().packages().to_string_lossy())
+    command.env("PYTHONPATH", &xdist().to_string_lossy())
 }
 
 /// How many tests of all these runs went which way.

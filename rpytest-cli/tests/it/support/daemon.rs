@@ -28,6 +28,11 @@ impl<'a> Daemon<'a> {
             .output("daemon")
             .args(["--daemon", "--daemon-idle-timeout", "60"])
             .start();
+        Daemon::that_runs(venv, project, running)
+    }
+
+    /// One that was started with arguments of its own.
+    pub fn that_runs(venv: &'a Venv, project: &'a Project, running: Running) -> Self {
         let daemon = Daemon {
             venv,
             project,
