@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod amounts;
 mod args;
+mod cleanup;
 mod collect;
 mod convert;
 #[cfg(unix)]
@@ -10,6 +12,7 @@ mod daemon;
 #[cfg_attr(not(unix), path = "no_daemon.rs")]
 mod daemon_commands;
 mod durations;
+mod flakiness;
 mod history;
 #[cfg(unix)]
 mod inherited;
@@ -86,6 +89,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::ShardInfo(run) => ExitCode::from(shard::show(&run)),
         Command::Merge(arguments) => ExitCode::from(merge::run(&arguments)),
         Command::Durations(command) => ExitCode::from(durations::run(&command)),
+        Command::Cleanup => ExitCode::from(cleanup::run()),
+        Command::InventoryStatus { arguments, json } => {
+            ExitCode::from(collect::status(&arguments, json))
+        }
+        Command::FlakyReport { json } => ExitCode::from(flakiness::run(json)),
         Command::Help(text) => print(text.as_bytes()),
         Command::Completions(shell) => {
             let mut script = Vec::new();

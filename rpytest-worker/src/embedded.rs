@@ -253,6 +253,19 @@ fn prune(directory: &Path, current: &Path) {
     }
 }
 
+/// The directories that other versions have unpacked to a cache directory. Processes of theirs may still use them.
+pub fn of_other_versions(cache: &Path) -> Vec<PathBuf> {
+    let own = format!("{PREFIX}{}", digest());
+    let is_other = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with(PREFIX) && *name != *own
+    };
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten();
+    let others = entries.filter(is_other).map(|entry| entry.path());
+    others.filter(|path| path.is_dir()).collect()
+}
+
 /// A new directory of a random name, that only this user can enter, and that is deleted unless kept.
 fn private_directory(parent: &Path) -> io::Result<TempDir> {
     let mut builder = tempfile::Builder::new();

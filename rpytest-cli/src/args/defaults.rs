@@ -8,6 +8,9 @@ use crate::settings::Settings;
 /// Short options that have no value, so that another one may stand behind them in the same word.
 const SHORT_SWITCHES: &str = "dfhlqsvxV";
 
+/// Of the options with which workers are not certain, those that are about workers all the same.
+const OF_WORKERS: [&str; 4] = ["-d", "--dist", "-n0", "--tx"];
+
 /// The words in which an option may be given: the command line, `PYTEST_ADDOPTS`, and `addopts`.
 pub(super) struct Words<'a> {
     words: Vec<&'a str>,
@@ -33,6 +36,11 @@ impl<'a> Words<'a> {
             })
     }
 
+    /// Whether there is exactly this word.
+    fn have_word(&self, word: &str) -> bool {
+        self.words.contains(&word)
+    }
+
     /// Whether an option is given with this value.
     fn say(&self, option: &str, value: &str) -> bool {
         let mut words = self.words.iter().peekable();
@@ -49,6 +57,20 @@ impl<'a> Words<'a> {
             }
         }
         false
+    }
+}
+
+impl Words<'_> {
+    /// Whether they ask for what takes place in one process.
+    fn are_without_workers(&self) -> bool {
+        let mut without = WITHOUT_WORKERS.iter();
+        without.any(|option| !OF_WORKERS.contains(option) && self.have(option))
+    }
+
+    /// Whether they say how many workers there are.
+    fn say_workers(&self) -> bool {
+        let given = ["-n", "--numprocesses", "--tx"];
+        given.iter().any(|option| self.have(option)) || self.say("--dist", "no")
     }
 }
 
@@ -73,6 +95,10 @@ impl Command {
             Command::Run(run) => Command::Run(of_run(run)?),
             Command::Watch(run) => Command::Watch(of_run(run)?),
             Command::ShardInfo(run) => Command::ShardInfo(of_run(run)?),
+            Command::InventoryStatus { arguments, json } => Command::InventoryStatus {
+                arguments: of_run(arguments)?,
+                json,
+            },
             Command::NativeCollect(arguments) => {
                 let (settings, configured) = settings()?;
                 let words = Words::of(&arguments, &configured);
@@ -99,17 +125,39 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
     let (settings, configured) = settings()?;
     let words = Words::of(&run.pytest, &configured);
     let mut added = marks(&settings, &words);
-    if let Some(isolate) = settings.isolate.filter(|_| !words.have("--isolate")) {
+    let in_process = run.reuse_fixtures || words.are_without_workers();
+    if let Some(isolate) = settings
+        .isolate
+        .as_ref()
+        .filter(|_| !in_process && !words.have("--isolate"))
+    {
         added.push(format!("--isolate={isolate}").into());
     }
-    if let Some(workers) = settings.parallel.filter(|_| may_have_workers(&run, &words)) {
-        added.extend(["-n".into(), OsString::from(workers)]);
+    if let Some(seconds) = settings.timeout.filter(|_| may_have_timeout(&words)) {
+        added.push(format!("--timeout={seconds}").into());
+    }
+    if let Some(workers) = settings
+        .parallel
+        .as_ref()
+        .filter(|_| !in_process && !words.say_workers())
+    {
+        added.extend(["-n".into(), OsString::from(&workers)]);
+    }
+    if !run.collects_only() {
+        added.extend(settings.words());
     }
     if !added.is_empty() {
         run.pytest.splice(0..0, added);
         run.certain_workers = certain_workers(&run.pytest);
     }
     Ok(run)
+}
+
+/// Whether there is an option `--timeout`, and none is given.
+fn may_have_timeout(words: &Words<'_>) -> bool {
+    let blocked = ["timeout", "pytest_timeout"].map(|name| format!("no:{name}"));
+    let is_blocked = |name: &String| words.say("-p", name) || words.have_word(&format!("-p{name}"));
+    !words.have("--timeout") && !blocked.iter().any(is_blocked)
 }
 
 /// `-m`, unless it is given.
@@ -120,17 +168,6 @@ fn marks(settings: &Settings, words: &Words<'_>) -> Vec<OsString> {
         }
         _ => Vec::new(),
     }
-}
-
-/// Whether nothing is given that says how many workers there are, or that has none.
-fn may_have_workers(run: &RunArguments, words: &Words<'_>) -> bool {
-    let given = ["-n", "--numprocesses", "--tx"];
-    let without = WITHOUT_WORKERS
-        .iter()
-        .filter(|option| !["-d", "--dist", "-n0"].contains(option));
-    !run.reuse_fixtures
-        && !words.say("--dist", "no")
-        && !given.iter().chain(without).any(|option| words.have(option))
 }
 
 #[cfg(test)]
@@ -173,6 +210,26 @@ mod tests {
     }
 
     #[test]
+    fn a_timeout_of_the_settings_gives_way() {
+        for (line, expected) in [
+            ("", true),
+            ("--timeout 3", false),
+            ("--timeout=3", false),
+            ("--timeout-method=thread", true),
+            ("-p no:timeout", false),
+            ("-pno:timeout", false),
+            ("-p timeout", true),
+        ] {
+            let typed = words(line);
+            assert_eq!(
+                may_have_timeout(&Words::of(&typed, &[])),
+                expected,
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
     fn workers_of_the_settings_give_way() {
         for (line, expected) in [
             ("", true),
@@ -184,14 +241,15 @@ mod tests {
             ("--pdb", false),
             ("-xqn 3", false),
             ("--dist=no", false),
-            ("--reuse-fixtures", false),
             ("--co", false),
+            ("-xh", false),
         ] {
             let Ok(Command::Run(run)) = Command::parse(words(line)) else {
                 panic!("{line}");
             };
             let words = Words::of(&run.pytest, &[]);
-            assert_eq!(may_have_workers(&run, &words), expected, "{line}");
+            let gives_way = words.are_without_workers() || words.say_workers();
+            assert_eq!(!gives_way, expected, "{line}");
         }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) enum State {
     Ours,
     /// pytest's parser, where it may also stand in `addopts`; the command only looks at it.
     Pytests,
+    /// Nobody, ever: why, and what to do instead. It completes "... is not supported: ".
+    Never(&'static str),
     /// Nobody yet: why, and what to do instead. It completes "... is not supported by this version of rpytest".
     NotYet(&'static str),
 }
@@ -156,6 +158,13 @@ impl Definition {
         option
     }
 
+    /// An option that other tools have, with the reason why it makes no sense here.
+    pub(super) const fn never(names: &'static [&'static str], reason: &'static str) -> Self {
+        let mut option = Self::new(names, Group::Kept, "");
+        option.state = State::Never(reason);
+        option
+    }
+
     /// The value may be left out, and is never in a word of its own.
     pub(super) const fn inline(mut self, value: &'static str) -> Self {
         self.takes = Takes::Inline(value);
@@ -202,6 +211,6 @@ impl Definition {
 
     /// Whether it is one that users are told of.
     pub(crate) fn listed(&self) -> bool {
-        !matches!(self.state, State::NotYet(_)) && !self.help.is_empty()
+        matches!(self.state, State::Ours | State::Pytests) && !self.help.is_empty()
     }
 }

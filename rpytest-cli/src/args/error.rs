@@ -12,6 +12,14 @@ pub enum UsageError {
         /// What to do instead, if there is something.
         remedy: &'static str,
     },
+    /// An option that makes no sense here.
+    #[error("{option} is not supported: {reason}")]
+    Never {
+        /// The option as it was given.
+        option: String,
+        /// Why, and what to do instead.
+        reason: &'static str,
+    },
     /// An option whose value is missing, or is none.
     #[error("{option}: {problem}")]
     Value {

@@ -41,9 +41,17 @@ impl Given {
             };
             let name = option.names.iter().find(|known| name == **known);
             let name = name.copied().unwrap_or(option.name());
-            if let State::NotYet(remedy) = option.state {
-                let option = name.to_owned();
-                return Err(UsageError::NotYet { option, remedy });
+            let refused = name.to_owned();
+            match option.state {
+                State::NotYet(remedy) => {
+                    let option = refused;
+                    return Err(UsageError::NotYet { option, remedy });
+                }
+                State::Never(reason) => {
+                    let option = refused;
+                    return Err(UsageError::Never { option, reason });
+                }
+                State::Ours | State::Pytests => {}
             }
             let by_pytest = option.state == State::Pytests;
             let separate = inline.is_none();

@@ -35,7 +35,7 @@ pub(crate) fn python_module() -> String {
             };
             let parsed = match option.state {
                 State::Pytests => "True",
-                State::Ours | State::NotYet(_) => "False",
+                _ => "False",
             };
             let _ = write!(
                 text,
@@ -108,7 +108,10 @@ mod tests {
         for option in OPTIONS {
             let name = option.name();
             assert!(name.starts_with("--"), "{name}");
-            let reason = matches!(option.state, State::NotYet(reason) if reason.len() > 10);
+            let reason = match option.state {
+                State::NotYet(reason) | State::Never(reason) => reason.len() > 20,
+                _ => false,
+            };
             let hidden = name == super::super::SERVE_ON;
             assert!(option.listed() || hidden || reason, "{name} has no reason");
             // What does not fit into a line of the Python file.

@@ -8,6 +8,7 @@ mod daemon;
 mod defaults;
 mod definition;
 mod error;
+mod flaky;
 mod given;
 #[cfg(test)]
 mod help;
@@ -43,10 +44,24 @@ pub enum Command {
     Merge(MergeArguments),
     /// `durations`: what is known of how long tests take.
     Durations(DurationsCommand),
+    /// `--cleanup`: remove what rpytest can make anew.
+    Cleanup,
+    /// `--inventory-status`: show what is known of the tests.
+    InventoryStatus {
+        /// Which tests.
+        arguments: RunArguments,
+        /// `--json`.
+        json: bool,
+    },
     /// `completions`: what a shell has to know of the command line.
     Completions(Shell),
     /// `man`: the manual page.
     Manual,
+    /// `--flaky-report`: what the last runs say of each test.
+    FlakyReport {
+        /// `--json`.
+        json: bool,
+    },
     /// A text that was asked for, of one of the commands above.
     Help(String),
     /// `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.
@@ -109,6 +124,8 @@ pub struct RunArguments {
     pub shard: Option<ShardArguments>,
 }
 
+const CLEANUP: &str = "--cleanup";
+
 /// The names of one option.
 pub(crate) const COLLECTS_ONLY: [&str; 3] = ["--collect-only", "--co", "--collectonly"];
 
@@ -168,9 +185,21 @@ impl Command {
         }
         let given = Given::divide(arguments)?;
         given.check()?;
+        if let Some(json) = flaky::report(&given)? {
+            return Ok(Command::FlakyReport { json });
+        }
         if let Some(command) = daemon::command(&given)? {
             return Ok(Command::Daemon(command));
         }
+        if given.has(CLEANUP) {
+            let others = given.others(&[CLEANUP]);
+            if !others.is_empty() {
+                let (command, arguments) = (CLEANUP, others.join(" "));
+                return Err(UsageError::Arguments { command, arguments });
+            }
+            return Ok(Command::Cleanup);
+        }
+        let status = (given.has("--inventory-status")).then(|| given.has("--json"));
         let shard = shard::read(&given)?;
         match given.value("--timing").and_then(OsStr::to_str) {
             None => {}
@@ -218,6 +247,10 @@ impl Command {
             shard,
             pytest: given.pytest,
         };
+        if let Some(json) = status {
+            let arguments = run;
+            return Ok(Command::InventoryStatus { arguments, json });
+        }
         let info = run.shard.as_ref().is_some_and(|shard| shard.info);
         Ok(match (watch, info) {
             (true, _) => Command::Watch(run),
@@ -227,10 +260,10 @@ impl Command {
     }
 }
 
-/// Whether `-n` is given and nothing is that could take it back. A template started too early would
+/// Whether `-n` or `--isolate` is given and nothing is that could take it back. A template started too early would
 /// load the user's conftest for nothing; one started too late only costs time.
 fn certain_workers(arguments: &[OsString]) -> bool {
-    let mut wanted = false;
+    let (mut wanted, mut isolates) = (false, false);
     let mut previous: &OsStr = OsStr::new("");
     for argument in arguments {
         let text = argument.to_string_lossy();
@@ -251,9 +284,16 @@ fn certain_workers(arguments: &[OsString]) -> bool {
             wanted = matches!(value, "auto" | "logical")
                 || value.parse::<u32>().is_ok_and(|count| count > 0);
         }
+        let isolate = match previous == "--isolate" {
+            true => Some(text.as_ref()),
+            false => text.strip_prefix("--isolate="),
+        };
+        if let Some(isolate) = isolate {
+            isolates = isolate != "none";
+        }
         previous = argument;
     }
-    wanted
+    wanted || isolates
 }
 
 #[cfg(test)]
@@ -279,6 +319,8 @@ mod tests {
             "-n auto",
             "--numprocesses=4 tests",
             "-n 2 --dist loadfile",
+            "--isolate=test",
+            "--isolate file -n 2",
         ] {
             assert!(certain(line), "{line}");
         }

@@ -6,14 +6,14 @@
 use super::COLLECTS_ONLY;
 use super::daemon::{self, SERVE_ON};
 use super::definition::{Definition, Excluded, Group};
-use super::shard;
+use super::{flaky, shard};
 use crate::shard::strategy;
 
 /// How old a fixture that stays up may be.
 pub(crate) const FIXTURE_MAX_AGE: &str = "--fixture-max-age";
 
 const LEAVE_OUT_ONE: &str = "; leave out one of them";
-const WATCH_INSTEAD: &str = ": it would watch files in the way of one version of xdist; --watch runs the tests that a change concerns";
+const WATCH_INSTEAD: &str = "it is a loop of xdist's, with processes of its own; --watch runs the tests that a change concerns";
 
 /// All of them, in the order in which they are listed below their headings.
 pub(crate) static OPTIONS: &[Definition] = &[
@@ -29,6 +29,19 @@ pub(crate) static OPTIONS: &[Definition] = &[
         &["--explain"],
         Group::Running,
         "Say which short cuts this run took, and why not the others",
+    )
+    .by_pytest(),
+    Definition::switch(
+        &["--only-rerun-flaky"],
+        Group::Running,
+        "Run again only tests with a mark `flaky`, or that earlier runs know as flaky",
+    )
+    .by_pytest(),
+    Definition::valued(
+        &["--quarantine"],
+        "FILE",
+        Group::Running,
+        "Tests whose failures do not fail the run until a day, with their reasons",
     )
     .by_pytest(),
     Definition::switch(
@@ -174,50 +187,67 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::switch(
         &["--json"],
         Group::Daemon,
-        "With --daemon-status and --session-status: as JSON",
+        "With --daemon-status, --session-status, --inventory-status and --flaky-report: as JSON",
     )
     .needs(
-        &["--daemon-status", "--session-status"],
-        "--daemon-status or --session-status",
+        &[
+            "--daemon-status",
+            "--session-status",
+            "--inventory-status",
+            flaky::REPORT,
+        ],
+        "--daemon-status, --session-status, --inventory-status or --flaky-report",
         "",
+    ),
+    Definition::switch(
+        &["--inventory-status"],
+        Group::Kept,
+        "Show how many tests are known without Python, since when, and what is kept",
+    )
+    .not_with(&[Excluded {
+        options: &[
+            "--watch",
+            "--native-collect-only",
+            shard::SHARD,
+            shard::INFO,
+        ],
+        remedy: LEAVE_OUT_ONE,
+    }]),
+    Definition::switch(
+        &["--cleanup"],
+        Group::Kept,
+        "Remove caches, and what daemons and versions that are gone have left",
+    ),
+    Definition::switch(
+        &[flaky::REPORT],
+        Group::Kept,
+        "Tell which tests are flaky, failing or fixed, by what came of the last runs",
     ),
     Definition::not_yet(
         &["--cache-results", "--cache-store"],
         ": results of tests are not kept yet; leave it out, and all tests run",
     ),
     Definition::not_yet(
-        &["--cleanup"],
-        ": nothing removes what it keeps in the cache directories yet",
-    ),
-    Definition::not_yet(
         &["--editor-server"],
         ": there is no server for editors yet; --collect-only -q lists the tests",
     ),
-    Definition::not_yet(&["--flaky-report"], ": no history of outcomes is kept yet"),
     Definition::not_yet(
         &["--github"],
         ": there are no annotations yet; --junitxml=PATH is what most actions read",
     ),
-    Definition::not_yet(
-        &["--inventory-status"],
-        ": nothing tells of what is known of tests yet; --collect-only -q lists them",
-    ),
-    Definition::not_yet(&["--looponfail", "-f"], WATCH_INSTEAD),
+    Definition::never(&["--looponfail", "-f"], WATCH_INSTEAD),
     Definition::not_yet(
         &["--message-format"],
         ": there are no event lines yet; --junitxml=PATH is for programs",
     ),
     Definition::not_yet(
-        &["--only-rerun-flaky"],
-        ": no history of outcomes is kept yet",
-    ),
-    Definition::not_yet(
         &["--queue", "--run-id"],
         ": machines do not share a queue yet; --shard I --total-shards N divides the tests between them",
     ),
-    Definition::not_yet(
+    Definition::never(
         &["--restart-interval"],
-        ": what the daemon keeps is renewed by what changes, not by time",
+        "each run has a fork of its own, so that nothing wears out; what the daemon keeps is made anew when a file, \
+         the environment or what is installed changes, and --fixture-max-age SECONDS is for fixtures that stay up",
     ),
     Definition::not_yet(
         &["--verify-dropin"],

@@ -187,7 +187,7 @@ impl Attempt<'_> {
     }
 
     /// The same, with the files only if that is worth it, given whether the environment is known.
-    fn look_if(
+    pub fn look_if(
         &self,
         is_worth_it: impl FnOnce(bool, &Settings) -> bool,
         form: impl FnOnce(&Settings) -> Result<Form, String>,

@@ -51,6 +51,11 @@ impl Before {
         (files.collect(), cached)
     }
 
+    /// Whether the items of a file follow from its source.
+    pub fn is_sure(&self, file: &CollectedFile) -> bool {
+        is_sure(file, &self.marks())
+    }
+
     /// The paths of the files, in pytest's order.
     pub fn walk(&self) -> impl Iterator<Item = &str> {
         self.native.files.iter().map(|file| file.path.as_str())

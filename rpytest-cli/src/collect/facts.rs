@@ -116,7 +116,8 @@ fn version(text: &str) -> Option<(u32, u32)> {
     Some((major, parts.next()?.parse().ok()?))
 }
 
-fn path(directory: &Path, key: &str) -> PathBuf {
+/// Where it is kept.
+pub(super) fn path(directory: &Path, key: &str) -> PathBuf {
     directory.join(format!("{PREFIX}{key}"))
 }
 

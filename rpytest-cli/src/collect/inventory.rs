@@ -103,7 +103,7 @@ pub(crate) fn foresee(
 }
 
 /// The arguments, of a session that only collects: without those that only say what becomes of results.
-fn argv(arguments: &RunArguments) -> Vec<OsString> {
+pub(super) fn argv(arguments: &RunArguments) -> Vec<OsString> {
     let mut argv: Vec<OsString> = ["--collect-only", "-q"].map(OsString::from).into();
     argv.extend(request::without_reports(&arguments.pytest));
     argv

@@ -16,6 +16,7 @@ mod python;
 mod report;
 mod request;
 mod seen;
+mod status;
 mod store;
 mod terminal;
 
@@ -26,6 +27,7 @@ pub(crate) use self::before::below_pytests_cache;
 pub(crate) use self::inventory::{cache_of, foresee, inventory};
 use self::report::Report;
 use self::request::Reading;
+pub(crate) use self::status::status;
 use crate::args::RunArguments;
 use crate::session;
 

@@ -278,7 +278,8 @@ fn digest(walk: &[&str]) -> [u8; 32] {
     parts.finish()
 }
 
-fn path(directory: &Path, key: &str) -> PathBuf {
+/// Where it is kept.
+pub(super) fn path(directory: &Path, key: &str) -> PathBuf {
     directory.join(format!("{PREFIX}{key}"))
 }
 

@@ -21,5 +21,6 @@ mod warm;
 mod wire;
 
 pub(crate) use client::{Denied, Loan, borrow, start_for, status, stop};
+pub(crate) use place::remove_stale;
 pub(crate) use server::{serve, serve_on};
 pub(crate) use wire::{Reuse, Snapshot, Stage, Status};

@@ -1,5 +1,6 @@
 //! Where the daemon of a project and an interpreter is found: a socket in a directory of the user's own.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -75,6 +76,57 @@ impl Place {
     }
 }
 
+/// Takes the lock of a daemon's place, unless a daemon has it: of the file that is there, and not of one that was removed
+/// meanwhile.
+pub(super) fn take(lock: &Path) -> io::Result<Option<File>> {
+    loop {
+        let file = File::create(lock)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let own = file.metadata()?;
+        match std::fs::symlink_metadata(lock) {
+            Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => {
+                return Ok(Some(file));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+}
+
+/// Removes the sockets and locks of daemons that are gone. Returns how many those were, and how many run.
+pub(crate) fn remove_stale() -> io::Result<(u64, u64)> {
+    let directory = directory();
+    let (mut gone, mut running) = (0, 0);
+    let entries = match std::fs::read_dir(&directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
+        entries => entries?,
+    };
+    for entry in entries {
+        let lock = entry?.path();
+        if lock.extension().is_none_or(|extension| extension != "lock") {
+            continue;
+        }
+        let Some(held) = take(&lock)? else {
+            running += 1;
+            continue;
+        };
+        let socket = lock.with_extension("sock");
+        match std::fs::remove_file(&socket) {
+            Ok(()) => gone += 1,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) => {}
+        }
+        // The last: whoever comes now makes another.
+        std::fs::remove_file(&lock)?;
+        drop(held);
+    }
+    Ok((gone, running))
+}
+
 fn directory() -> PathBuf {
     let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(directory) = given(VARIABLE) {
@@ -85,4 +137,21 @@ fn directory() -> PathBuf {
     }
     let user = rustix::process::getuid().as_raw();
     std::env::temp_dir().join(format!("rpytest-{user}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_taken_of_the_file_that_is_there() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let lock = directory.path().join("a.lock");
+        let held = take(&lock).expect("no error").expect("it is free");
+        assert!(take(&lock).expect("no error").is_none());
+        std::fs::remove_file(&lock).expect("removed");
+        let other = take(&lock).expect("no error");
+        assert!(other.is_some(), "there is another file now");
+        drop(held);
+    }
 }

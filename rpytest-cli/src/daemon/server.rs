@@ -15,7 +15,7 @@ use rpytest_worker::{EventKind, Interpreter, PythonFiles, Supervisor, Supervisor
 
 use super::client::limits;
 use super::keep::{Keep, Key, memory, proportional_memory, tell};
-use super::place::Place;
+use super::place::{Place, take};
 use super::session::Best;
 use super::stage::Shape;
 use super::warm::Warm;
@@ -152,15 +152,14 @@ fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std
     }
     let place = Place::new(&root, interpreter.path());
     place.prepare()?;
-    let lock = File::create(place.lock())?;
     let patience = match first {
         // One of another version may be about to end.
         Some(_) => PATIENCE,
         None => Duration::ZERO,
     };
-    if !locked(&lock, patience) {
+    let Some(lock) = locked(&place, patience)? else {
         return Err("a daemon for this project and interpreter runs already".into());
-    }
+    };
     let socket = place.socket();
     // Of a daemon that was killed: whoever has the lock is alone.
     match std::fs::remove_file(&socket) {
@@ -240,14 +239,12 @@ fn failures_before(place: &Place) -> Vec<String> {
 }
 
 /// Takes the lock, as soon as it is free.
-fn locked(lock: &File, patience: Duration) -> bool {
+fn locked(place: &Place, patience: Duration) -> io::Result<Option<File>> {
     let deadline = Instant::now() + patience;
     loop {
-        if lock.try_lock().is_ok() {
-            return true;
-        }
-        if Instant::now() >= deadline {
-            return false;
+        let lock = take(&place.lock())?;
+        if lock.is_some() || Instant::now() >= deadline {
+            return Ok(lock);
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -272,6 +269,7 @@ fn accept(listener: UnixListener, inputs: Sender<Input>) -> io::Result<()> {
         client.set_read_timeout(Some(PATIENCE))?;
         client.set_write_timeout(Some(PATIENCE))?;
         let (request, descriptors) = receive(&client)?;
+        send(&client, &Answer::Heard, &[])?;
         tell(inputs, Input::Client(client, request, descriptors));
         Ok(())
     };

@@ -15,7 +15,7 @@ use crate::ledger::Status;
 use crate::whole_file;
 
 /// Where shards are kept, below pytest's cache directory, unless `--shard-dir` says.
-const BELOW_CACHE: &str = "d/rpytest/shards";
+pub(crate) const BELOW_CACHE: &str = "d/rpytest/shards";
 
 /// Why a shard could not be kept. The texts complete "failed to".
 #[derive(Debug, thiserror::Error)]

@@ -21,7 +21,7 @@ use rpytest_sched::shard::Strategy;
 pub(crate) use self::division::Division;
 pub(crate) use self::foresight::{Foresight, foresee};
 pub(crate) use self::info::show;
-pub(crate) use self::kept::{Artifacts, Kept};
+pub(crate) use self::kept::{Artifacts, BELOW_CACHE, Kept};
 use crate::args::ShardArguments;
 use crate::history::History;
 use crate::settings::Settings;

@@ -67,6 +67,25 @@ fn coverage(project: &Project, run: &Run) -> String {
 }
 
 #[test]
+fn coverage_of_isolated_tests_is_that_of_one_process() {
+    let figures = |command: Command<'_>, project: &Project| {
+        let run = command.args(["--cov", "--cov-report=json"]).run();
+        run.expect(1, "1 failed, 8 passed");
+        let json: serde_json::Value =
+            serde_json::from_str(&project.read("coverage.json")).expect("a report");
+        (json["files"].clone(), json["totals"].clone())
+    };
+    let venv = COV.venv();
+    let project = Project::new(COVERED);
+    let expected = figures(Command::pytest(&venv, &project), &project);
+    for arguments in [&["--isolate=test"][..], &["--isolate=file", "-n", "2"]] {
+        let project = Project::new(COVERED);
+        let command = Command::rpytest(&venv, &project).args(arguments);
+        assert_eq!(figures(command, &project), expected, "{arguments:?}");
+    }
+}
+
+#[test]
 fn coverage_of_shards_is_joined_as_merge_says() {
     let venv = COV.venv();
     for way in WAYS {

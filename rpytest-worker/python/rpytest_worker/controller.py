@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, pytest_compat
+from . import afterfork, pytest_compat, timeouts
 from .dialect import Dialect
 from .distributed import Distributed, EarlyStart
 from .focus import Focus, Opened
@@ -111,10 +111,6 @@ class Controller:
     @pytest.hookimpl
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         self.workers = planned_workers(config)
-        if self.workers and config.getoption("usepdb", False):
-            raise pytest.UsageError(
-                "--pdb is incompatible with distributing tests; try using -n0 or -nauto."
-            )
         option = config.option
         testrunuid = option.testrunuid or uuid.uuid4().hex
         isolate = option.rpytest_isolate
@@ -142,6 +138,7 @@ class Controller:
             "testrunuid": testrunuid,
             "cache_dir": None if cache_dir is None else os.fsencode(cache_dir),
             "verbose": config.getoption("verbose", 0) > 0,
+            "session_limit": timeouts.session_limit(config),
         }
         if self._before_tests is None:
             self.process.channel.send(self._plan)
@@ -151,7 +148,12 @@ def planned_workers(config: pytest.Config) -> int:
     """How many workers the options ask for; 0 for a session that runs its tests itself."""
     option = config.option
     if getattr(option, "looponfail", False):
-        raise pytest.UsageError("-f/--looponfail is not supported by rpytest")
+        raise pytest.UsageError(
+            "-f/--looponfail is not supported by rpytest; "
+            "rpytest --watch runs the tests that a change concerns"
+        )
+    if option.rpytest_isolate != "none" and getattr(option, "usepdb", False):
+        raise pytest.UsageError("--pdb does not work with --isolate; leave out one of them")
     if option.rpytest_isolate != "none" and not option.tx:
         option.numprocesses = 1
         option.tx = ["popen"]
@@ -167,6 +169,7 @@ def planned_workers(config: pytest.Config) -> int:
         "stepwise_skip",
         "stepwise_reset",
         "trace",
+        "usepdb",
         # These show something instead of running tests.
         "showfixtures",
         "show_fixtures_per_test",

@@ -7,6 +7,7 @@
 mod collection;
 mod errors;
 mod hooks;
+pub(crate) mod nested;
 mod options;
 mod outcomes;
 mod output;
@@ -161,7 +162,7 @@ impl<'a> Row<'a> {
 }
 
 /// The words of a command line; quotes keep several together.
-fn words(line: &str) -> Vec<&str> {
+pub fn words(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
     while !rest.is_empty() {
@@ -175,7 +176,8 @@ fn words(line: &str) -> Vec<&str> {
     words
 }
 
-fn compare(expected: &Run, got: &Run) -> String {
+/// What is different in two runs; nothing if they are equal.
+pub fn compare(expected: &Run, got: &Run) -> String {
     let mut found = String::new();
     if expected.code != got.code {
         found += &format!("  exit code {}, not {}\n", got.code, expected.code);
