@@ -139,7 +139,7 @@ class Template:
         option.maxprocesses = None
         option.tx = []
         if hasattr(option, "clean_alluredir"):
-            # The controller has cleaned it. A worker of xdist's cleans it again before any test; one that
+            # The controller has cleaned it. xdist's workers clean it again, before any test; one that
             # is configured later would take away what others have written.
             option.clean_alluredir = False
         if self.base_temp is not None:
