@@ -1,5 +1,7 @@
 //! What is in reports, without what two runs of pytest differ in.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::support::Project;
@@ -40,4 +42,23 @@ pub fn between(text: &str, before: &str, after: &str, instead: &str) -> String {
         rest = &tail[end..];
     }
     out + rest
+}
+
+/// The paths of all files below a directory of the project, sorted.
+pub fn files_below(project: &Project, directory: &str) -> Vec<String> {
+    let root = project.root();
+    let mut directories = vec![root.join(directory)];
+    let mut files = Vec::new();
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if let Ok(path) = path.strip_prefix(&root) {
+                files.push(path.to_string_lossy().into_owned());
+            }
+        }
+    }
+    files.sort();
+    files
 }

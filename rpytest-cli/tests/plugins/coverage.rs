@@ -68,13 +68,14 @@ fn coverage(project: &Project, run: &Run) -> String {
 
 #[test]
 fn coverage_of_isolated_tests_is_that_of_one_process() {
-    let venv = COV.venv();
     let figures = |command: Command<'_>, project: &Project| {
         let run = command.args(["--cov", "--cov-report=json"]).run();
         run.expect(1, "1 failed, 8 passed");
-        let json: Value = serde_json::from_str(&project.read("coverage.json")).expect("a report");
+        let json: serde_json::Value =
+            serde_json::from_str(&project.read("coverage.json")).expect("a report");
         (json["files"].clone(), json["totals"].clone())
     };
+    let venv = COV.venv();
     let project = Project::new(COVERED);
     let expected = figures(Command::pytest(&venv, &project), &project);
     for arguments in [&["--isolate=test"][..], &["--isolate=file", "-n", "2"]] {

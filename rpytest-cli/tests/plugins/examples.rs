@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::artefacts::files_below;
 use crate::holds;
 use crate::plugin::{PLAIN, Plugin, Step};
 use crate::support::{Project, Run};
@@ -98,7 +99,7 @@ fn database(project: &Project, _: &Run) -> String {
 }
 
 fn snapshots(project: &Project, _: &Run) -> String {
-    let files = project.files_below("__snapshots__");
+    let files = files_below(project, "__snapshots__");
     let text = |path: &String| format!("{path}\n{}", project.read(path));
     files.iter().map(text).collect()
 }

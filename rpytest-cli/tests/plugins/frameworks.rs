@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::artefacts::{between, json_file};
+use crate::artefacts::{between, files_below, json_file};
 use crate::holds;
 use crate::plugin::{PLAIN, Plugin, Step, Workers};
 use crate::support::{Project, Run};
@@ -85,6 +85,7 @@ pub const BENCHMARK: Plugin = Plugin {
                 "--benchmark-json=out.json",
                 "--benchmark-autosave",
                 "--benchmark-columns=rounds,iterations",
+                "--benchmark-sort=fullname",
             ],
             counts: "1 failed, 5 passed",
         },
@@ -93,6 +94,7 @@ pub const BENCHMARK: Plugin = Plugin {
                 "-rA",
                 "--benchmark-compare",
                 "--benchmark-columns=rounds",
+                "--benchmark-sort=fullname",
                 "--benchmark-group-by=func",
             ],
             counts: "1 failed, 5 passed",
@@ -151,7 +153,7 @@ fn cucumber(project: &Project, _: &Run) -> String {
 /// What was measured, without the figures; and the names of what was saved.
 fn benchmarks(project: &Project, _: &Run) -> String {
     let mut left = String::new();
-    let saved = project.files_below("saved");
+    let saved = files_below(project, "saved");
     left.push_str(&format!("{} saved\n", saved.len()));
     if project.read("out.json").is_empty() {
         return left;

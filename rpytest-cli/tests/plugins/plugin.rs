@@ -1,5 +1,8 @@
 //! What is known of a plugin: how it is installed, a suite that uses what it is for, and who says what is right.
 
+use std::fs;
+use std::path::PathBuf;
+
 use crate::support::python::{Venv, venv_of};
 use crate::support::{Project, Run};
 
@@ -84,7 +87,10 @@ impl Plugin {
 }
 
 /// xdist without pytest, for `PYTHONPATH`: beside any of the other environments it is installed.
-pub fn xdist() -> Venv {
+pub fn xdist() -> PathBuf {
     let requirements = ["--no-deps", "pytest-xdist==3.8.0", "execnet==2.1.2"];
-    venv_of("xdist-alone", &requirements)
+    let venv = venv_of("xdist-alone", &requirements);
+    let pythons = fs::read_dir(venv.root().join("lib")).expect("it is there");
+    let python = pythons.flatten().next().expect("its Python's directory");
+    python.path().join("site-packages")
 }

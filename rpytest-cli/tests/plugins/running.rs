@@ -8,7 +8,7 @@ pub const TIMEOUT: Plugin = Plugin {
     name: "pytest-timeout",
     version: "2.4.0",
     files: HANGING,
-    note: "with `--timeout-method=thread` it ends the process: with workers the test is reported as crashed and the run goes on",
+    note: "with `--timeout-method=thread` it ends the process: with workers the test is reported as crashed, with the stacks, and the run goes on",
     steps: &[Step {
         arguments: &["--timeout=1", "--timeout-method=signal"],
         counts: "2 failed, 2 passed, 1 error",
@@ -137,29 +137,6 @@ fn subtests() {
     holds(&SUBTESTS);
 }
 
-/// By thread, pytest-timeout ends the process.
-#[test]
-fn a_timeout_by_thread_ends_a_worker_and_not_the_run() {
-    let venv = TIMEOUT.venv();
-    for way in &WAYS[1..] {
-        let project = Project::new(HANGING);
-        let run = Command::rpytest(&venv, &project)
-            .args(way.arguments())
-            .args(["--timeout=1", "--timeout-method=thread"])
-            .args(["--deselect=test_a.py::test_marked"])
-            .run();
-        run.expect(1, "2 failed, 2 passed, 1 deselected");
-        run.shows(&[
-            "crashed while running 'test_a.py::test_hangs': exited with code 1",
-            // What it would have written to the terminal is in the report.
-            "+ Timeout +",
-            "~ Captured stdout ~",
-            "~ Stack of MainThread",
-            "in test_hangs",
-        ]);
-    }
-}
-
 /// A C function that holds the interpreter's lock: neither an alarm nor a thread of Python gets a turn.
 #[test]
 fn what_a_timeout_does_not_reach_is_ended_from_outside() {
@@ -186,6 +163,29 @@ def test_after():
         "Timeout (>1.0s) from pytest-timeout. It did not reach the test.",
         "in test_hangs",
     ]);
+}
+
+/// By thread, pytest-timeout ends the process.
+#[test]
+fn a_timeout_by_thread_ends_a_worker_and_not_the_run() {
+    let venv = TIMEOUT.venv();
+    for way in &WAYS[1..] {
+        let project = Project::new(HANGING);
+        let run = Command::rpytest(&venv, &project)
+            .args(way.arguments())
+            .args(["--timeout=1", "--timeout-method=thread"])
+            .args(["--deselect=test_a.py::test_marked"])
+            .run();
+        run.expect(1, "2 failed, 2 passed, 1 deselected");
+        run.shows(&[
+            "crashed while running 'test_a.py::test_hangs': exited with code 1",
+            // What it would have written to the terminal is in the report.
+            "+ Timeout +",
+            "~ Captured stdout ~",
+            "~ Stack of MainThread",
+            "in test_hangs",
+        ]);
+    }
 }
 
 const HANGING: &str = "

@@ -59,8 +59,11 @@ impl Seen {
         };
         let mut lines: Vec<_> = self.stdout.lines().filter(summary).collect();
         lines.sort_unstable();
-        self.stdout = lines.join("\n") + "\n";
+        let lines = lines.iter().map(|line| without_deselected(line) + "\n");
+        self.stdout = lines.collect();
         self.stderr.clear();
+        // Which worker it was is chance.
+        self.left = self.left.replace("[gw0]", "[gw]").replace("[gw1]", "[gw]");
         self
     }
 
@@ -70,6 +73,20 @@ impl Seen {
         let lines = self.stdout.split_inclusive('\n');
         self.stdout = lines.filter(|line| !listed(line)).collect();
         self
+    }
+}
+
+/// xdist does not count what was deselected.
+fn without_deselected(line: &str) -> String {
+    let counts = line.split(", ");
+    let counts = counts.filter(|count| !count.ends_with(" deselected"));
+    let line = counts.collect::<Vec<_>>().join(", ");
+    match line.split_once(" deselected in ") {
+        Some((before, after)) => match before.rsplit_once(", ") {
+            Some((before, _)) => format!("{before} in {after}"),
+            None => line,
+        },
+        None => line,
     }
 }
 
@@ -233,7 +250,7 @@ fn as_xdist(plugin: &Plugin, venv: &Venv, workers: [&str; 2]) -> Result<String, 
 }
 
 fn beside_xdist(command: Command<'_>) -> Command<'_> {
-    command.env("PYTHONPATH", &xdist().packages().to_string_lossy())
+    command.env("PYTHONPATH", &xdist().to_string_lossy())
 }
 
 /// How many tests of all these runs went which way.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::artefacts::{between, drop_keys, json_file};
+use crate::artefacts::{between, drop_keys, files_below, json_file};
 use crate::holds;
 use crate::plugin::{PLAIN, Plugin, Step, Workers};
 use crate::support::normal::normal_text;
@@ -145,7 +145,7 @@ fn page(project: &Project, _: &Run) -> String {
     let around = format!("{}{}", &page[..at], &page[end..]);
     let around = between(&around, "Report generated on ", " by", "");
     let around = between(&around, " took ", ".", "");
-    format!("{data}\n{around}\n{:?}", project.files_below("assets"))
+    format!("{data}\n{around}\n{:?}", files_below(project, "assets"))
 }
 
 const TIMES: [&str; 2] = ["created", "duration"];
@@ -172,7 +172,7 @@ fn json(project: &Project, _: &Run) -> String {
 /// Results by their tests' names; attachments by what is in them. A fixture that several workers have set up is one container, of
 /// all whom it was for.
 fn results(project: &Project, _: &Run) -> String {
-    let files = project.files_below("allure");
+    let files = files_below(project, "allure");
     let mut texts = Vec::new();
     let mut names = BTreeMap::new();
     for path in files.iter().filter(|path| path.ends_with("-result.json")) {
@@ -183,6 +183,8 @@ fn results(project: &Project, _: &Run) -> String {
         // A process and a machine are two runs' own.
         let labels = result["labels"].as_array_mut().expect("labels");
         labels.retain(|label| label["name"] != "thread" && label["name"] != "host");
+        // In the order of a set.
+        labels.sort_by_key(|label| label.to_string());
         texts.push(format!("{:#}", with_attachments(project, result)));
     }
     let mut containers: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();

@@ -139,6 +139,10 @@ class Template:
         option.numprocesses = None
         option.maxprocesses = None
         option.tx = []
+        if hasattr(option, "clean_alluredir"):
+            # The controller has cleaned it. xdist's workers clean it again, before any test; one that
+            # is configured later would take away what others have written.
+            option.clean_alluredir = False
         if self.base_temp is not None:
             option.basetemp = os.path.join(self.base_temp, f"popen-{self.worker_id}")
         pytest_compat.set_prog(config, workerinput["mainargv"])

@@ -125,8 +125,7 @@ fn what_takes_too_much_is_given_up() {
         .output("daemon")
         .args(["--daemon", "--daemon-idle-timeout=60", "--daemon-memory=1M"])
         .start();
-    let daemon = Daemon::of(&project, running);
-    within("the daemon answers", || daemon.status().is_some());
+    let daemon = Daemon::that_runs(main_venv(), &project, running);
     daemon.run(&[]).expect(0, "1 passed");
     within("it is given up", || {
         let status = daemon.status().expect("it runs");

@@ -28,6 +28,11 @@ impl<'a> Daemon<'a> {
             .output("daemon")
             .args(["--daemon", "--daemon-idle-timeout", "60"])
             .start();
+        Daemon::that_runs(venv, project, running)
+    }
+
+    /// One that was started with arguments of its own.
+    pub fn that_runs(venv: &'a Venv, project: &'a Project, running: Running) -> Self {
         let daemon = Daemon {
             venv,
             project,
@@ -46,15 +51,6 @@ impl<'a> Daemon<'a> {
         };
         within("the daemon answers", || daemon.status().is_some());
         daemon
-    }
-
-    /// One that was started in another way.
-    pub fn of(project: &'a Project, running: Running) -> Self {
-        Daemon {
-            venv: main_venv(),
-            project,
-            running: Some(running),
-        }
     }
 
     /// A command that may borrow.

@@ -83,24 +83,6 @@ impl Project {
         fs::read_to_string(self.root().join(path)).unwrap_or_default()
     }
 
-    /// The paths of all files below a directory, sorted.
-    pub fn files_below(&self, directory: &str) -> Vec<String> {
-        let mut directories = vec![self.root().join(directory)];
-        let mut files = Vec::new();
-        while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-                let path = entry.path();
-                if path.is_dir() {
-                    directories.push(path);
-                } else if let Ok(path) = path.strip_prefix(self.root()) {
-                    files.push(path.to_string_lossy().into_owned());
-                }
-            }
-        }
-        files.sort();
-        files
-    }
-
     /// The words of a file that tests append to, in the order of the alphabet.
     pub fn words(&self, path: &str) -> Vec<String> {
         let mut words: Vec<_> = self

@@ -26,12 +26,6 @@ impl Venv {
     pub fn bin(&self) -> PathBuf {
         self.0.join("bin")
     }
-
-    /// Where its packages are.
-    pub fn packages(&self) -> PathBuf {
-        self.0
-            .join(format!("lib/python3.{}/site-packages", newest().minor))
-    }
 }
 
 /// The newest pytest, with xdist.
