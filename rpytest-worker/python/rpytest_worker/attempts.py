@@ -100,6 +100,12 @@ class Attempts:
         self._tear_down_as_fits(item)
         return self._held
 
+    def number_first(self, item: Any, reports: list[Any]) -> None:
+        """Say of reports that are told before the first attempt is over that they are of that one."""
+        if self._reruns.limits(item) is not None:
+            for report in reports:
+                report.rerun = 0
+
     def conclude(self, nextitem: pytest.Item | None) -> bool:
         """The attempt is over: log its reports. Whether another one is to be made, as after a start."""
         item, limits, failures = self._item, self._limits, self._failed

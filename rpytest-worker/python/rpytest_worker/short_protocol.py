@@ -748,7 +748,10 @@ class ShortProtocol:
         item = run.item
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in run.reports():
+        reports = run.reports()
+        if self._attempts is not None and self._reports.held is None:
+            self._attempts.number_first(item, reports)
+        for report in reports:
             self._reports.log(item, report)
 
     def _leave_to_pytest(
