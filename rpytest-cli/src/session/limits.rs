@@ -166,6 +166,7 @@ mod tests {
             shared: Vec::new(),
             reruns: 0,
             excused: false,
+            story: None,
         }
     }
 
