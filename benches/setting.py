@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 
 
-def parser(text: str | None) -> argparse.ArgumentParser:
-    """With the options that each has."""
+def parser(text: str | None, venv: bool = True) -> argparse.ArgumentParser:
+    """With the options that each has; one that measures in several environments does without `venv`."""
     made = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawTextHelpFormatter
     )
     made.add_argument("--rpytest", required=True, type=pathlib.Path)
-    made.add_argument("--venv", required=True, type=pathlib.Path)
+    if venv:
+        made.add_argument("--venv", required=True, type=pathlib.Path)
     return made
 
 

@@ -16,6 +16,8 @@ fn messages(c: &mut Criterion) {
         },
         payload: vec![7; 300].into(),
         shared: Vec::new(),
+        reruns: 0,
+        excused: false,
     };
     let items = (0..10_000)
         .map(|n| InventoryItem {

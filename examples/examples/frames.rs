@@ -38,6 +38,8 @@ fn worker(stream: &UnixStream) -> rpytest_ipc::Result<()> {
                 },
                 payload: Vec::from(&b"opaque"[..]).into(),
                 shared: Vec::new(),
+                reruns: 0,
+                excused: false,
             })?;
         }
         break;

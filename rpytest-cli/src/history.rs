@@ -91,6 +91,11 @@ impl History {
         })
     }
 
+    /// pytest's cache directory, if it has one.
+    pub fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
     /// Adds those of another.
     pub fn merge(&mut self, other: &Self) {
         self.durations.merge(&other.durations);

@@ -33,6 +33,10 @@ pub(crate) struct Spent {
     pub seconds: PhaseSeconds,
     /// The part of the setup that others in this process need as well.
     pub shared: Vec<SharedSeconds>,
+    /// Attempts that failed before the one that counts.
+    pub reruns: u32,
+    /// Whether it has failed, and is quarantined.
+    pub excused: bool,
     /// A number of the process that it ran in.
     pub process: u32,
 }
@@ -180,6 +184,14 @@ impl Ledger {
         imports.map(|(file, seconds)| (file.as_str(), *seconds))
     }
 
+    /// Seconds that fixtures took which another process had set up already.
+    pub fn set_up_again(&self) -> f64 {
+        let all = self.durations().flat_map(|(_, spent)| &spent.shared);
+        let all: f64 = all.map(|shared| shared.seconds).sum();
+        let once: f64 = self.shared().map(|(_, seconds)| seconds).sum();
+        (all - once).max(0.0)
+    }
+
     /// Node ids of scopes, with the seconds that fixtures of each took in the process that spent most on them.
     /// Those of a file and of its classes begin with its node id; others are of packages, or of the session.
     pub fn shared(&self) -> impl Iterator<Item = (&str, f64)> {
@@ -269,6 +281,7 @@ mod tests {
             },
             shared: shared.collect(),
             process,
+            ..Spent::default()
         }
     }
 

@@ -12,6 +12,7 @@ mod daemon;
 #[cfg_attr(not(unix), path = "no_daemon.rs")]
 mod daemon_commands;
 mod durations;
+mod flakiness;
 mod history;
 #[cfg(unix)]
 mod inherited;
@@ -92,6 +93,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::InventoryStatus { arguments, json } => {
             ExitCode::from(collect::status(&arguments, json))
         }
+        Command::FlakyReport { json } => ExitCode::from(flakiness::run(json)),
         Command::Help(text) => print(text.as_bytes()),
         Command::Completions(shell) => {
             let mut script = Vec::new();

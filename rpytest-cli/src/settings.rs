@@ -3,6 +3,7 @@
 //! pytest's own configuration is pytest's to read. A variable of the environment counts more than the
 //! file, and an option of the command line more than both.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,12 +30,18 @@ pub(crate) struct Settings {
     pub(crate) fixture_max_age: Option<u64>,
     /// `default_markers`: the `-m` of runs that have none.
     pub(crate) default_markers: Option<String>,
+    /// `timeout`: the `--timeout` of runs that have none, in seconds; 0 is never.
+    pub(crate) timeout: Option<f64>,
     /// `isolate`: the `--isolate` of runs that have none.
     pub(crate) isolate: Option<String>,
     /// `parallel`: the `-n` of runs that have none.
     pub(crate) parallel: Option<String>,
     /// `default_shard_strategy`: how shards are made unless `--shard-strategy` says.
     pub(crate) default_shard_strategy: Option<Strategy>,
+    /// `reruns`: how many times a test that fails is run again.
+    pub(crate) reruns: Option<u32>,
+    /// `quarantine`: the file of tests whose failures do not count, relative to the root directory.
+    pub(crate) quarantine: Option<PathBuf>,
     /// What is wrong with them, and does not matter.
     pub(crate) warnings: Vec<String>,
 }
@@ -80,10 +87,6 @@ pub(crate) enum SettingsError {
         value: String,
         wanted: &'static str,
     },
-    #[error(
-        "{}: [tool.rpytest] {key} is not supported by this version of rpytest; remove it", .file.display()
-    )]
-    NotYet { file: PathBuf, key: String },
 }
 
 /// A key of `[tool.rpytest]`.
@@ -118,7 +121,10 @@ pub(crate) static KEYS: &[Key] = &[
     Key::new("fixture_max_age", SECONDS, "When fixtures that stay up are torn down"),
     Key::new("isolate", ISOLATE, "The --isolate of a run that has none"),
     Key::new("parallel", WORKERS, "The -n of a run that has none"),
+    Key::new("quarantine", FILE, "The --quarantine of a run that has none"),
+    Key::new("reruns", COUNT, "The --reruns of a run that has none"),
     Key::new("snapshot", SNAPSHOT, "How far a process may have come that others are forked from"),
+    Key::new("timeout", SECONDS, "The --timeout of a run that has none"),
     Key::new("watch_ignore", GLOBS, "What --watch does not look at"),
 ];
 
@@ -135,8 +141,6 @@ pub(crate) static VARIABLES: &[(&str, &str)] = &[
     ("PYTEST_ADDOPTS", "Options of pytest's, as ever."),
 ];
 
-/// Keys that are promised. A setting without an effect would let a run mean something else.
-const NOT_YET: [&str; 2] = ["reruns", "timeout"];
 /// Names that are less alike than this are no slip of the pen.
 const ALIKE: f64 = 0.7;
 const SECONDS: &str = "a number of seconds, 0 for never";
@@ -144,6 +148,8 @@ const SIZE: &str = "a size, such as 512M or 2G";
 const SNAPSHOT: &str = "collected, configured, interpreter or off";
 const STRATEGY: &str = "duration_balanced, least_duration, round_robin or hash";
 const TRUTH: &str = "true or false";
+const COUNT: &str = "a number of times, 0 for never";
+const FILE: &str = "the path of a file";
 const GLOBS: &str = "a list of glob patterns";
 const EXPRESSION: &str = "an expression of marks, such as \"not slow\"";
 const ISOLATE: &str = "none, file or test";
@@ -213,6 +219,10 @@ impl Settings {
             let isolate = isolate(&pair.1).ok_or_else(|| wrong(pair, ISOLATE))?;
             settings.isolate = Some(isolate);
         }
+        if let Some(pair) = given("timeout") {
+            let seconds = pair.1.parse().ok().and_then(timeout);
+            settings.timeout = Some(seconds.ok_or_else(|| wrong(pair, SECONDS))?);
+        }
         if let Some(pair) = given("parallel") {
             let workers = workers(&pair.1).ok_or_else(|| wrong(pair, WORKERS))?;
             settings.parallel = Some(workers);
@@ -232,10 +242,33 @@ impl Settings {
             let seconds = pair.1.parse().map_err(|_| wrong(pair, SECONDS))?;
             settings.fixture_max_age = Some(seconds);
         }
+        if let Some(pair) = given("reruns") {
+            settings.reruns = Some(pair.1.parse().map_err(|_| wrong(pair, COUNT))?);
+        }
+        if let Some((_, value)) = given("quarantine") {
+            settings.quarantine = Some(root.join(value));
+        }
         if let Some((_, value)) = given("watch_ignore") {
             settings.watch_ignore = value.split_whitespace().map(str::to_owned).collect();
         }
         Ok(settings)
+    }
+
+    /// What of them the Python side has to know, as words that come before all others of a session.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        let mut add = |name: &str, value: &OsStr| {
+            let mut word = OsString::from(format!("--rpytest-setting={name}="));
+            word.push(value);
+            words.push(word);
+        };
+        if let Some(reruns) = self.reruns {
+            add("reruns", reruns.to_string().as_ref());
+        }
+        if let Some(file) = &self.quarantine {
+            add("quarantine", file.as_os_str());
+        }
+        words
     }
 
     fn read(&mut self, file: &Path, table: &Table) -> Result<(), SettingsError> {
@@ -263,6 +296,11 @@ impl Settings {
                     let isolate = value.as_str().and_then(isolate);
                     self.isolate = Some(isolate.ok_or_else(|| wrong(ISOLATE))?);
                 }
+                "timeout" => {
+                    let whole = value.as_integer().map(|seconds| seconds as f64);
+                    let seconds = whole.or_else(|| value.as_float()).and_then(timeout);
+                    self.timeout = Some(seconds.ok_or_else(|| wrong(SECONDS))?);
+                }
                 "parallel" => {
                     let number = value.as_integer().map(|number| number.to_string());
                     let text = number.or_else(|| value.as_str().map(str::to_owned));
@@ -281,6 +319,15 @@ impl Settings {
                     let seconds = value.as_integer().and_then(|n| u64::try_from(n).ok());
                     self.fixture_max_age = Some(seconds.ok_or_else(|| wrong(SECONDS))?);
                 }
+                "quarantine" => {
+                    let path = value.as_str().filter(|path| !path.is_empty());
+                    let directory = file.parent().unwrap_or(Path::new(""));
+                    self.quarantine = Some(directory.join(path.ok_or_else(|| wrong(FILE))?));
+                }
+                "reruns" => {
+                    let count = value.as_integer().and_then(|n| u32::try_from(n).ok());
+                    self.reruns = Some(count.ok_or_else(|| wrong(COUNT))?);
+                }
                 "snapshot" => {
                     let snapshot = value.as_str().and_then(Snapshot::parse);
                     self.snapshot = Some(snapshot.ok_or_else(|| wrong(SNAPSHOT))?);
@@ -290,12 +337,6 @@ impl Settings {
                     let globs = value.as_array().map(|list| list.iter().map(text).collect());
                     let globs: Option<Vec<String>> = globs.flatten();
                     self.watch_ignore = globs.ok_or_else(|| wrong(GLOBS))?;
-                }
-                key if NOT_YET.contains(&key) => {
-                    return Err(SettingsError::NotYet {
-                        file: file.to_owned(),
-                        key: key.to_owned(),
-                    });
                 }
                 key => self.warnings.push(unknown(file, key)),
             }
@@ -331,6 +372,11 @@ fn table(file: &Path) -> Result<Option<Table>, SettingsError> {
     }
 }
 
+/// A value of `--timeout`.
+fn timeout(seconds: f64) -> Option<f64> {
+    (seconds.is_finite() && seconds >= 0.0).then_some(seconds)
+}
+
 /// A value of `--isolate`.
 fn isolate(text: &str) -> Option<String> {
     ["none", "file", "test"]
@@ -362,7 +408,7 @@ pub(crate) fn idle(seconds: u64) -> Option<Duration> {
 
 fn unknown(file: &Path, key: &str) -> String {
     let alike = |known: &str| strsim::jaro_winkler(key, known);
-    let names = KEYS.iter().map(|key| key.name).chain(NOT_YET);
+    let names = KEYS.iter().map(|key| key.name);
     let nearest = names.max_by(|a, b| alike(a).total_cmp(&alike(b)));
     let meant = nearest.filter(|known: &&str| alike(known) >= ALIKE);
     let meant = meant.map_or_else(String::new, |known| format!("; did you mean {known}?"));
@@ -391,7 +437,7 @@ mod tests {
 
     #[test]
     fn the_environment_counts_more_than_the_file() {
-        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\ndefault_markers = 'not slow'\nparallel = 2\nisolate = 'file'\n";
+        let file = "[tool.rpytest]\ndaemon_idle_timeout = 60\ndaemon_memory = '1G'\nwatch_ignore = ['*.log']\nsnapshot = 'configured'\nenable_fixture_reuse = true\nfixture_max_age = 60\ndefault_shard_strategy = 'hash'\ndefault_markers = 'not slow'\nparallel = 2\nisolate = 'file'\ntimeout = 1.5\nreruns = 3\n";
         let environment = [
             ("RPYTEST_DAEMON_MEMORY", "512M"),
             ("RPYTEST_FIXTURE_MAX_AGE", "7"),
@@ -406,8 +452,11 @@ mod tests {
             enable_fixture_reuse: true,
             fixture_max_age: Some(7),
             default_shard_strategy: Some(Strategy::Hash),
+            reruns: Some(3),
+            quarantine: None,
             default_markers: Some("not slow".to_owned()),
             isolate: Some("file".to_owned()),
+            timeout: Some(1.5),
             parallel: Some("auto".to_owned()),
             warnings: Vec::new(),
         };
@@ -442,6 +491,14 @@ mod tests {
                 "pyproject.toml: [tool.rpytest]: default_shard_strategy is \"even\"; it must be duration_balanced, least_duration, round_robin or hash",
             ),
             (
+                "reruns = -1",
+                "pyproject.toml: [tool.rpytest]: reruns is -1; it must be a number of times, 0 for never",
+            ),
+            (
+                "quarantine = ''",
+                "pyproject.toml: [tool.rpytest]: quarantine is \"\"; it must be the path of a file",
+            ),
+            (
                 "parallel = -1",
                 "pyproject.toml: [tool.rpytest]: parallel is -1; it must be a number of workers, auto or logical",
             ),
@@ -450,12 +507,12 @@ mod tests {
                 "pyproject.toml: [tool.rpytest]: isolate is true; it must be none, file or test",
             ),
             (
-                "default_markers = ['slow']",
-                "pyproject.toml: [tool.rpytest]: default_markers is [\"slow\"]; it must be an expression of marks, such as \"not slow\"",
+                "timeout = -1",
+                "pyproject.toml: [tool.rpytest]: timeout is -1; it must be a number of seconds, 0 for never",
             ),
             (
-                "reruns = 2",
-                "pyproject.toml: [tool.rpytest] reruns is not supported by this version of rpytest; remove it",
+                "default_markers = ['slow']",
+                "pyproject.toml: [tool.rpytest]: default_markers is [\"slow\"]; it must be an expression of marks, such as \"not slow\"",
             ),
         ] {
             let file = format!("[tool.rpytest]\n{toml}\n");
@@ -466,6 +523,19 @@ mod tests {
             error,
             "the environment: RPYTEST_DAEMON_IDLE_TIMEOUT is \"soon\"; it must be a number of seconds, 0 for never"
         );
+    }
+
+    #[test]
+    fn what_a_session_needs_comes_as_words() {
+        let settings = load(
+            "[tool.rpytest]\nreruns = 3\nquarantine = 'q.toml'\n",
+            &[("RPYTEST_RERUNS", "1")],
+        );
+        let words = settings.expect("settings").words();
+        assert_eq!(words[0], "--rpytest-setting=reruns=1");
+        let file = words[1].to_string_lossy();
+        assert!(file.starts_with("--rpytest-setting=quarantine=/") && file.ends_with("/q.toml"));
+        assert!(load("", &[]).expect("settings").words().is_empty());
     }
 
     #[test]
@@ -480,8 +550,8 @@ mod tests {
     fn each_key_has_a_variable() {
         for key in KEYS {
             let error = load("", &[(&key.variable(), "\u{0}")]);
-            // Any text is an expression, and globs are separated by spaces.
-            let any = ["default_markers", "watch_ignore"].contains(&key.name);
+            // Any text is an expression or a path, and globs are separated by spaces.
+            let any = ["default_markers", "quarantine", "watch_ignore"].contains(&key.name);
             assert_eq!(error.is_ok(), any, "{}: {error:?}", key.name);
             if let Err(error) = error {
                 assert!(

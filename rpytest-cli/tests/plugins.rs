@@ -155,6 +155,24 @@ fn coverage_is_that_of_one_process() {
 }
 
 #[test]
+fn coverage_of_isolated_tests_is_that_of_one_process() {
+    let figures = |command: Command<'_>, project: &Project| {
+        let run = command.args(["--cov", "--cov-report=json"]).run();
+        run.expect(1, "1 failed, 8 passed");
+        let json: serde_json::Value =
+            serde_json::from_str(&project.read("coverage.json")).expect("a report");
+        (json["files"].clone(), json["totals"].clone())
+    };
+    let project = Project::new(COVERED);
+    let expected = figures(Command::pytest(plugins_venv(), &project), &project);
+    for arguments in [&["--isolate=test"][..], &["--isolate=file", "-n", "2"]] {
+        let project = Project::new(COVERED);
+        let command = Command::rpytest(plugins_venv(), &project).args(arguments);
+        assert_eq!(figures(command, &project), expected, "{arguments:?}");
+    }
+}
+
+#[test]
 fn coverage_of_shards_is_joined_as_merge_says() {
     for way in WAYS {
         let project = Project::new(
@@ -381,6 +399,34 @@ fn a_timeout_by_signal_fails_the_test() {
     );
 }
 
+/// A C function that holds the interpreter's lock: neither an alarm nor a thread of Python gets a turn.
+#[test]
+fn what_a_timeout_does_not_reach_is_ended_from_outside() {
+    let project = Project::new(
+        "
+--- test_a.py
+import ctypes
+
+def test_hangs():
+    mutex = ctypes.create_string_buffer(256)
+    c = ctypes.PyDLL(None)
+    c.pthread_mutex_lock(mutex)
+    c.pthread_mutex_lock(mutex)
+
+def test_after():
+    pass
+",
+    );
+    let run = Command::rpytest(plugins_venv(), &project)
+        .args(["--timeout=1", "-n", "1"])
+        .run();
+    run.expect(1, "1 failed, 1 passed");
+    run.shows(&[
+        "Timeout (>1.0s) from pytest-timeout. It did not reach the test.",
+        "in test_hangs",
+    ]);
+}
+
 /// By thread, pytest-timeout ends the process.
 #[test]
 fn a_timeout_by_thread_ends_a_worker_and_not_the_run() {
@@ -391,6 +437,13 @@ fn a_timeout_by_thread_ends_a_worker_and_not_the_run() {
             .args(["--timeout=1", "--timeout-method=thread"])
             .run();
         run.expect(1, "2 failed, 2 passed");
-        run.shows(&["crashed while running 'test_a.py::test_hangs': exited with code 1"]);
+        run.shows(&[
+            "crashed while running 'test_a.py::test_hangs': exited with code 1",
+            // What it would have written to the terminal is in the report.
+            "+ Timeout +",
+            "~ Captured stdout ~",
+            "~ Stack of MainThread",
+            "in test_hangs",
+        ]);
     }
 }

@@ -125,6 +125,9 @@ pub struct Settled {
     pub payload: Option<ByteBuf>,
     /// For the item that it died in: how the process ended, and its fault handler's text.
     pub crash: Option<String>,
+    /// Where the process was ended for it: which limit the item has exceeded, as [`ToRust::Limit`] had it.
+    #[serde(default)]
+    pub limit: Option<String>,
 }
 
 /// A part of the tests that the arguments name.
@@ -336,6 +339,9 @@ pub enum Event {
         task: u32,
         /// How the process ended, and its fault handler's text.
         reason: String,
+        /// Where the process was ended for it: which limit the item has exceeded, as [`ToRust::Limit`] had it.
+        #[serde(default)]
+        limit: Option<String>,
     },
     /// A worker ended.
     Down {
@@ -450,6 +456,9 @@ pub enum ToRust {
         /// Whether the session says more than it must, as with `-v`.
         #[serde(default)]
         verbose: bool,
+        /// Seconds that the session may take, when no test runs that would have to be interrupted.
+        #[serde(default)]
+        session_limit: Option<f64>,
         /// Whether scopes are given out in collection order, as with `--no-loadscope-reorder`.
         #[serde(default)]
         in_order: bool,
@@ -494,6 +503,14 @@ pub enum ToRust {
         /// The task (an in-process controller: the position in its inventory).
         task: u32,
     },
+    /// From whoever runs tests: how long an item may take before its process is ended from outside. It holds
+    /// for each item that starts from now on, and for the one that runs, from now.
+    Limit {
+        /// Seconds; `None`: as long as it likes.
+        seconds: Option<f64>,
+        /// What is told of an item that takes longer.
+        reason: String,
+    },
     /// From whoever runs tests: the item ended.
     Result {
         /// The task.
@@ -508,6 +525,12 @@ pub enum ToRust {
         /// to be set up first for this item, by scope.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         shared: Vec<SharedSeconds>,
+        /// How many attempts came before the one that has this outcome: the item failed in each.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        reruns: u32,
+        /// Whether it has failed, and the outcome is another one since it is quarantined.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        excused: bool,
     },
     /// Answers [`ToPython::Revoke`]: assignments that this worker will not run.
     Returned {
@@ -578,4 +601,10 @@ pub enum ToRust {
         /// Its exit code.
         code: i32,
     },
+}
+
+/// Whether a count is what a field that is left out means.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

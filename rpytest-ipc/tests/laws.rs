@@ -50,12 +50,12 @@ fn worker() -> impl Strategy<Value = WorkerIdentity> {
 }
 
 fn settled() -> impl Strategy<Value = Settled> {
-    (address(), option::of(bytes()), option::of(text())).prop_map(|(address, payload, crash)| {
-        Settled {
-            address,
-            payload,
-            crash,
-        }
+    let crash = (option::of(text()), option::of(text()));
+    (address(), option::of(bytes()), crash).prop_map(|(address, payload, (crash, limit))| Settled {
+        address,
+        payload,
+        crash,
+        limit,
     })
 }
 
@@ -100,7 +100,13 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         Just(Event::Up {}),
         (any::<u32>(), bytes()).prop_map(|(task, payload)| Event::Result { task, payload }),
-        (any::<u32>(), text()).prop_map(|(task, reason)| Event::Crashed { task, reason }),
+        (any::<u32>(), text(), option::of(text())).prop_map(|(task, reason, limit)| {
+            Event::Crashed {
+                task,
+                reason,
+                limit,
+            }
+        }),
         (option::of(bytes()), option::of(text()), option::of(text())).prop_map(
             |(payload, error, replaced_by)| Event::Down {
                 payload,
@@ -173,13 +179,14 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
                 text(),
                 option::of(bytes()),
                 any::<bool>(),
+                option::of(any::<u32>()),
                 any::<bool>()
             ),
         )
             .prop_map(
                 |(
                     (workers, dist, max_worker_restart, max_chunk),
-                    (isolate, testrunuid, cache_dir, verbose, in_order),
+                    (isolate, testrunuid, cache_dir, verbose, session_limit, in_order),
                 )| ToRust::Plan {
                     workers,
                     dist,
@@ -189,6 +196,7 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
                     testrunuid,
                     cache_dir,
                     verbose,
+                    session_limit: session_limit.map(f64::from),
                     in_order,
                 }
             ),
@@ -205,15 +213,26 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
             .prop_map(|(junit, coverage)| ToRust::Artifacts { junit, coverage }),
         bytes().prop_map(|payload| ToRust::Relay { payload }),
         number().prop_map(|task| ToRust::Started { task }),
-        (number(), outcome(), seconds(), bytes(), vec(shared(), 0..4)).prop_map(
-            |(task, outcome, seconds, payload, shared)| ToRust::Result {
-                task,
-                outcome,
-                seconds,
-                payload,
-                shared,
-            }
-        ),
+        (option::of(number()), text()).prop_map(|(seconds, reason)| ToRust::Limit {
+            seconds: seconds.map(f64::from),
+            reason,
+        }),
+        (
+            (number(), outcome(), seconds(), bytes()),
+            vec(shared(), 0..4),
+            (number(), any::<bool>()),
+        )
+            .prop_map(
+                |((task, outcome, seconds, payload), shared, (reruns, excused))| ToRust::Result {
+                    task,
+                    outcome,
+                    seconds,
+                    payload,
+                    shared,
+                    reruns,
+                    excused,
+                }
+            ),
         vec((text(), self::number()), 0..20).prop_map(|files| ToRust::Imported { files }),
         vec(number(), 0..50).prop_map(|tasks| ToRust::Returned { tasks }),
         text().prop_map(|reason| ToRust::StopRun { reason }),

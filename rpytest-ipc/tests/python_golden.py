@@ -90,6 +90,9 @@ def check_frames_with_a_packer_of_their_own() -> None:
             shared = {"": 1.0, "a.py": 0.25}
             message["shared"] = [{"scope": key, "seconds": shared[key]} for key in shared]
             assert result_frame(task, "xpassed", (0.5, 1e-9, 3.0), payload, shared) == frame(message)
+            message["reruns"], message["excused"] = 300, True
+            whole = result_frame(task, "xpassed", (0.5, 1e-9, 3.0), payload, shared, 300, True)
+            assert whole == frame(message)
 
 
 def check_golden_over_a_channel() -> None:

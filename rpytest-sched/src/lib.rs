@@ -3,6 +3,7 @@
 
 pub mod dispatch;
 pub mod durations;
+pub mod flakiness;
 mod lpt;
 mod pack;
 mod plan;

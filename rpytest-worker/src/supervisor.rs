@@ -59,6 +59,9 @@ pub enum Signal {
     Terminate,
     /// SIGABRT, on which Python's fault handler writes down where it is.
     Abort,
+    /// On which a process that has told of a [`ToRust::Limit`](rpytest_ipc::ToRust::Limit) writes down the stacks of
+    /// all its threads, to be found in [`End::crash_text`](crate::End::crash_text). It ends others.
+    Stacks,
     /// SIGKILL.
     Kill,
     /// SIGSTOP, which suspends a process.
@@ -235,6 +238,12 @@ impl Supervisor {
         self.remote.request(Request::Kill { process, signal });
     }
 
+    /// Kills a process with all that it has started: its process group, if it leads one, and on Linux its descendants as
+    /// well, but for those that have got themselves adopted by another process.
+    pub fn kill_all_of(&self, process: ProcessId) {
+        self.remote.request(Request::KillAllOf { process });
+    }
+
     /// The pid of a process that is known to run.
     pub fn pid(&self, process: ProcessId) -> Option<u32> {
         self.pids.get(process)
@@ -325,6 +334,9 @@ pub(crate) enum Request {
     Kill {
         process: ProcessId,
         signal: Signal,
+    },
+    KillAllOf {
+        process: ProcessId,
     },
     Shutdown {
         deadline: Instant,

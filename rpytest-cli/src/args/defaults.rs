@@ -36,6 +36,11 @@ impl<'a> Words<'a> {
             })
     }
 
+    /// Whether there is exactly this word.
+    fn have_word(&self, word: &str) -> bool {
+        self.words.contains(&word)
+    }
+
     /// Whether an option is given with this value.
     fn say(&self, option: &str, value: &str) -> bool {
         let mut words = self.words.iter().peekable();
@@ -121,17 +126,38 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
     let words = Words::of(&run.pytest, &configured);
     let mut added = marks(&settings, &words);
     let in_process = run.reuse_fixtures || words.are_without_workers();
-    if let Some(isolate) = (settings.isolate).filter(|_| !in_process && !words.have("--isolate")) {
+    if let Some(isolate) = settings
+        .isolate
+        .as_ref()
+        .filter(|_| !in_process && !words.have("--isolate"))
+    {
         added.push(format!("--isolate={isolate}").into());
     }
-    if let Some(workers) = (settings.parallel).filter(|_| !in_process && !words.say_workers()) {
-        added.extend(["-n".into(), OsString::from(workers)]);
+    if let Some(seconds) = settings.timeout.filter(|_| may_have_timeout(&words)) {
+        added.push(format!("--timeout={seconds}").into());
+    }
+    if let Some(workers) = settings
+        .parallel
+        .as_ref()
+        .filter(|_| !in_process && !words.say_workers())
+    {
+        added.extend(["-n".into(), OsString::from(&workers)]);
+    }
+    if !run.collects_only() {
+        added.extend(settings.words());
     }
     if !added.is_empty() {
         run.pytest.splice(0..0, added);
         run.certain_workers = certain_workers(&run.pytest);
     }
     Ok(run)
+}
+
+/// Whether there is an option `--timeout`, and none is given.
+fn may_have_timeout(words: &Words<'_>) -> bool {
+    let blocked = ["timeout", "pytest_timeout"].map(|name| format!("no:{name}"));
+    let is_blocked = |name: &String| words.say("-p", name) || words.have_word(&format!("-p{name}"));
+    !words.have("--timeout") && !blocked.iter().any(is_blocked)
 }
 
 /// `-m`, unless it is given.
@@ -181,6 +207,26 @@ mod tests {
         assert!(Words::of(&typed, &[]).say("--dist", "no"));
         let typed = words("--dist=loadfile no");
         assert!(!Words::of(&typed, &[]).say("--dist", "no"));
+    }
+
+    #[test]
+    fn a_timeout_of_the_settings_gives_way() {
+        for (line, expected) in [
+            ("", true),
+            ("--timeout 3", false),
+            ("--timeout=3", false),
+            ("--timeout-method=thread", true),
+            ("-p no:timeout", false),
+            ("-pno:timeout", false),
+            ("-p timeout", true),
+        ] {
+            let typed = words(line);
+            assert_eq!(
+                may_have_timeout(&Words::of(&typed, &[])),
+                expected,
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod daemon;
 mod defaults;
 mod definition;
 mod error;
+mod flaky;
 mod given;
 #[cfg(test)]
 mod help;
@@ -56,6 +57,11 @@ pub enum Command {
     Completions(Shell),
     /// `man`: the manual page.
     Manual,
+    /// `--flaky-report`: what the last runs say of each test.
+    FlakyReport {
+        /// `--json`.
+        json: bool,
+    },
     /// A text that was asked for, of one of the commands above.
     Help(String),
     /// `--daemon`, `--daemon-status`, `--daemon-stop` and `--session-status`.
@@ -179,6 +185,9 @@ impl Command {
         }
         let given = Given::divide(arguments)?;
         given.check()?;
+        if let Some(json) = flaky::report(&given)? {
+            return Ok(Command::FlakyReport { json });
+        }
         if let Some(command) = daemon::command(&given)? {
             return Ok(Command::Daemon(command));
         }
@@ -251,10 +260,10 @@ impl Command {
     }
 }
 
-/// Whether `-n` is given and nothing is that could take it back. A template started too early would
+/// Whether `-n` or `--isolate` is given and nothing is that could take it back. A template started too early would
 /// load the user's conftest for nothing; one started too late only costs time.
 fn certain_workers(arguments: &[OsString]) -> bool {
-    let mut wanted = false;
+    let (mut wanted, mut isolates) = (false, false);
     let mut previous: &OsStr = OsStr::new("");
     for argument in arguments {
         let text = argument.to_string_lossy();
@@ -275,9 +284,16 @@ fn certain_workers(arguments: &[OsString]) -> bool {
             wanted = matches!(value, "auto" | "logical")
                 || value.parse::<u32>().is_ok_and(|count| count > 0);
         }
+        let isolate = match previous == "--isolate" {
+            true => Some(text.as_ref()),
+            false => text.strip_prefix("--isolate="),
+        };
+        if let Some(isolate) = isolate {
+            isolates = isolate != "none";
+        }
         previous = argument;
     }
-    wanted
+    wanted || isolates
 }
 
 #[cfg(test)]
@@ -303,6 +319,8 @@ mod tests {
             "-n auto",
             "--numprocesses=4 tests",
             "-n 2 --dist loadfile",
+            "--isolate=test",
+            "--isolate file -n 2",
         ] {
             assert!(certain(line), "{line}");
         }

@@ -6,7 +6,7 @@
 use super::COLLECTS_ONLY;
 use super::daemon::{self, SERVE_ON};
 use super::definition::{Definition, Excluded, Group};
-use super::shard;
+use super::{flaky, shard};
 use crate::shard::strategy;
 
 /// How old a fixture that stays up may be.
@@ -29,6 +29,19 @@ pub(crate) static OPTIONS: &[Definition] = &[
         &["--explain"],
         Group::Running,
         "Say which short cuts this run took, and why not the others",
+    )
+    .by_pytest(),
+    Definition::switch(
+        &["--only-rerun-flaky"],
+        Group::Running,
+        "Run again only tests with a mark `flaky`, or that earlier runs know as flaky",
+    )
+    .by_pytest(),
+    Definition::valued(
+        &["--quarantine"],
+        "FILE",
+        Group::Running,
+        "Tests whose failures do not fail the run until a day, with their reasons",
     )
     .by_pytest(),
     Definition::switch(
@@ -174,11 +187,16 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::switch(
         &["--json"],
         Group::Daemon,
-        "With --daemon-status, --session-status and --inventory-status: as JSON",
+        "With --daemon-status, --session-status, --inventory-status and --flaky-report: as JSON",
     )
     .needs(
-        &["--daemon-status", "--session-status", "--inventory-status"],
-        "--daemon-status, --session-status or --inventory-status",
+        &[
+            "--daemon-status",
+            "--session-status",
+            "--inventory-status",
+            flaky::REPORT,
+        ],
+        "--daemon-status, --session-status, --inventory-status or --flaky-report",
         "",
     ),
     Definition::switch(
@@ -200,6 +218,11 @@ pub(crate) static OPTIONS: &[Definition] = &[
         Group::Kept,
         "Remove caches, and what daemons and versions that are gone have left",
     ),
+    Definition::switch(
+        &[flaky::REPORT],
+        Group::Kept,
+        "Tell which tests are flaky, failing or fixed, by what came of the last runs",
+    ),
     Definition::not_yet(
         &["--cache-results", "--cache-store"],
         ": results of tests are not kept yet; leave it out, and all tests run",
@@ -208,7 +231,6 @@ pub(crate) static OPTIONS: &[Definition] = &[
         &["--editor-server"],
         ": there is no server for editors yet; --collect-only -q lists the tests",
     ),
-    Definition::not_yet(&["--flaky-report"], ": no history of outcomes is kept yet"),
     Definition::not_yet(
         &["--github"],
         ": there are no annotations yet; --junitxml=PATH is what most actions read",
@@ -217,10 +239,6 @@ pub(crate) static OPTIONS: &[Definition] = &[
     Definition::not_yet(
         &["--message-format"],
         ": there are no event lines yet; --junitxml=PATH is for programs",
-    ),
-    Definition::not_yet(
-        &["--only-rerun-flaky"],
-        ": no history of outcomes is kept yet",
     ),
     Definition::not_yet(
         &["--queue", "--run-id"],

@@ -107,7 +107,7 @@ const WITH_EFFECTS: [&str; 19] = [
 
 /// Options of pytest and of pytest-cov that say what becomes of results, and change no items. With a value in the same
 /// word, or none.
-const REPORTS: [&str; 15] = [
+const REPORTS: [&str; 22] = [
     "--capture",
     "--cov",
     "--cov-append",
@@ -121,12 +121,19 @@ const REPORTS: [&str; 15] = [
     "--junitprefix",
     "--junitxml",
     "--no-cov-on-fail",
+    "--only-rerun",
+    "--only-rerun-flaky",
+    "--quarantine",
+    "--rerun-except",
+    "--reruns",
+    "--reruns-delay",
+    "--rpytest-setting",
     "--showlocals",
     "-l",
 ];
 
 /// Those of them that may have their value in the next word.
-const REPORTS_WITH_VALUES: [&str; 8] = [
+const REPORTS_WITH_VALUES: [&str; 13] = [
     "--capture",
     "--cov-config",
     "--cov-fail-under",
@@ -135,6 +142,11 @@ const REPORTS_WITH_VALUES: [&str; 8] = [
     "--junit-xml",
     "--junitprefix",
     "--junitxml",
+    "--only-rerun",
+    "--quarantine",
+    "--rerun-except",
+    "--reruns",
+    "--reruns-delay",
 ];
 
 /// Plugins in `addopts` that make no difference to what is printed.

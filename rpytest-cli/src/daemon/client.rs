@@ -25,6 +25,9 @@ use crate::inherited;
 /// How long a daemon may take. It has to start an interpreter at most.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long it may take to say that it has heard. One that stands still never does, and a run can do without it.
+const HEARD: Duration = Duration::from_secs(3);
+
 /// A host of the daemon's.
 pub(crate) struct Loan {
     pub(crate) host: ProcessId,
@@ -152,7 +155,7 @@ pub(crate) fn status(interpreter: &Interpreter) -> io::Result<Option<Status>> {
     let Ok(connection) = connect(interpreter.path()) else {
         return Ok(None);
     };
-    match ask(&connection, Wish::Status, &[])? {
+    match ask(&connection, Wish::Status, &[]).map_err(no_answer)? {
         Answer::Status(status) => Ok(Some(status)),
         _ => Ok(None),
     }
@@ -164,7 +167,7 @@ pub(crate) fn stop(interpreter: &Interpreter) -> io::Result<Option<Vec<String>>>
     let Ok(connection) = connect(interpreter.path()) else {
         return Ok(None);
     };
-    ask(&connection, Wish::Stop, &[])?;
+    ask(&connection, Wish::Stop, &[]).map_err(no_answer)?;
     let failures = match receive(&connection) {
         Ok((Answer::Stopped { failures }, _)) => failures,
         _ => Vec::new(),
@@ -210,12 +213,45 @@ fn ask(connection: &UnixStream, wish: Wish, descriptors: &[BorrowedFd<'_>]) -> i
         wish,
     };
     send(connection, &request, descriptors)?;
+    connection.set_read_timeout(Some(HEARD))?;
     loop {
-        match receive(connection)?.0 {
-            Answer::Wait => {}
-            answer => return Ok(answer),
+        match receive(connection) {
+            Ok((Answer::Heard | Answer::Wait, _)) => {
+                connection.set_read_timeout(Some(PATIENCE))?;
+            }
+            Ok((answer, _)) => return Ok(answer),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, silence(connection)));
+            }
+            Err(error) => return Err(error),
         }
     }
+}
+
+fn no_answer(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("the daemon did not answer: {error}"))
+}
+
+/// What to say of a daemon that does not.
+fn silence(connection: &UnixStream) -> String {
+    match peer(connection) {
+        Some(pid) => format!(
+            "process {pid} is silent; `kill -CONT {pid}` if it was suspended, or `kill -KILL {pid}`"
+        ),
+        None => "it is silent".to_owned(),
+    }
+}
+
+/// The process at the other end, where the system tells.
+#[cfg(target_os = "linux")]
+fn peer(connection: &UnixStream) -> Option<i32> {
+    let peer = rustix::net::sockopt::socket_peercred(connection).ok()?;
+    Some(peer.pid.as_raw_nonzero().get())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn peer(_: &UnixStream) -> Option<i32> {
+    None
 }
 
 fn borrower(interpreter: &Interpreter, arguments: &[OsString]) -> io::Result<Borrower> {

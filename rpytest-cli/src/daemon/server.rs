@@ -269,6 +269,7 @@ fn accept(listener: UnixListener, inputs: Sender<Input>) -> io::Result<()> {
         client.set_read_timeout(Some(PATIENCE))?;
         client.set_write_timeout(Some(PATIENCE))?;
         let (request, descriptors) = receive(&client)?;
+        send(&client, &Answer::Heard, &[])?;
         tell(inputs, Input::Client(client, request, descriptors));
         Ok(())
     };

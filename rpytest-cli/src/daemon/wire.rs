@@ -1,4 +1,4 @@
-//! What a client and its daemon say to each other: one request and one answer on each connection.
+//! What a client and its daemon say to each other: one request on each connection, which is heard at once, and one answer.
 //!
 //! A message is its length, four bytes with the lowest first, and a MessagePack map. Descriptors travel
 //! with the first byte. Client and daemon are the same program, and the first field makes sure of that.
@@ -98,6 +98,8 @@ pub(super) enum Answer {
         /// What went wrong when others were torn down.
         failures: Vec<String>,
     },
+    /// The request is there whole. The answer follows.
+    Heard,
     /// Fixtures are being torn down that would be in the way. The answer follows.
     Wait,
     Refused(String),

@@ -5,10 +5,12 @@
 //! worker is given is the [`Feed`]'s to say.
 
 mod feed;
+mod isolation;
 mod start;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::time::Instant;
 
 use rpytest_ipc::{Address, Assignment, Event, InventoryItem, Role, ToPython, ToRust};
 use rpytest_sched::{TaskId, WorkerId};
@@ -16,8 +18,9 @@ use rpytest_worker::{End, ProcessId, Signal};
 use serde_bytes::ByteBuf;
 
 use self::feed::{Feed, Say};
+use self::isolation::Isolation;
 use super::timing::Bound;
-use super::{Processes, describe, tell};
+use super::{Crash, Processes, tell};
 use crate::history::History;
 use crate::ledger::{Ledger, Spent, unaccounted};
 
@@ -49,6 +52,8 @@ pub(super) struct Settings {
 enum Stage {
     /// It configures and collects, or waits for what it needs to.
     Collecting,
+    /// With isolation: it is there to be the next process of a worker, when the present one has finished.
+    Waiting,
     /// It takes assignments.
     Running,
     /// It has said that it is done.
@@ -94,6 +99,7 @@ pub(super) struct Crew {
     notes: Vec<String>,
     /// How good the plan is, if that is known.
     bound: Option<Bound>,
+    isolation: Isolation,
 }
 
 impl Crew {
@@ -118,7 +124,22 @@ impl Crew {
             done: false,
             notes: Vec::new(),
             bound: None,
+            isolation: Isolation::default(),
         }
+    }
+
+    /// The process has introduced itself.
+    pub fn is_ready(&mut self, process: ProcessId) {
+        self.isolation.ready(process, Instant::now());
+    }
+
+    /// What it has cost to run each test, or each file, in a process of its own.
+    pub fn isolation(&self) -> Option<String> {
+        (self.isolates()).then(|| self.isolation.line(self.ledger.set_up_again()))
+    }
+
+    fn isolates(&self) -> bool {
+        self.settings.isolate != Isolate::None
     }
 
     pub fn ledger(&self) -> &Ledger {
@@ -236,12 +257,16 @@ impl Crew {
                 seconds,
                 payload,
                 shared,
+                reruns,
+                excused,
             } => {
                 self.fruitless = 0;
                 let id = worker.id;
                 let spent = Spent {
                     seconds,
                     shared,
+                    reruns,
+                    excused,
                     process: id.0,
                 };
                 self.ledger.ended(task, outcome, spent);
@@ -263,6 +288,11 @@ impl Crew {
                 worker.stage = Stage::Finished;
                 worker.output = Some(payload);
                 worker.interrupted = error.is_some();
+                let number = worker.number;
+                self.isolation.finished(process, Instant::now());
+                if !self.workers[&process].interrupted {
+                    self.promote(processes, number);
+                }
             }
             message => tracing::debug!(?message, "of no use from a worker"),
         }
@@ -386,6 +416,41 @@ impl Crew {
     /// Starts a worker: under this number, or the next free one.
     fn add_worker(&mut self, processes: &Processes, number: Option<u32>) {
         let number = number.unwrap_or_else(|| self.free_number());
+        self.add_process(processes, number, false);
+    }
+
+    /// Starts the process that will follow the present one of a worker, so that nobody has to wait for it.
+    fn prepare_next(&mut self, processes: &Processes, number: u32) {
+        let spares = || {
+            self.workers
+                .values()
+                .filter(|worker| worker.stage == Stage::Waiting)
+        };
+        let waiting = self.feed.as_ref().map_or(0, Feed::waiting);
+        let is_there = spares().any(|worker| worker.number == number);
+        if self.shared && !is_there && waiting > spares().count() && self.may_replace() {
+            self.add_process(processes, number, true);
+        }
+    }
+
+    /// The present process of a worker has finished, or is no more: the next one's turn has come, if it is there.
+    fn promote(&mut self, processes: &Processes, number: u32) {
+        let runs = |worker: &Worker| worker.number == number && worker.stage == Stage::Running;
+        if self.workers.values().any(runs) {
+            return;
+        }
+        let next = self.workers.iter_mut();
+        let next = next
+            .filter(|(_, worker)| worker.stage == Stage::Waiting && worker.number == number)
+            .map(|(process, worker)| (*process, worker))
+            .next();
+        if let Some((process, worker)) = next {
+            worker.stage = Stage::Running;
+            self.feed_one(processes, process);
+        }
+    }
+
+    fn add_process(&mut self, processes: &Processes, number: u32, waits: bool) {
         let settings = &self.settings;
         let message = start(
             Role::Worker,
@@ -400,16 +465,22 @@ impl Crew {
             _ => (processes.fresh(), Stage::Collecting),
         };
         processes.send(process, &message);
-        let worker = self.new_worker(number, stage);
+        self.isolation.begun(process, Instant::now());
+        let mut worker = self.new_worker(number, stage);
+        if waits {
+            worker.stage = Stage::Waiting;
+        }
         let name = worker.name.clone();
-        match stage {
+        match worker.stage {
             Stage::Collecting => {
                 if let Some(payload) = self.inputs.get(&name) {
                     let payload = payload.clone();
                     processes.send(process, &ToPython::Configure { payload });
                 }
             }
-            _ => tell(processes, &name, Event::Up {}),
+            // The present one is still up.
+            Stage::Waiting => {}
+            Stage::Running | Stage::Finished => tell(processes, &name, Event::Up {}),
         }
         self.workers.insert(process, worker);
     }
@@ -456,9 +527,12 @@ impl Crew {
         if worker.stage != Stage::Running {
             return;
         }
+        let number = worker.number;
+        let mut runs = false;
         for say in feed.next(worker.id) {
             match say {
                 Say::Run(tasks) => {
+                    runs = true;
                     let assignments = tasks
                         .into_iter()
                         .filter_map(|TaskId(task)| {
@@ -483,6 +557,9 @@ impl Crew {
                 }
             }
         }
+        if runs && self.isolates() {
+            self.prepare_next(processes, number);
+        }
     }
 
     // ------------------------------------------------------------------ ends
@@ -492,14 +569,14 @@ impl Crew {
         &mut self,
         processes: &Processes,
         process: ProcessId,
-        why: &str,
+        crash: &Crash,
         end: Option<&End>,
     ) {
-        let reason = end.map_or_else(|| why.to_owned(), describe);
+        self.isolation.ended(process, Instant::now());
         if self.template == Some(process) {
-            self.template_ended(processes, &reason, end);
+            self.template_ended(processes, &crash.reason, end);
         } else if let Some(worker) = self.workers.remove(&process) {
-            self.worker_ended(processes, &worker, &reason);
+            self.worker_ended(processes, &worker, crash);
         }
         self.check_done(processes);
     }
@@ -520,7 +597,15 @@ impl Crew {
         }
     }
 
-    fn worker_ended(&mut self, processes: &Processes, worker: &Worker, reason: &str) {
+    fn worker_ended(&mut self, processes: &Processes, worker: &Worker, crash: &Crash) {
+        let reason = &crash.reason;
+        if worker.stage == Stage::Waiting {
+            // Nobody knows of it yet.
+            if worker.output.is_none() {
+                self.fruitless += 1;
+            }
+            return;
+        }
         let Some(feed) = &mut self.feed else { return };
         let in_order = worker.output.is_some();
         let lost = feed.ended(worker.id, in_order);
@@ -537,6 +622,7 @@ impl Crew {
                 let event = Event::Crashed {
                     task,
                     reason: reason.to_owned(),
+                    limit: crash.limit.clone(),
                 };
                 tell(processes, &worker.name, event);
             }
@@ -556,10 +642,12 @@ impl Crew {
             }
         }
         let stranded = self.feed.as_ref().is_some_and(Feed::is_stranded);
-        let isolated = self.settings.isolate != Isolate::None;
-        let successor = match (stranded && self.may_replace(), isolated && in_order) {
+        // With isolation: the next process of the same worker. To the suite it is the same `gw0`.
+        let next = (self.workers.values())
+            .any(|other| other.number == worker.number && other.stage != Stage::Finished);
+        let successor = match (stranded && self.may_replace(), self.isolates()) {
+            _ if next => None,
             (false, _) => None,
-            // The next process of the same worker: to the suite it is the same `gw0`.
             (true, true) => Some(worker.number),
             (true, false) => Some(self.free_number()),
         };
@@ -571,7 +659,10 @@ impl Crew {
                 .map(name),
         };
         tell(processes, &worker.name, event);
-        if successor.is_some() {
+        if next {
+            tell(processes, &worker.name, Event::Up {});
+            self.promote(processes, worker.number);
+        } else if successor.is_some() {
             self.add_worker(processes, successor);
         } else if stranded && self.workers.is_empty() && !self.stopped() {
             self.problem

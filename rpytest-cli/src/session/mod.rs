@@ -13,6 +13,7 @@ mod lend;
 #[cfg(not(unix))]
 #[path = "no_lend.rs"]
 mod lend;
+mod limits;
 mod ready;
 mod reuse;
 mod solo;
@@ -31,14 +32,16 @@ use self::crew::Crew;
 pub(crate) use self::focus::{Focus, Opened, Stop, Told, run_focused};
 use self::helpers::Helpers;
 use self::interrupt::Interrupts;
+use self::limits::Limits;
 use self::ready::Events;
 pub(crate) use self::ready::{Processes, Ready};
 use self::solo::Solo;
 use self::timing::{Stage, Timing};
 use self::ways::Ways;
-pub(crate) use self::words::{decode, describe, encode, tell};
+pub(crate) use self::words::{Crash, decode, describe, encode, tell};
 use crate::args::RunArguments;
 use crate::exit;
+use crate::flakiness;
 use crate::history::History;
 use crate::ledger::Ledger;
 use crate::settings::Snapshot;
@@ -125,6 +128,8 @@ impl Ready {
             built: Ways::default(),
             ways: Ways::default(),
             helpers: Helpers::default(),
+            limits: Limits::default(),
+            is_late: false,
             controller: self.processes.host,
             template: None,
             interrupts: Interrupts::new(self.signals),
@@ -205,6 +210,10 @@ struct Session {
     built: Ways,
     ways: Ways,
     helpers: Helpers,
+    /// By when items must have ended.
+    limits: Limits,
+    /// Whether the session has taken longer than it may, and was interrupted for it.
+    is_late: bool,
 }
 
 impl Session {
@@ -219,6 +228,7 @@ impl Session {
                 self.handle(event);
             }
             self.processes.flush(self.controller);
+            self.look_at_limits();
             self.look_at_signals();
             if let Some(code) = self.exit {
                 return code;
@@ -233,9 +243,14 @@ impl Session {
         }
         self.notes
             .extend(self.sharding.as_ref().and_then(Sharding::note));
-        if let Part::Crew(crew) = &self.part {
-            self.notes.extend(crew.notes());
-        }
+        let isolation = match &self.part {
+            Part::Crew(crew) => {
+                self.notes.extend(crew.notes());
+                crew.isolation()
+            }
+            Part::Solo(_) | Part::Undecided => None,
+        };
+        self.notes.extend(isolation.clone());
         let code = self.keep_results(code);
         self.notes.extend(
             self.built
@@ -256,7 +271,7 @@ impl Session {
                 Part::Crew(crew) => crew.bound(),
                 Part::Solo(_) | Part::Undecided => None,
             };
-            for line in self.timing.lines(bound) {
+            for line in self.timing.lines(bound).into_iter().chain(isolation) {
                 eprintln!("rpytest: {line}");
             }
         }
@@ -272,6 +287,9 @@ impl Session {
             Part::Crew(crew) => crew.ledger(),
             Part::Undecided => return code,
         };
+        if let Some(cache) = self.history.cache() {
+            flakiness::keep(cache, ledger);
+        }
         let Some(sharding) = &self.sharding else {
             self.history.record(ledger);
             if let Err(error) = self.history.save() {
@@ -379,7 +397,16 @@ impl Session {
             return;
         }
         self.time(&kind);
+        if let EventKind::Message(message) = &kind {
+            self.limits.hear(process, message, Instant::now());
+        }
         match kind {
+            EventKind::Message(ToRust::Limit { .. }) => {}
+            EventKind::Ready(_) => {
+                if let Part::Crew(crew) = &mut self.part {
+                    crew.is_ready(process);
+                }
+            }
             EventKind::Message(ToRust::Rewriting { sources }) => {
                 self.helpers.start(&self.processes, &sources);
             }
@@ -437,7 +464,10 @@ impl Session {
                     tracing::debug!(?message, "from {process}, which has no part yet");
                 }
             }
-            EventKind::Ended(end) if process == self.controller => self.controller_ended(&end),
+            EventKind::Ended(end) if process == self.controller => {
+                let crash = self.crash(process, &end);
+                self.controller_ended(&end, crash);
+            }
             EventKind::Ended(end) if process == self.processes.host => self.host_ended(&end),
             EventKind::StartFailed(error) => {
                 eprintln!("rpytest: error: failed to {error}");
@@ -456,15 +486,18 @@ impl Session {
                         crew.collects_with(template);
                     }
                 } else {
-                    self.lost(process, &reason, None);
+                    self.lost(process, reason.into(), None);
                 }
             }
             EventKind::ForkFailed(reason) if process == self.controller => {
                 eprintln!("rpytest: error: failed to fork the session's process: {reason}");
                 self.exit.get_or_insert(exit::INTERNAL_ERROR);
             }
-            EventKind::ForkFailed(reason) => self.lost(process, &reason, None),
-            EventKind::Ended(end) => self.lost(process, &end.to_string(), Some(&end)),
+            EventKind::ForkFailed(reason) => self.lost(process, reason.into(), None),
+            EventKind::Ended(end) => {
+                let crash = self.crash(process, &end);
+                self.lost(process, crash, Some(&end));
+            }
             _ => {}
         }
     }
@@ -487,13 +520,24 @@ impl Session {
         }
     }
 
+    /// What is told of the item that a process ran when it ended.
+    fn crash(&mut self, process: ProcessId, end: &End) -> Crash {
+        match self.limits.ended(process, end) {
+            Some((limit, stacks)) => Crash {
+                reason: stacks,
+                limit: Some(limit),
+            },
+            None => describe(end).into(),
+        }
+    }
+
     /// A process other than host and controller is no more.
-    fn lost(&mut self, process: ProcessId, why: &str, end: Option<&End>) {
+    fn lost(&mut self, process: ProcessId, crash: Crash, end: Option<&End>) {
         if self.template == Some(process) {
             self.template = None;
         }
         if let Part::Crew(crew) = &mut self.part {
-            crew.ended(&self.processes, process, why, end);
+            crew.ended(&self.processes, process, &crash, end);
             if crew.is_done() {
                 self.timing.ended(Stage::Teardown);
             }
@@ -523,6 +567,7 @@ impl Session {
             testrunuid,
             cache_dir,
             verbose,
+            session_limit,
             in_order,
         } = plan
         else {
@@ -532,6 +577,7 @@ impl Session {
         if matches!(self.part, Part::Solo(_)) {
             return;
         }
+        self.limits.of_session(session_limit);
         let cache = cache_dir.map(|directory| decode(&directory));
         if let Some(directory) = &cache {
             self.history = History::load(directory);
@@ -584,7 +630,7 @@ impl Session {
 
     // ------------------------------------------------------------------ ends
 
-    fn controller_ended(&mut self, end: &End) {
+    fn controller_ended(&mut self, end: &End, crash: Crash) {
         if let Some(code) = self.over {
             let code = self.checked(code);
             self.exit.get_or_insert(code);
@@ -595,9 +641,8 @@ impl Session {
         {
             return self.start_over(&reason);
         }
-        let reason = describe(end);
         if let Part::Solo(solo) = &mut self.part
-            && let Some(settled) = solo.crashed(&reason)
+            && let Some(settled) = solo.crashed(crash)
             && !self.interrupts.any()
         {
             self.controller = self.start_controller(settled);
@@ -690,6 +735,27 @@ impl Session {
             pass_on(Signal::STOP);
             Signals::stand_still();
             pass_on(Signal::CONT);
+        }
+    }
+
+    /// Whoever takes longer than they may is seen to.
+    fn look_at_limits(&mut self) {
+        self.limits
+            .enforce(&self.processes.supervisor, Instant::now());
+        if self.over.is_some() {
+            return;
+        }
+        let took = self.timing.elapsed();
+        if self.interrupts.any() {
+            if self.is_late && self.limits.is_long_over(took) {
+                self.processes.supervisor.shutdown_all(Duration::ZERO);
+                eprintln!("\nrpytest: the session does not end, and was ended at once");
+                self.exit = Some(exit::INTERRUPTED);
+            }
+        } else if let Some(text) = self.limits.is_over(took) {
+            eprintln!("\nrpytest: {text}; interrupted");
+            self.is_late = true;
+            self.interrupts.take_note_of_one();
         }
     }
 

@@ -3,9 +3,12 @@
 //! pytest's own loop decides what runs; here it is only written down, so that a controller that
 //! takes over from a crashed one knows what is settled.
 
+use std::collections::HashMap;
+
 use rpytest_ipc::{Settled, ToRust};
 use serde_bytes::ByteBuf;
 
+use super::Crash;
 use crate::ledger::{Ledger, Spent, Status, unaccounted};
 
 #[derive(Default)]
@@ -17,6 +20,8 @@ pub(super) struct Solo {
     /// How many have crashed before it.
     crashes: u32,
     stopped: bool,
+    /// Which limits crashed items had exceeded, if they had.
+    limits: HashMap<u32, String>,
 }
 
 impl Solo {
@@ -44,11 +49,15 @@ impl Solo {
                 seconds,
                 payload,
                 shared,
+                reruns,
+                excused,
             } => {
                 if let Some(task) = self.number(task) {
                     let spent = Spent {
                         seconds,
                         shared,
+                        reruns,
+                        excused,
                         process: self.crashes,
                     };
                     self.ledger.ended(task, outcome, spent);
@@ -72,9 +81,12 @@ impl Solo {
 
     /// The controller has died. If an item was running, that one is settled, too, and this is what
     /// another controller must know; if none was, there is no way to go on.
-    pub fn crashed(&mut self, reason: &str) -> Option<Vec<Settled>> {
+    pub fn crashed(&mut self, crash: Crash) -> Option<Vec<Settled>> {
         let task = self.ledger.running()?;
-        self.ledger.crashed(task, reason.to_owned());
+        self.ledger.crashed(task, crash.reason);
+        if let Some(limit) = crash.limit {
+            self.limits.insert(task, limit);
+        }
         self.crashes += 1;
         let mut settled = Vec::new();
         for task in 0..u32::try_from(self.ledger.len()).unwrap_or(u32::MAX) {
@@ -92,6 +104,7 @@ impl Solo {
                 address: address.clone(),
                 payload,
                 crash,
+                limit: self.limits.get(&task).cloned(),
             });
         }
         Some(settled)

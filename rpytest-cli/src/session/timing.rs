@@ -106,6 +106,11 @@ impl Timing {
         }
     }
 
+    /// How long it has taken by now.
+    pub fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
     /// The stage has ended, by what is known now. The last word counts for execution, the first for the others.
     pub fn ended(&mut self, stage: Stage) {
         let place = &mut self.ends[stage as usize];

@@ -17,6 +17,25 @@ pub(crate) fn describe(end: &End) -> String {
     }
 }
 
+/// What is told of an item whose process has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Crash {
+    /// How it ended, with what its fault handler had to say.
+    pub reason: String,
+    /// Which limit the item has exceeded, if the process was ended for that.
+    pub limit: Option<String>,
+}
+
+impl From<String> for Crash {
+    /// It ended by itself.
+    fn from(reason: String) -> Self {
+        Crash {
+            reason,
+            limit: None,
+        }
+    }
+}
+
 /// An event for the controller.
 pub(crate) fn tell(processes: &Processes, worker: &str, event: Event) {
     processes.outbox.borrow_mut().push(ToPython::Event {

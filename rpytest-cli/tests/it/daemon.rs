@@ -7,6 +7,7 @@ mod effects;
 mod endings;
 mod fixtures;
 mod lifecycle;
+mod quarantine;
 mod terminal;
 
 use std::time::{Duration, Instant};

@@ -12,20 +12,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-ADDRESS = re.compile(r"\b0x[0-9a-f]{5,}\b|(?<=\.\.\.)[0-9a-f]{4,}(?=>)")
-# Of a directory that a run makes for itself; times of day, and numbers that nobody has chosen.
-NUMBERED = re.compile(r"pytest-(of-\w+/pytest-)?\d+\b")
-CLOCK = re.compile(r"\b\d\d:\d\d:\d\d\b")
-# How deep a stack can be depends on what has called.
-DEPTH = re.compile(r"line repeated \d+ more|maximum recursion depth.*|after \d+ frames")
-PORT = re.compile(r"(?<=\b127\.0\.0\.1:)\d+|(?<=process \[)\d+")
-FRACTION = re.compile(r"\b(\d+\.\d\d)\d{8,}")
+import rpytest_varying
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,9 +54,7 @@ class Listener:
 def write(name: str, lines: Any) -> None:
     directory = Path(os.environ["RPYTEST_OBSERVED"])
     directory.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(lines)
-    for pattern, stand_in in (ADDRESS, "0x..."), (NUMBERED, "pytest-N"), (CLOCK, "h:m:s"), (FRACTION, "0..."), (DEPTH, "deep"), (PORT, "N"):
-        text = pattern.sub(stand_in, text)
+    text = rpytest_varying.without("\n".join(lines))
     (directory / name).write_text(text + "\n", errors="backslashreplace")
 
 
@@ -121,7 +110,7 @@ def text_of_mark(mark: Any) -> str:
     named = {name: value_text(value) for name, value in mark.kwargs.items()}
     text = f"{mark.name}({arguments}, {named}) {mark._param_ids_generated!r} {mark._param_ids_from is not None}"
     if len(text) > 500:
-        text = ADDRESS.sub("0x...", text)
+        text = rpytest_varying.ADDRESS.sub("0x...", text)
         text = f"{text[:200]}... {hashlib.sha256(text.encode(errors='backslashreplace')).hexdigest()}"
     return text
 

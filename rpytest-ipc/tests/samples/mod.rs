@@ -103,11 +103,13 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                         address: address("test_a.py::test_a", 0),
                         payload: Some(bytes(*b"\x80")),
                         crash: None,
+                        limit: None,
                     },
                     Settled {
                         address: address("test_a.py::test_ß", 1),
                         payload: None,
                         crash: Some("SIGSEGV\n  File \"test_a.py\", line 3".to_owned()),
+                        limit: Some("Timeout (>1.0s) from rpytest.".to_owned()),
                     },
                 ],
                 focus: None,
@@ -291,6 +293,18 @@ fn to_python() -> Vec<(&'static str, ToPython)> {
                 Event::Crashed {
                     task: 256,
                     reason: "killed by SIGKILL".to_owned(),
+                    limit: None,
+                },
+            ),
+        ),
+        (
+            "event-crashed-by-limit",
+            event(
+                "gw1",
+                Event::Crashed {
+                    task: 0,
+                    reason: "Thread 1 (most recent call first)".to_owned(),
+                    limit: Some("Timeout (>1.0s) from rpytest.".to_owned()),
                 },
             ),
         ),
@@ -462,6 +476,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 testrunuid: "2f0c9b".to_owned(),
                 cache_dir: Some(bytes(*b"/srv/caf\xe9/.pytest_cache")),
                 verbose: false,
+                session_limit: Some(600.0),
                 in_order: true,
             },
         ),
@@ -476,6 +491,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                 testrunuid: String::new(),
                 cache_dir: None,
                 verbose: true,
+                session_limit: None,
                 in_order: false,
             },
         ),
@@ -510,6 +526,20 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
         ),
         ("started", ToRust::Started { task: 0 }),
         (
+            "limit",
+            ToRust::Limit {
+                seconds: Some(62.5),
+                reason: "Timeout (>60.0s) from rpytest.".to_owned(),
+            },
+        ),
+        (
+            "limit-none",
+            ToRust::Limit {
+                seconds: None,
+                reason: String::new(),
+            },
+        ),
+        (
             "result-passed",
             result(Outcome::Passed, [0.000_25, 1.5, 0.0]),
         ),
@@ -542,6 +572,40 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
                     shared("", 1.0),
                     shared("tests/test_\u{1F980}.py::TestA", 0.5),
                 ],
+                reruns: 0,
+                excused: false,
+            },
+        ),
+        (
+            "result-rerun",
+            ToRust::Result {
+                task: 7,
+                outcome: Outcome::Passed,
+                seconds: PhaseSeconds {
+                    setup: 0.5,
+                    call: 1.0,
+                    teardown: 0.25,
+                },
+                payload: bytes(""),
+                shared: Vec::new(),
+                reruns: 2,
+                excused: false,
+            },
+        ),
+        (
+            "result-excused",
+            ToRust::Result {
+                task: 8,
+                outcome: Outcome::Xfailed,
+                seconds: PhaseSeconds {
+                    setup: 0.5,
+                    call: 1.0,
+                    teardown: 0.25,
+                },
+                payload: bytes(""),
+                shared: Vec::new(),
+                reruns: 0,
+                excused: true,
             },
         ),
         (
@@ -719,6 +783,8 @@ fn result(outcome: Outcome, [setup, call, teardown]: [f64; 3]) -> ToRust {
         },
         payload: bytes(*b"\x91\x80"),
         shared: Vec::new(),
+        reruns: 0,
+        excused: false,
     }
 }
 

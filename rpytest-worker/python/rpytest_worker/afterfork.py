@@ -11,11 +11,12 @@ import gc
 import io
 import os
 import random
+import signal
 import sys
 import threading
 import weakref
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import pytest
 
@@ -219,8 +220,35 @@ class Generators:
 
 def watch_crashes(crash_fd: int) -> None:
     """Let the fault handler, if the user has it on, write where the supervisor reads."""
+    global _crash_fd
+    _crash_fd = crash_fd
     if faulthandler.is_enabled():
         faulthandler.enable(file=crash_fd)
+
+
+def crash_file() -> TextIO:
+    """For what is known of the end of this process."""
+    assert _crash_fd is not None
+    return open(_crash_fd, "w", closefd=False)
+
+
+_crash_fd: int | None = None
+# The process, and the descriptor, that the last request was for.
+_shows_stacks: tuple[int, int | None] = (0, None)
+
+
+def show_stacks_on_demand() -> None:
+    """Let the supervisor have the stacks of all threads written down, whatever these are doing.
+
+    The fault handler does it within the signal, and needs no lock of the interpreter. Of the signals it
+    is the one for which programs have the least use; what it means by itself is that time is up.
+    """
+    global _shows_stacks
+    wanted = os.getpid(), _crash_fd
+    if _shows_stacks == wanted or _crash_fd is None or not hasattr(faulthandler, "register"):
+        return
+    _shows_stacks = wanted
+    faulthandler.register(signal.SIGXCPU, file=_crash_fd, all_threads=True, chain=False)
 
 
 @contextlib.contextmanager

@@ -39,6 +39,22 @@ OPTIONS = (
     ),
     Option(
         "running",
+        ("--only-rerun-flaky",),
+        None,
+        (),
+        True,
+        "Run again only tests with a mark `flaky`, or that earlier runs know as flaky",
+    ),
+    Option(
+        "running",
+        ("--quarantine",),
+        "FILE",
+        (),
+        True,
+        "Tests whose failures do not fail the run until a day, with their reasons",
+    ),
+    Option(
+        "running",
         ("--timing",),
         "html",
         (),
@@ -195,7 +211,7 @@ OPTIONS = (
         None,
         (),
         False,
-        "With --daemon-status, --session-status and --inventory-status: as JSON",
+        "With --daemon-status, --session-status, --inventory-status and --flaky-report: as JSON",
     ),
     Option(
         "what is kept between runs",
@@ -212,6 +228,14 @@ OPTIONS = (
         (),
         False,
         "Remove caches, and what daemons and versions that are gone have left",
+    ),
+    Option(
+        "what is kept between runs",
+        ("--flaky-report",),
+        None,
+        (),
+        False,
+        "Tell which tests are flaky, failing or fixed, by what came of the last runs",
     ),
 )
 
@@ -266,10 +290,28 @@ SETTINGS = (
         "a number of workers, auto or logical",
     ),
     (
+        "quarantine",
+        "RPYTEST_QUARANTINE",
+        "The --quarantine of a run that has none",
+        "the path of a file",
+    ),
+    (
+        "reruns",
+        "RPYTEST_RERUNS",
+        "The --reruns of a run that has none",
+        "a number of times, 0 for never",
+    ),
+    (
         "snapshot",
         "RPYTEST_SNAPSHOT",
         "How far a process may have come that others are forked from",
         "collected, configured, interpreter or off",
+    ),
+    (
+        "timeout",
+        "RPYTEST_TIMEOUT",
+        "The --timeout of a run that has none",
+        "a number of seconds, 0 for never",
     ),
     (
         "watch_ignore",

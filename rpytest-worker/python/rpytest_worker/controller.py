@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, pytest_compat
+from . import afterfork, pytest_compat, timeouts
 from .dialect import Dialect
 from .distributed import Distributed, EarlyStart
 from .focus import Focus, Opened
@@ -138,6 +138,7 @@ class Controller:
             "testrunuid": testrunuid,
             "cache_dir": None if cache_dir is None else os.fsencode(cache_dir),
             "verbose": config.getoption("verbose", 0) > 0,
+            "session_limit": timeouts.session_limit(config),
             "in_order": not getattr(option, "loadscopereorder", True),
         }
         if self._before_tests is None:

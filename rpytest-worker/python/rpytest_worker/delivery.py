@@ -74,15 +74,20 @@ class Delivery:
             self._apart(report)
 
 
-def crash(nodeid: str, location: Any, reason: str, worker: str | None) -> list[tuple[str, Any]]:
-    """The events of an item whose process ended while it ran."""
+def crash(
+    nodeid: str, location: Any, reason: str, worker: str | None, limit: str | None = None
+) -> list[tuple[str, Any]]:
+    """The events of an item whose process ended while it ran, or was ended for a limit."""
     whose = "the process" if worker is None else f"worker {worker!r}"
+    text = f"{whose} crashed while running {nodeid!r}: {reason}"
+    if limit is not None:
+        text = f"{limit}\n{whose} was killed while running {nodeid!r}\n\n{reason}"
     report = pytest_compat.TestReport(
         nodeid=nodeid,
         location=location,
         keywords={},
         outcome="failed",
-        longrepr=f"{whose} crashed while running {nodeid!r}: {reason}",
+        longrepr=text,
         when="call",
     )
     return [

@@ -7,6 +7,7 @@ substitute in this module provides them.
 
 from __future__ import annotations
 
+import argparse
 import os
 import types
 import uuid
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from . import help_page
+from . import attempts, genuine_timeouts, help_page, quarantine, reruns, timeouts
 from .command_options import OPTIONS
 
 DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
@@ -262,6 +263,7 @@ class Dialect:
 
         def consider_env_then_substitute() -> None:
             consider_env()
+            attempts.substitute(pluginmanager)
             if not pluginmanager.hasplugin("xdist") and not self.substituted:
                 self.substituted = True
                 pluginmanager.add_hookspecs(NodeHooks)
@@ -271,8 +273,17 @@ class Dialect:
                 fixtures.worker_id = worker_id  # type: ignore[attr-defined]
                 fixtures.testrun_uid = testrun_uid  # type: ignore[attr-defined]
                 pluginmanager.register(fixtures, "rpytest-xdist-fixtures")
+            self._have_timeouts(pluginmanager)
 
         pluginmanager.consider_env = consider_env_then_substitute  # type: ignore[method-assign]
+
+    def _have_timeouts(self, manager: pytest.PytestPluginManager) -> None:
+        if manager.hasplugin(timeouts.NAME):
+            return
+        if any(map(manager.hasplugin, genuine_timeouts.NAMES)):
+            manager.register(genuine_timeouts.Backstop(), timeouts.NAME)
+        elif not any(map(manager.is_blocked, genuine_timeouts.NAMES)):
+            manager.register(timeouts.Timeouts(), timeouts.NAME)
 
     @pytest.hookimpl
     def pytest_addoption(self, parser: pytest.Parser) -> None:
@@ -287,6 +298,15 @@ class Dialect:
                 how = {"metavar": option.value, "default": None}
             dest = option.names[0].lstrip("-").replace("-", "_")
             group.addoption(*option.names, dest=f"rpytest_{dest}", help=option.help, **how)
+        # What the command has read of `[tool.rpytest]` and of variables.
+        group.addoption(
+            "--rpytest-setting", dest="rpytest_setting", action="append", help=argparse.SUPPRESS
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        reruns.give_to_genuine(config)
+        quarantine.configure(config)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:

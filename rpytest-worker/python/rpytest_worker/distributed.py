@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from . import afterfork, delivery, pytest_compat, recorded_warnings, reports
+from . import afterfork, delivery, pytest_compat, quarantine, recorded_warnings, reports
 from .channel import Channel
 
 Events = list[tuple[str, Any]]
@@ -187,6 +187,8 @@ class Distributed:
     def _collected(self, data: dict[str, Any]) -> None:
         session, config = self._session, self._config
         self._nodeids = data["nodeids"]
+        if (excuses := quarantine.of(config)) is not None:
+            excuses.collected(self._nodeids)
         session.testscollected = len(self._nodeids)
         reporter = pytest_compat.terminal_reporter(config)
         if reporter is not None and config.getini("console_output_style") == "times":
@@ -264,7 +266,7 @@ class Distributed:
             events = reports.decode(event["payload"], self._config)
             self._item_ended(event["task"], events, self._nodes.get(worker))
         elif kind == "crashed":
-            self._crashed(event["task"], worker, event["reason"])
+            self._crashed(event["task"], worker, event["reason"], event["limit"])
         elif kind == "relay":
             self._relayed(*marshal.loads(event["payload"]))
         elif kind == "up":
@@ -349,10 +351,12 @@ class Distributed:
 
     # ---------------------------------------------------------------- results
 
-    def _crashed(self, task: int, worker: str, reason: str) -> None:
+    def _crashed(self, task: int, worker: str, reason: str, limit: str | None) -> None:
         nodeid = self._nodeids[task]
-        events = delivery.crash(nodeid, delivery.location_of(nodeid), reason, worker)
+        events = delivery.crash(nodeid, delivery.location_of(nodeid), reason, worker, limit)
         report = events[1][1]
+        if (excuses := quarantine.of(self._config)) is not None:
+            excuses.excuse(report)
         scheduler = SimpleNamespace(config=self._config, mark_test_pending=lambda nodeid: None)
         self._config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=scheduler)
         if report.outcome == "rerun":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import afterfork, collection, delivery, inventory, pytest_compat, reports
+from . import afterfork, collection, delivery, inventory, pytest_compat, quarantine, reports
 from .loop import Loop
 from .recorder import Recorder
 
@@ -184,7 +184,11 @@ class InProcess:
             if entry["payload"] is not None:
                 deliver.events(reports.decode(entry["payload"], self._config))
                 continue
-            start, *rest = delivery.crash(item.nodeid, item.location, entry["crash"], None)
+            start, *rest = delivery.crash(
+                item.nodeid, item.location, entry["crash"], None, entry["limit"]
+            )
+            if (excuses := quarantine.of(self._config)) is not None:
+                excuses.excuse(rest[0][1])
             deliver.events([start])
             if [key] == last_crash:
                 # The dead controller came as far as this; the rest was never seen.

@@ -31,6 +31,8 @@ class ItemOutput:
         self._files: list[int] = []
         if self._capture is not None:
             capturing = self._capturing = self._capture._global_capturing
+            # Others who suspend it want to see what has been reported.
+            self._suspend = self._capture.suspend_global_capture
             # Whatever is missing is missed here, and not in the middle of a test.
             capturing._state, capturing.out.targetfd, capturing.out.syscapture.tmpfile  # noqa: B018
         if logs is not None:
@@ -191,7 +193,7 @@ class ItemOutput:
                     logger.removeHandler(handler)
             self._attached = {}
         if self._capture is not None:
-            self._capture.suspend_global_capture(in_=False)
+            self._suspend(in_=False)
 
 
 def _attaches_to_non_propagating() -> bool:

@@ -40,6 +40,8 @@ class ItemReports:
         """`implementations` are those that the protocol calls in each phase, and `close` leaves capture
         and logging as pytest does between two phases."""
         self._output = output
+        # Where reports go while an item may have to be run again; else pytest is told of each.
+        self.held: list[Any] | None = None
         self._implementations = implementations
         self._close = close
         self._cuts_tracebacks = getattr(session.config.option, "tbstyle", "auto") != "native"
@@ -53,13 +55,26 @@ class ItemReports:
                 session, "pytest_runtest_setup", _pytest.skipping
             )
 
+    def log(self, item: Any, report: Any) -> None:
+        if self.held is None:
+            item.ihook.pytest_runtest_logreport(report=report)
+        else:
+            self.held.append(report)
+
+    def call_and_report(self, item: Any, when: Any, **arguments: Any) -> Any:
+        """pytest's own, of the phase."""
+        report = _pytest.runner.call_and_report(item, when, self.held is None, **arguments)
+        if self.held is not None:
+            self.held.append(report)
+        return report
+
     def passed(self, item: Any, when: Any, phase: Phase, silent: bool) -> Any:
         """Report a phase that has passed, with what there is to show of the item."""
         if not silent:
             self._output.add_sections(item, when)
         report = pytest.TestReport.from_item_and_call(item, _call(when, phase, None))
         self._close()
-        item.ihook.pytest_runtest_logreport(report=report)
+        self.log(item, report)
         return report
 
     def is_shown_alike(self, item: Any, error: BaseException | None) -> bool:
@@ -92,7 +107,7 @@ class ItemReports:
         )
         hook = item.ihook
         report = hook.pytest_runtest_makereport(item=item, call=call)
-        hook.pytest_runtest_logreport(report=report)
+        self.log(item, report)
         if _pytest.runner.check_interactive_exception(call, report):
             hook.pytest_exception_interact(node=item, call=call, report=report)
         return report
@@ -149,7 +164,7 @@ class ItemReports:
         if stand_in is not None:
             stand_in.put_in_place()
         try:
-            report = _pytest.runner.call_and_report(item, when, True, **arguments)  # type: ignore[arg-type]
+            report = self.call_and_report(item, when, **arguments)
         finally:
             if stand_in is not None:
                 stand_in.take_away()

@@ -10,6 +10,7 @@ import pytest
 
 from . import pytest_compat
 from .direct_delivery import DirectDelivery
+from .onlookers import Onlookers
 from .recorder import Recorder
 from .short_protocol import Passed, ShortProtocol
 from .tally import Tally
@@ -33,6 +34,8 @@ class Loop:
         self.tally = Tally("ways")
         self._passed: list[Passed] = []
         self._shown = 0.0
+        # While it is seen to what somebody wants to look at; reporting looks at the same.
+        self._looked_at = False
 
     def prepare(self, session: pytest.Session) -> None:
         """Find out whether all that takes part in the session is known."""
@@ -55,7 +58,8 @@ class Loop:
             return
         self._short, self._direct = short, direct
         self.tally.note(short.unknown)
-        self._recorder.before_report = short.tell_early
+        self._recorder.before_report = self._look
+        self._onlookers = Onlookers(config, self._look)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
@@ -63,11 +67,13 @@ class Loop:
             return None
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             return None  # pytest says so
+        self._onlookers.begin()
         try:
             self._run(session, self._short)
         finally:
             self._short.end()
             self._show()
+            self._onlookers.end()
         return True
 
     def _run(self, session: pytest.Session, short: ShortProtocol) -> None:
@@ -129,10 +135,27 @@ class Loop:
         self._direct.forget_path()
         recorder.end(task)
 
+    def _look(self) -> None:
+        """Called before somebody sees what has been reported, or reports something."""
+        short = self._short
+        if self._looked_at or short is None or not (self._passed or short.is_running):
+            return
+        self._looked_at = True
+        try:
+            if short.is_running:
+                short.tell_early()
+            else:
+                short.close()
+                self._show()
+        finally:
+            self._looked_at = False
+
     def _show(self) -> None:
         """Deliver the reports of items that have passed with nothing to tell."""
         passed, self._passed = self._passed, []
         if passed:
+            # Whoever reads the output may take their time, which is not the test's.
+            self._recorder.post()
             self._direct.passed([(one.item.nodeid, one.reports()) for one in passed])
             self._direct.flush()
         self._shown = monotonic()

@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import _pytest._code.code
@@ -21,6 +21,7 @@ import _pytest.cacheprovider
 import _pytest.config
 import _pytest.fixtures
 import _pytest.junitxml
+import _pytest.runner
 import _pytest.terminal
 import _pytest.timing
 import pytest
@@ -58,8 +59,18 @@ def preload() -> None:
         importlib.import_module(f"_pytest.{name}")
 
 
+# Since pytest 8.2 a variable says that, and which, it runs. A worker of xdist inherits it.
+_TELLS_VERSION = any(
+    "PYTEST_VERSION" in function.__code__.co_consts
+    for name in ("main", "_main")
+    if (function := getattr(_pytest.config, name, None)) is not None
+)
+
+
 def prepare_config(args: Sequence[str], plugins: Sequence[object]) -> pytest.Config:
     """Parse the command line and load plugins and initial conftests, as `pytest.main` does."""
+    if _TELLS_VERSION:
+        os.environ["PYTEST_VERSION"] = pytest.__version__
     return _pytest.config._prepareconfig(list(args), list(plugins))
 
 
@@ -324,6 +335,9 @@ def fixtures_of(item: pytest.Item) -> list[Any]:
     return [fixture for every in info.name2fixturedefs.values() for fixture in every]
 
 
+# Of what calls the code of a phase, and keeps what that raises.
+CALLS_PHASES = frozenset({_pytest.runner.CallInfo.from_call.__func__.__code__})  # type: ignore[attr-defined]
+
 _EXECUTE = _pytest.fixtures.FixtureDef.execute.__code__
 
 
@@ -381,6 +395,67 @@ def restart_clocks(config: pytest.Config) -> None:
                 setattr(owner, name, clock())
 
 
+def ini_number() -> str | None:
+    """The type of a setting that is a number: TOML has such, and pytest only since 8.4."""
+    return "float" if pytest.version_tuple >= (8, 4) else None
+
+
+class StepBack:
+    """Takes options of ours out of the parser, until it is known whether somebody else has options of
+    these names: what the user's code registers counts."""
+
+    def __init__(self, config: pytest.Config, parser: Any, group: Any) -> None:
+        self._config, self._parser, self._group = config, parser, group
+        self._options = list(group.options)
+        self._dests = {option.dest: getattr(option, "default", None) for option in self._options}
+        self._names = {name for option in self._options for name in option.names()}
+        group.options.clear()
+        for dest, default in self._dests.items():
+            # Else it would stand in the place of another's default.
+            if getattr(config.option, dest, self) is default:
+                delattr(config.option, dest)
+        # Since pytest 9 the options are in one parser from the start; before, it is made each time.
+        self._arggroup: Any = getattr(group, "_arggroup", None)
+        self._actions: list[Any] = []
+        if self._arggroup is not None:
+            known = parser.optparser._option_string_actions
+            self._actions = list(self._arggroup._group_actions)
+            for action in self._actions:
+                self._arggroup._group_actions.remove(action)
+                parser.optparser._actions.remove(action)
+                for name in action.option_strings:
+                    known.pop(name, None)
+
+    def return_(self) -> bool:
+        """Put them back; false, and none is, where somebody has one of them."""
+        parser = self._parser
+        groups = [*parser._groups, parser._anonymous]
+        taken = {name for group in groups for option in group.options for name in option.names()}
+        if taken & self._names:
+            return False
+        self._group.options.extend(self._options)
+        for dest, default in self._dests.items():
+            if not hasattr(self._config.option, dest):
+                setattr(self._config.option, dest, default)
+        for action in self._actions:
+            self._arggroup._group_actions.append(action)
+            parser.optparser._actions.append(action)
+            for name in action.option_strings:
+                parser.optparser._option_string_actions[name] = action
+        return True
+
+
+@contextlib.contextmanager
+def writing_to(config: pytest.Config, file: Any) -> Iterator[None]:
+    """Have what is written to the terminal written to a file."""
+    writer: Any = config.get_terminal_writer()
+    before, writer._file = writer._file, file
+    try:
+        yield
+    finally:
+        writer._file = before
+
+
 # ------------------------------------------------------------------ temporary directories
 
 
@@ -390,14 +465,19 @@ def base_temp(config: pytest.Config) -> str | None:
     return None if factory is None else str(factory.getbasetemp())
 
 
-def move_base_temp(config: pytest.Config, path: str) -> None:
-    """Give a forked worker a directory of its own."""
+def move_base_temp(config: pytest.Config, path: str, is_shared: bool) -> None:
+    """Give a forked worker a directory of its own.
+
+    Where several processes are one worker after the other it is made here: pytest would empty it in each,
+    and what the tests of those before have left would be lost."""
     from pathlib import Path
 
     factory = getattr(config, "_tmp_path_factory", None)
     if factory is not None:
-        factory._given_basetemp = Path(path)
-        factory._basetemp = None
+        factory._given_basetemp = given = Path(path)
+        factory._basetemp = given if is_shared else None
+        if is_shared:
+            given.mkdir(mode=0o700, exist_ok=True)
 
 
 # ------------------------------------------------------------------ capture
@@ -538,6 +618,11 @@ def is_traced(config: pytest.Config) -> bool:
     return getattr(execute, "__name__", "") != "_multicall"
 
 
+def names_tests(config: pytest.Config) -> bool:
+    """Whether the command line itself says which files or tests are meant."""
+    return config.args_source == config.ArgsSource.ARGS
+
+
 def initial_paths(session: pytest.Session) -> list[str]:
     """The files and directories of the command line, once the collection has begun."""
     return sorted(str(path) for path in session._initialpaths)
@@ -634,7 +719,7 @@ def drop_captured(config: pytest.Config) -> None:
         capture.read_global_capture()
 
 
-def _failed_subtests(config: pytest.Config) -> dict[Any, int]:
+def failed_subtest_counts(config: pytest.Config) -> dict[Any, int]:
     """How many subtests failed in each test, since pytest 9.0 has them."""
     try:
         from _pytest.subtests import failed_subtests_key
@@ -651,12 +736,12 @@ def _identity(report: Any) -> Any:
 def failed_subtests(config: pytest.Config, report: Any) -> int:
     if report.when != "call":
         return 0
-    return _failed_subtests(config).get(_identity(report), 0)
+    return failed_subtest_counts(config).get(_identity(report), 0)
 
 
 def set_failed_subtests(config: pytest.Config, report: Any, count: int) -> None:
     """With it, whoever shows the report of the test makes it a failure, if it passed."""
-    _failed_subtests(config)[_identity(report)] = count
+    failed_subtest_counts(config)[_identity(report)] = count
 
 
 def is_on_terminal(reporter: Any) -> bool:

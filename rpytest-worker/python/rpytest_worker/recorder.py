@@ -32,6 +32,8 @@ class Recorder:
         self.story: reports.Story | None = None
         # A plugin as well, for whoever registers this one to register.
         self.shared = SharedFixtures()
+        # What the supervisor knows of how long an item may take.
+        self._limit: tuple[float | None, str] = (None, "")
         # Called before a report is kept.
         self.before_report: Callable[[], None] = _do_nothing
 
@@ -49,7 +51,9 @@ class Recorder:
         story, self.story = self.story, None
         assert story is not None
         payload, outcome, seconds = reports.encode(story, self._config)
-        self._unsent += result_frame(task, outcome, seconds, payload, self.shared.take())
+        self._unsent += result_frame(
+            task, outcome, seconds, payload, self.shared.take(), story.reruns(), story.is_excused()
+        )
 
     @property
     def has_events(self) -> bool:
@@ -80,6 +84,19 @@ class Recorder:
                 {"type": "relay", "payload": reports.dump(("abandoned", started[0]))}
             )
             self.flush()
+
+    def limit(self, seconds: float | None, reason: str = "", anew: bool = False) -> None:
+        """Say how long items may take from now on, and the one that runs from now, before the
+        supervisor ends this process. To say the same again counts for the one that runs, if `anew`."""
+        if (seconds, reason) == self._limit and not anew:
+            return
+        self._limit = seconds, reason
+        self._unsent += frame({"type": "limit", "seconds": seconds, "reason": reason})
+        self._post()
+
+    def post(self) -> None:
+        """Let the supervisor know of what has ended, before something that may take long."""
+        self._post()
 
     def flush(self) -> None:
         """Send all that there is, before a wait for the other side or the end."""

@@ -38,6 +38,15 @@ class Story:
         self.item = item
         self.events: list[tuple[str, Any]] = []
 
+    def reruns(self) -> int:
+        """How many attempts came before the last one."""
+        starts = sum(kind == START for kind, _ in self.events)
+        return max(0, starts - 1)
+
+    def is_excused(self) -> bool:
+        """Whether a failure counts for none (see `quarantine`)."""
+        return any(getattr(report, "quarantined", False) for report in self.reports())
+
     def reports(self) -> list[Any]:
         return [value for kind, value in self.events if kind in (REPORT, HIDDEN_REPORT)]
 

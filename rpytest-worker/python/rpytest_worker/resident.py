@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, host, pytest_compat, rewriting, sharing
+from . import afterfork, host, pytest_compat, rewriting, sharing, timeouts
 from .controller import Controller, planned_workers
 from .dialect import Dialect
 from .ending import Ending
@@ -174,6 +174,9 @@ class Resident:
         self._watch.let_go()
         self._touches.let_go()
         pytest_compat.restart_clocks(config)
+        plugin = config.pluginmanager.getplugin(timeouts.NAME)
+        if plugin is not None:
+            plugin.begin_session()
         if pytest_compat.cached(config) != self._cached:
             pytest_compat.read_cache_again(session)
         self.controller.adopt(process, start["settled"])

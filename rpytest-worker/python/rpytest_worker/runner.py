@@ -33,7 +33,7 @@ class Runner:
         items: dict[Key, pytest.Item],
         recorder: Recorder,
     ) -> None:
-        self._channel = channel
+        self.channel = channel
         self._session = session
         self._items = items
         self._recorder = recorder
@@ -64,7 +64,7 @@ class Runner:
             if self._short is not None:
                 self._short.end()
         self._recorder.flush()
-        self._channel.send(self._tally.message())
+        self.channel.send(self._tally.message())
 
     def _run(self, task: int, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         short, recorder = self._short, self._recorder
@@ -97,11 +97,11 @@ class Runner:
         if now - self._listened > _LISTEN_SECONDS:
             # A system call, which is much for a short test.
             self._listened = now
-            while (message := self._channel.recv_nowait()) is not None:
+            while (message := self.channel.recv_nowait()) is not None:
                 self._handle(message)
         while len(self._queue) < 2 and not self._finishing:
             self._recorder.flush()
-            message = self._channel.recv()
+            message = self.channel.recv()
             if message is None:
                 os._exit(1)  # the supervisor is gone, and with it all who would want a result
             self._handle(message)
@@ -123,4 +123,4 @@ class Runner:
             # The first is about to begin, and the second is what it must know to be next.
             count = min(message["count"], max(0, len(self._queue) - 2))
             returned = [self._queue.pop()[0] for _ in range(count)]
-            self._channel.send({"type": "returned", "tasks": returned})
+            self.channel.send({"type": "returned", "tasks": returned})

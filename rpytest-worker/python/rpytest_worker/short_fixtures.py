@@ -23,7 +23,7 @@ import _pytest.setupplan
 from _pytest.outcomes import TEST_OUTCOME, skip
 from _pytest.scope import Scope
 
-from . import frames, known_code, pytest_compat
+from . import call_sites, frames, known_code, pytest_compat
 from .costs import SharedFixtures
 
 # Of all functions here.
@@ -147,18 +147,20 @@ def set_up(fixturedef: Any, request: Any, genuine: Callable[..., Any]) -> Any:
         else:
             values[name] = definition.cached_result[0]
     key = fixturedef.cache_key(request)
+    site, of_generators = call_sites.of_fixtures()
     try:
         if function.__code__.co_flags & _GENERATOR:
+            site = of_generators
             generator = function(**values)
-            result = next(generator, _NOTHING)
+            result = site.call(generator, _NOTHING)
             if result is not _NOTHING:
                 request.addfinalizer(
                     functools.partial(_fixtures._teardown_yield_fixture, function, generator)
                 )
         else:
-            result = function(**values)
+            result = site.call(function, values)
     except TEST_OUTCOME as error:
-        inner = error.__traceback__ and error.__traceback__.tb_next
+        inner = site.below(error.__traceback__ and error.__traceback__.tb_next)
         is_skip = isinstance(error, skip.Exception)
         if not frames.has_visible_frame(inner, is_skip) or frames.is_called_by_others():
             kind = raises_as_generator if function.__code__.co_flags & _GENERATOR else raises

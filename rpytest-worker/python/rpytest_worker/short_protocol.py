@@ -41,7 +41,9 @@ import _pytest.unittest
 import _pytest.warnings
 import pytest
 
-from . import known_code, known_hooks, pytest_compat
+from . import call_sites, known_code, known_hooks, pytest_compat, timeouts
+from .attempts import PLUGIN as ATTEMPTS
+from .attempts import Attempts
 from .costs import SharedFixtures
 from .item_assertions import ItemAssertions
 from .item_output import ItemOutput
@@ -108,7 +110,7 @@ class _Parent:
 
     __slots__ = (
         "calls", "conftests", "containers", "depth", "filters", "hook", "keywords", "length", "node",
-        "plain", "prefix", "refused", "skips",
+        "plain", "prefix", "refused", "skips", "times",
     )  # fmt: skip
 
     node: Any
@@ -116,8 +118,10 @@ class _Parent:
     containers: list[Any]
     length: int
     keywords: dict[str, int]
-    # Whether there is a mark `skip` or `skipif`, a mark `filterwarnings`, and which is for pytest.
+    # Whether there is a mark `skip` or `skipif`, one `filterwarnings`, one `timeout`, and which is for
+    # pytest.
     skips: bool
+    times: bool
     filters: bool
     refused: str | None
     depth: int
@@ -237,6 +241,11 @@ class ShortProtocol:
         # What to call before a test's function, which must have no attributes then.
         self._before = [one.function for one in implementations[known_hooks.BEFORE]]
         self._reports = ItemReports(session, self._output, self._implementations, self.close)
+        found = config.pluginmanager.getplugin(timeouts.NAME)
+        self._timeouts = found if isinstance(found, timeouts.Timeouts) else None
+        # Of the item that runs; and whether they are of its call alone.
+        self._timeout: timeouts.Settings | None = None
+        self._times_call = False
         self._skipping: Callable[[pytest.Item], None] | None = None
         if config.pluginmanager.hasplugin("skipping"):
             self._skipping = _pytest.skipping.pytest_runtest_setup
@@ -244,10 +253,13 @@ class ShortProtocol:
         self._calls_directly = [
             one.function for one in config.hook.pytest_pyfunc_call.get_hookimpls()
         ] == [_pytest.python.pytest_pyfunc_call]
+        self._site = call_sites.of_tests()
         self._knows_setup = (
             pytest.Function.teardown is _pytest.nodes.Node.teardown
             and "setup" in vars(pytest.Function)
         )
+        # Who runs an item again that has failed.
+        self._attempts: Attempts | None = config.pluginmanager.getplugin(ATTEMPTS)
         self._running: Passed | None = None
         self._parents: dict[int, _Parent] = {}
         self._parent: Any = None
@@ -291,6 +303,7 @@ class ShortProtocol:
         ):
             parent = self._parent_of(item, node)
         refused, skips, filters = parent.refused, parent.skips, parent.filters
+        times = parent.times
         for mark in item.own_markers:
             name = mark.name
             if name in self._refused:
@@ -299,11 +312,20 @@ class ShortProtocol:
                 skips = True
             elif name == "filterwarnings":
                 filters = True
+            elif name == timeouts.MARK:
+                times = True
         if skips and self._skipping is None:
             refused = "skip"
         if refused is not None:
             return f"{item.nodeid} has a mark `{refused}`"
         self._parent, self._skips, self._filters = parent, skips, filters
+        if self._timeouts is not None:
+            try:
+                timeout = self._timeouts.of(item) if times else self._timeouts.default
+            except timeouts.BadMark as error:
+                return f"the mark `timeout` of {item.nodeid}: {error}"
+            self._timeout = timeout
+            self._times_call = timeout is not None and timeout.func_only
         return None
 
     def _parent_of(self, item: Any, node: Any) -> _Parent:
@@ -321,6 +343,7 @@ class ShortProtocol:
         parent.skips = not names.isdisjoint(_SKIPS)
         parent.refused = next(iter(names & self._refused), None)
         parent.filters = "filterwarnings" in names
+        parent.times = timeouts.MARK in names
         path = "" if isinstance(node, pytest.Module) else node.getmodpath()
         parent.prefix = path and f"{path}."
         parent.hook = item.ihook
@@ -368,6 +391,9 @@ class ShortProtocol:
         filters, assertions = self._warnings, self._assertions
         filtered = filters is not None and not self._filters and filters.enter()
         compared = False
+        timed = self._timeouts
+        if timed is not None and (self._timeout is not None or timed.is_used):
+            timed.begin(self._timeout)
         begun: list[tuple[_Wrapper, Generator[None, object, object]]] = []
         try:
             compared = assertions is not None and assertions.enter(item, parent.hook)
@@ -376,6 +402,9 @@ class ShortProtocol:
                 next(generator)
                 begun.append((wrapper, generator))
             passed = self._run(item, nextitem, parent, code)
+            if self._again:
+                assert self._attempts is not None
+                self._attempts.go_on(item, nextitem)
             for _, generator in reversed(begun):
                 with contextlib.suppress(StopIteration):
                     generator.send(True)
@@ -384,6 +413,8 @@ class ShortProtocol:
             self._throw(error, begun)
             raise
         finally:
+            if timed is not None and timed.is_used:
+                timed.end(item)
             if compared:
                 assert assertions is not None
                 assertions.leave()
@@ -418,6 +449,10 @@ class ShortProtocol:
         sections = 0
         # What has come of the call, if it has been made.
         called = None
+        again = self._attempts
+        self._again = False
+        if again is not None:
+            again.begun(item)
         if item._report_sections:
             told = True
             self._tell(run)
@@ -446,10 +481,14 @@ class ShortProtocol:
                     if session.shouldfail or session.shouldstop:
                         nextitem = None
                     silent = quiet and self._needs_no_teardown(item, nextitem, parent)
+                    if self._timeout is not None and self._timeouts is not None:
+                        self._timeouts.begin_teardown()
                     if silent:
                         begun, started = time(), perf_counter()
                         stack.popitem()
                 if not silent and not direct:
+                    if when == "call":
+                        self._begin_call()
                     output.begin(storage, when)
                     begun, started = time(), perf_counter()
                     try:
@@ -466,6 +505,8 @@ class ShortProtocol:
                                 function(*[known[name] for name in argnames])
                     except BaseException as raised:
                         error = _below(raised)
+                    if when == "call":
+                        self._end_call()
                 if not direct:
                     phase = perf_counter() - started, begun, time()
                 if when == "setup":
@@ -486,6 +527,8 @@ class ShortProtocol:
                     or getattr(item, "_excinfo", None)
                     or (not silent and has_output and output.has_exceptions)
                 ):
+                    if again is not None and reports.held is None:
+                        reports.held = again.hold(item)
                     if not told:
                         told = True
                         self._tell(run)
@@ -525,6 +568,9 @@ class ShortProtocol:
             output.forget_records(item)
             if told:
                 self.close()
+                if reports.held is not None:
+                    assert again is not None
+                    self._again = again.conclude(nextitem)
                 item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
                 return None
             return run
@@ -533,7 +579,9 @@ class ShortProtocol:
                 self._tell(run)
             raise
         finally:
-            self._running = None
+            reports.held = self._running = None
+            if again is not None and not self._again:
+                again.release()
             item._request = False
             item.funcargs = None
 
@@ -639,11 +687,24 @@ class ShortProtocol:
         self._named = True
         if "last_type" in sys.__dict__:
             _forget_last_error()
+        if self._times_call:
+            self._begin_call()
         try:
-            returned = item.obj(**arguments)
+            returned = self._site.call(item.obj, arguments)
         except BaseException as raised:
             error = _below(raised)
+            error = error.with_traceback(self._site.below(error.__traceback__))
+        if self._times_call:
+            self._end_call()
         return error, returned, (perf_counter() - started, begun, time())
+
+    def _begin_call(self) -> None:
+        if self._times_call and self._timeouts is not None:
+            self._timeouts.begin_call()
+
+    def _end_call(self) -> None:
+        if self._times_call and self._timeouts is not None:
+            self._timeouts.end_call()
 
     def _prepare_call(self, item: Any) -> None:
         for wrapper in self._before:
@@ -653,8 +714,13 @@ class ShortProtocol:
 
     # ---------------------------------------------------------------- telling of it
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is an item of which nothing has been told yet."""
+        return self._running is not None
+
     def tell_early(self) -> None:
-        """Called when somebody else reports while an item runs, as subtests do."""
+        """Called when somebody else reports while an item runs, as subtests do, or looks at reports."""
         running, self._running = self._running, None
         if running is None:
             return
@@ -683,7 +749,7 @@ class ShortProtocol:
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in run.reports():
-            hook.pytest_runtest_logreport(report=report)
+            self._reports.log(item, report)
 
     def _leave_to_pytest(
         self, item: Any, nextitem: pytest.Item | None, when: str, report: Any
@@ -694,7 +760,7 @@ class ShortProtocol:
         if when != "teardown":
             if item.session.shouldfail or item.session.shouldstop:
                 nextitem = None
-            _pytest.runner.call_and_report(item, "teardown", True, nextitem=nextitem)
+            self._reports.call_and_report(item, "teardown", nextitem=nextitem)
 
     def end(self) -> None:
         """No more items will come."""

@@ -161,7 +161,8 @@ class Template:
         if self.base_temp is not None:
             path = os.path.join(self.base_temp, f"popen-{self.worker_id}")
             config.option.basetemp = path
-            pytest_compat.move_base_temp(config, path)
+            is_isolated = config.option.rpytest_isolate != "none"
+            pytest_compat.move_base_temp(config, path, is_isolated)
         assert self.recorder is not None
         self.recorder.channel = self.channel
 
@@ -285,6 +286,10 @@ class Template:
         config = session.config
         addresses = inventory.keys(session.items)
         self._announce(session, addresses)
+        # Here, and not in each fork: to find out how items may be run takes longer than many of them.
+        assert self.recorder is not None
+        items = dict(zip(addresses, session.items, strict=True))
+        self.runner = Runner(self.channel, session, items, self.recorder)
         if self.may_serve and not self.unshareable:
             # What was collected stays as it is. Out of the collector's sight it is not looked through
             # again in every worker, and its pages stay shared. What is garbage goes first, so that it
@@ -302,10 +307,8 @@ class Template:
             assert self.watch is not None
             self.watch.generators.renew()
             self.change_identity(config, start)
+            self.runner.channel = self.channel
         afterfork.watch_crashes(self.process.crash_fd)
-        assert self.recorder is not None
-        items = dict(zip(addresses, session.items, strict=True))
-        self.runner = Runner(self.channel, session, items, self.recorder)
         self.runner.run()
         return True
 

@@ -96,6 +96,8 @@ def result_frame(
     seconds: tuple[float, float, float],
     payload: bytes,
     shared: dict[str, float] | None = None,
+    reruns: int = 0,
+    excused: bool = False,
 ) -> bytearray:
     """The frame of a message `result`, of which there is one for each test."""
     out = bytearray(_RESULT)
@@ -115,6 +117,13 @@ def result_frame(
         out += _SHARED
         entries = [{"scope": scope, "seconds": spent} for scope, spent in shared.items()]
         _pack_into(entries, out, MAX_DEPTH)
+    if reruns:
+        out[HEADER] += 1
+        out += _RERUNS
+        _pack_int(reruns, out)
+    if excused:
+        out[HEADER] += 1
+        out += _EXCUSED
     _length_into(out, 0, len(out) - HEADER)
     return out
 
@@ -481,6 +490,8 @@ _CALL: Final = pack("call") + b"\xcb"
 _TEARDOWN: Final = pack("teardown") + b"\xcb"
 _PAYLOAD: Final = pack("payload")
 _SHARED: Final = pack("shared")
+_RERUNS: Final = pack("reruns")
+_EXCUSED: Final = pack("excused") + pack(True)
 _PASSED: Final = _OUTCOME + pack("passed")
 # The field `seconds`, and the name of the next one.
 _seconds = struct.Struct(f">{len(_SETUP)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD)}s").pack

@@ -7,6 +7,7 @@
 //! lives as long as the supervisor does.
 
 mod channel;
+mod family;
 mod monitor;
 mod process;
 mod spawn;

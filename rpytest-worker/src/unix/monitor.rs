@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::channel::{Channel, Reading, Received};
 use super::process::{Process, Source};
-use super::{Input, Inputs, spawn};
+use super::{Input, Inputs, family, spawn};
 use crate::crash::CrashFile;
 use crate::end::{Fault, ProcessEnd};
 use crate::error::SpawnError;
@@ -174,6 +174,15 @@ impl Monitor {
                 }
             }
             Input::Request(Request::Kill { process, signal }) => self.signal(process, signal),
+            Input::Request(Request::KillAllOf { process }) => {
+                let pid = self.processes.get(&process).and_then(|process| process.pid);
+                let family = pid.map(family::of);
+                // First the one that would start more.
+                self.signal(process, Signal::Kill);
+                if let Some(family) = family {
+                    family.kill();
+                }
+            }
             Input::Request(Request::Shutdown { deadline, done }) => {
                 self.shutdowns.push(Shutdown {
                     deadline,

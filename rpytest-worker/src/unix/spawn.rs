@@ -146,6 +146,7 @@ pub(super) fn rustix_signal(signal: Signal) -> rustix::process::Signal {
         Signal::Interrupt => rustix::process::Signal::INT,
         Signal::Terminate => rustix::process::Signal::TERM,
         Signal::Abort => rustix::process::Signal::ABORT,
+        Signal::Stacks => rustix::process::Signal::XCPU,
         Signal::Kill => rustix::process::Signal::KILL,
         Signal::Stop => rustix::process::Signal::STOP,
         Signal::Continue => rustix::process::Signal::CONT,

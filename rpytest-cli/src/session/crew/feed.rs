@@ -147,6 +147,14 @@ impl Feed {
         }
     }
 
+    /// How many runs of tests wait for a process of their own.
+    pub fn waiting(&self) -> usize {
+        match self {
+            Feed::Dispatched(_) => 0,
+            Feed::Isolated(units) => units.waiting.len(),
+        }
+    }
+
     /// Whether there is work that no worker will come to.
     pub fn is_stranded(&self) -> bool {
         match self {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{Daemon, borrowed_a_session, borrower, within};
+use crate::parity::nested;
 use crate::support::python::main_venv;
 use crate::support::run::{eventually, processes_of};
 use crate::support::{Command, Project};
@@ -44,6 +45,20 @@ fn an_import_is_recorded_where_it_was_paid_for() {
     let tests = &durations["files"]["test_a.py"];
     assert_eq!(observations(&tests["test_a.py::test_a"]), Some(2));
     assert_eq!(observations(&durations["imports"]["test_a.py"]), Some(1));
+    daemon.stop();
+}
+
+#[test]
+fn tests_of_plugins_have_sessions_within_a_lent_process() {
+    let project = Project::new(nested::PLUGIN);
+    let daemon = Daemon::start(&project);
+    for (arguments, borrowed) in [(&["--explain"][..], false), (&["--explain"], true)] {
+        let run = daemon.run(arguments);
+        run.expect(1, "1 failed, 10 passed");
+        assert_eq!(borrowed_a_session(&run), borrowed, "{run}");
+        daemon.has_settled();
+    }
+    daemon.run(&["-n", "2"]).expect(1, "1 failed, 10 passed");
     daemon.stop();
 }
 

@@ -1,6 +1,7 @@
 //! Conftests that take part in the session and its report.
 
 use super::Table;
+use crate::support::python::pytest_venv;
 
 const REPORTING: &str = r#"
 --- conftest.py
@@ -227,4 +228,28 @@ fn protocol() {
     Table::new(PROTOCOL)
         .same(&["", "-v", "-rA", "--junitxml=junit.xml"])
         .check();
+}
+
+const VERSION: &str = r#"
+--- conftest.py
+import os
+
+AT_IMPORT = os.environ.get("PYTEST_VERSION")
+
+--- test_version.py
+import os
+
+import conftest
+import pytest
+
+def test_says_that_pytest_runs():
+    version = pytest.__version__ if "8.2" <= pytest.__version__ else None
+    assert os.environ.get("PYTEST_VERSION") == conftest.AT_IMPORT == version
+"#;
+
+#[test]
+fn the_variable_that_says_that_pytest_runs() {
+    Table::new(VERSION).same(&["-q"]).check();
+    let old = pytest_venv("8.0.2");
+    Table::new(VERSION).with(&old).same(&["-q"]).check();
 }

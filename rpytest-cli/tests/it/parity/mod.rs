@@ -7,6 +7,7 @@
 mod collection;
 mod errors;
 mod hooks;
+pub(crate) mod nested;
 mod options;
 mod outcomes;
 mod output;

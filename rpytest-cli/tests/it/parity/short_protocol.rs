@@ -671,3 +671,87 @@ fn the_short_way_is_taken_and_a_foreign_hook_closes_it() {
         assert!(run.stderr.contains(expected), "{run}");
     }
 }
+
+const ONLOOKERS: &str = r#"
+--- test_looks.py
+import pytest
+
+def reporter(config):
+    return config.pluginmanager.get_plugin("terminalreporter")
+
+def counts(config):
+    return [(name, len(reports)) for name, reports in reporter(config).stats.items()]
+
+@pytest.fixture(scope="module")
+def module(request):
+    yield
+    reporter(request.config).write(f"<module: {counts(request.config)}>")
+
+@pytest.fixture(scope="session", autouse=True)
+def session(pytestconfig):
+    reporter(pytestconfig).write(f"<session: {counts(pytestconfig)}>")
+    yield
+    pytestconfig.get_terminal_writer().write(f"<session: {counts(pytestconfig)}>")
+
+@pytest.fixture(autouse=True)
+def each():
+    pass
+
+def test_1():
+    pass
+
+def test_2():
+    pass
+
+def test_capture_steps_aside(capsys):
+    with capsys.disabled():
+        print("<aside>", end="")
+
+def test_4():
+    pass
+
+def test_writes(pytestconfig):
+    reporter(pytestconfig).write("<written>")
+
+def test_6():
+    pass
+
+def test_counts(pytestconfig):
+    assert dict(counts(pytestconfig))["passed"] == 6
+
+def test_suspends(request):
+    manager = request.config.pluginmanager.getplugin("capturemanager")
+    manager.suspend_global_capture(in_=True)
+    print("<suspended>", end="", flush=True)
+    manager.resume_global_capture()
+
+def test_9():
+    pass
+
+def test_comes_first_in_the_file(record_xml_attribute):
+    record_xml_attribute("assertions", "1")
+
+def test_11(module):
+    pass
+
+def test_12(module):
+    pass
+--- test_others.py
+def test_1():
+    pass
+
+def test_2(record_testsuite_property):
+    record_testsuite_property("key", "value")
+
+def test_3():
+    pass
+"#;
+
+#[test]
+fn what_has_been_reported_is_there_for_whoever_looks() {
+    Table::new(ONLOOKERS)
+        .same_in_process("")
+        .same_in_process("-v --no-header")
+        .same_in_process("-o junit_family=xunit1 -q")
+        .check();
+}

@@ -1,0 +1,358 @@
+#!/usr/bin/env python3
+"""Run suites of real projects with pytest, pytest-xdist and rpytest, compare what they say, and time them.
+
+    corpus.py --rpytest target/release/rpytest --recipes CORPUS/corpus.toml --root DIR
+              [--suite NAME ...] [--runs 5] [--no-check] [--no-times] [--write docs/corpus.md]
+
+ROOT is where `corpus.py --root DIR fetch all`, beside the recipes, has put sources and environments; one
+`baseline` there brings pytest-xdist, which is not in the projects' own. What was found out of each suite is
+kept in ROOT/table.json, so that a table can be made in parts: suites that are named again are replaced, and
+what another build of rpytest has left there is forgotten.
+
+Compared are the node ids that `--collect-only -q` prints, exit codes, and JUnit files: cases, order, outcomes,
+messages, properties, output (`compare_junit.py`). Where there is a difference pytest runs once more: a case that it
+tells differently itself may be different. With `-n 2`, so may one that pytest-xdist tells differently.
+
+Timed are whole commands, which take turns; the first turn, which writes bytecode and durations, is not
+counted. The daemon is private, and left alone until it rests before a command is timed. The standard
+library is enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import corpus_table
+import setting
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "rpytest-cli/tests/observer"))
+import compare_junit  # noqa: E402
+import rpytest_varying  # noqa: E402
+
+# How rpytest is compared: in one process, with workers, and by the daemon.
+COMPARED = ("cold", "-n 1", "-n 2", "warm")
+TIMED = ("pytest", "xdist", "cold", "warm", "-n 2")
+# The daemon has all that it is going to have after two runs, so the third is the one to compare.
+WARM_RUNS = 3
+
+
+class TookTooLong(Exception):
+    pass
+
+
+@dataclasses.dataclass
+class Ran:
+    code: int
+    wall: float
+    output: str
+
+
+class Suite:
+    """One project: where it is, and its commands."""
+
+    def __init__(self, recipe: dict[str, Any], options: argparse.Namespace, work: pathlib.Path) -> None:
+        self.name: str = recipe["name"]
+        self.version: str = recipe["version"]
+        self.arguments: list[str] = recipe.get("args", [])
+        self.collecting: list[str] = recipe.get("collect_args", self.arguments)
+        root: pathlib.Path = options.root.resolve()
+        self.directory = root / "src" / f"{self.name}-{self.version}" / recipe.get("cwd", ".")
+        self.venv = root / "venv" / self.name
+        # Suites that need it have it in their environment.
+        own = next(self.venv.glob("lib/python*/site-packages/xdist"), None)
+        self.xdist = {} if own else {"PYTHONPATH": str(root / "xdist")}
+        self.seconds: float = options.seconds
+        self.work = work / self.name
+        self.work.mkdir(parents=True)
+        self.rpytest = str(options.rpytest.resolve())
+        self.environment = setting.environment(self.venv, work)
+        home = root / "home" / self.name
+        home.mkdir(parents=True, exist_ok=True)
+        # Suites look at the first two; the third keeps what is known of environments apart from the user's.
+        self.environment |= {"HOME": str(home), "TERM": "dumb", "RPYTEST_CACHE_DIR": str(work / "cache")}
+        self.environment |= {name: str(value) for name, value in recipe.get("env", {}).items()}
+
+    def command(self, way: str) -> tuple[list[str], dict[str, str]]:
+        pytest = [str(self.venv / "bin" / "pytest")]
+        if way == "pytest":
+            return pytest, {}
+        if way == "xdist":
+            return pytest, self.xdist
+        return [self.rpytest, *([] if way == "warm" else ["--no-daemon"])], {}
+
+    def workers(self, way: str) -> list[str]:
+        """The last word on the command line, since some recipes turn off the workers of `addopts`."""
+        return {"xdist": ["-n", "2"], "-n 1": ["-n", "1"], "-n 2": ["-n", "2"]}.get(way, [])
+
+    def run(self, way: str, more: list[str], **variables: str) -> Ran:
+        """Runs a command to its end, whatever its exit code."""
+        command, own = self.command(way)
+        arguments = self.collecting if "--collect-only" in more else self.arguments
+        with open(self.work / "output", "w+", encoding="utf-8", errors="replace") as output:
+            begin = time.perf_counter()
+            process = subprocess.Popen(
+                [*command, *more, *arguments, *self.workers(way)],
+                cwd=self.directory,
+                env=self.environment | own | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                process.wait(self.seconds)
+            except subprocess.TimeoutExpired:
+                raise TookTooLong(f"{self.name}, {way}: more than {self.seconds:.0f} s") from None
+            finally:
+                wall = time.perf_counter() - begin
+                # What is left of the session: a suite that was stopped, and what a suite has left behind.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            output.seek(0)
+            return Ran(process.returncode, wall, output.read())
+
+    def quiet(self) -> None:
+        """Waits until the daemon has grown what it is going to."""
+        before: object = None
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            answer = subprocess.run(
+                [self.rpytest, "--daemon-status", "--json"],
+                cwd=self.directory,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+            if answer.returncode:
+                return
+            kept = [
+                (one["stage"], one["usable"], one["pid"], one["refusals"])
+                for one in json.loads(answer.stdout)["snapshots"]
+            ]
+            if kept == before and all(usable or refusals for _, usable, _, refusals in kept):
+                return
+            before = kept
+            # It looks for changes twice a second.
+            time.sleep(0.6)
+
+    def stop(self) -> None:
+        subprocess.run(
+            [self.rpytest, "--daemon-stop"],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def node_ids(output: str) -> list[str]:
+    """Those that `--collect-only -q` prints, up to what comes after them."""
+    found: list[str] = []
+    # Ids may hold what `splitlines` takes for the end of a line.
+    for line in output.split("\n"):
+        if line.startswith(("====", "no tests ran")):
+            break
+        if "::" in line and not line.startswith((" ", "ERROR ", "<")):
+            found.append(rpytest_varying.without(line))
+    return found
+
+
+@dataclasses.dataclass
+class Reported:
+    code: int
+    file: compare_junit.File
+    output: str
+
+
+def reported(suite: Suite, way: str) -> Reported:
+    """A run with a JUnit file. What depends on the hashes of strings is the same in all."""
+    place = suite.work / "junit.xml"
+    for turn in range(WARM_RUNS if way == "warm" else 1):
+        if turn:
+            suite.quiet()
+        place.unlink(missing_ok=True)
+        ran = suite.run(way, [f"--junitxml={place}"], PYTHONHASHSEED="0")
+    if not place.exists():
+        raise OSError(f"{suite.name}, {way}: no JUnit file\n{ran.output[-2000:]}")
+    place = place.rename(suite.work / f"{way.replace(' ', '')}.xml")
+    return Reported(ran.code, compare_junit.read(place), ran.output)
+
+
+def check(suite: Suite, ways: tuple[str, ...]) -> dict[str, Any]:
+    """What rpytest says that pytest does not, by ways."""
+    theirs = node_ids(suite.run("pytest", ["--collect-only", "-q"], PYTHONHASHSEED="0").output)
+    ours = node_ids(suite.run("cold", ["--collect-only", "-q"], PYTHONHASHSEED="0").output)
+    pytest = reported(suite, "pytest")
+    found: dict[str, Any] = {
+        "ids": len(theirs),
+        "ids_equal": theirs == ours,
+        "tests": len(pytest.file.cases),
+        "ways": {},
+    }
+    if theirs != ours:
+        found["ids_differ"] = compare_junit.changes(theirs, ours)
+    references: dict[str, Reported] = {}
+
+    def again(reference: str) -> compare_junit.File:
+        if reference not in references:
+            references[reference] = reported(suite, reference)
+        return references[reference].file
+
+    for way in ways:
+        run = reported(suite, way)
+        whole = compare_junit.compare(pytest.file, run.file)
+        difference, codes, of = whole, {pytest.code}, []
+        # With what may it differ? That is asked where it does.
+        for reference in ("pytest", "xdist") if way == "-n 2" else ("pytest",):
+            if difference or run.code not in codes:
+                unstable = compare_junit.compare(pytest.file, again(reference))
+                of += [reference] if difference.cases() & unstable.cases() else []
+                difference = difference.without(unstable)
+                codes.add(references[reference].code)
+        lines = list(compare_junit.told(difference, pytest.file, run.file))
+        if run.code not in codes:
+            lines.append(f"exit code {run.code}, of pytest {pytest.code}")
+        found["ways"][way] = {
+            "outcomes_equal": run.code in codes
+            and not (difference.missing or difference.extra or difference.outcomes),
+            "junit_equal": not difference,
+            "let_pass": len(whole.cases() - difference.cases()),
+            "as_of": of,
+            "differences": lines,
+        }
+        said = "DIFFERENT" if lines else "equal"
+        let = found["ways"][way]["let_pass"]
+        print(f"  {way:7} {said}" + (f", but for {let} that differ under {', '.join(of)}, too" if let else ""))
+        print(*lines, sep="\n    ", flush=True)
+    suite.stop()
+    return found
+
+
+# ---------------------------------------------------------------- timing
+
+
+def measure(suite: Suite, runs: int, ways: tuple[str, ...]) -> dict[str, Any]:
+    walls: dict[str, list[float]] = {way: [] for way in ways}
+    codes: dict[str, set[int]] = {way: set() for way in ways}
+    for turn in range(runs + 1):
+        for way in ways:
+            # The daemon is started by the first run and knows after the second what it may keep.
+            for _ in range(2 if way == "warm" and not turn else 0):
+                suite.run(way, [])
+                suite.quiet()
+            ran = suite.run(way, [])
+            if way == "warm":
+                suite.quiet()
+            if turn:
+                walls[way].append(ran.wall)
+                codes[way].add(ran.code)
+        print(f"  turn {turn} of {runs}", flush=True)
+    suite.stop()
+    for way in ways:
+        if codes[way] != codes["pytest"]:
+            print(f"  {way} ended with {sorted(codes[way])}, pytest with {sorted(codes['pytest'])}", flush=True)
+    return {
+        "runs": runs,
+        "walls": {way: statistics.median(values) for way, values in walls.items()},
+        # Of each turn, since a machine's speed drifts.
+        "ratios": {
+            f"{base}/{way}": statistics.median(a / b for a, b in zip(walls[base], walls[way], strict=True))
+            for base in ("pytest", "xdist")
+            for way in ("cold", "warm", "-n 2")
+        },
+    }
+
+
+# ---------------------------------------------------------------- all of it
+
+
+def chosen(options: argparse.Namespace) -> list[dict[str, Any]]:
+    recipes = tomllib.loads(options.recipes.read_text(encoding="utf-8"))["project"]
+    known = {recipe["name"] for recipe in recipes}
+    for name in [*(options.suite or []), *options.without]:
+        if name not in known:
+            sys.exit(f"{options.recipes} has no project {name!r}; it has {', '.join(sorted(known))}")
+    return [
+        recipe
+        for recipe in recipes
+        if recipe["name"] in (options.suite or known) and recipe["name"] not in options.without
+    ]
+
+
+def parts(options: argparse.Namespace, suite: Suite) -> Iterator[tuple[str, dict[str, Any]]]:
+    if not options.no_check:
+        yield "check", check(suite, tuple(options.way or COMPARED))
+    if not options.no_times:
+        yield "times", measure(suite, options.runs, TIMED)
+
+
+def main() -> int:
+    parser = setting.parser(__doc__, venv=False)
+    parser.add_argument("--recipes", required=True, type=pathlib.Path, help="corpus.toml")
+    parser.add_argument("--root", required=True, type=pathlib.Path, help="where sources and environments are")
+    parser.add_argument("--suite", action="append", metavar="NAME", help="only this (may be repeated)")
+    parser.add_argument("--without", action="append", default=[], metavar="NAME", help="all but this")
+    parser.add_argument("--way", action="append", choices=COMPARED, help="compare this way only")
+    parser.add_argument("--runs", type=int, default=5, help="timed runs of each command (default 5)")
+    parser.add_argument("--seconds", type=float, default=900, help="no run may take longer (default 900)")
+    parser.add_argument("--no-check", action="store_true", help="do not compare")
+    parser.add_argument("--no-times", action="store_true", help="do not time")
+    parser.add_argument("--write", type=pathlib.Path, metavar="FILE", help="put the table there, too")
+    options = parser.parse_args()
+    if not (options.root / "xdist").is_dir():
+        parser.error(f"{options.root / 'xdist'} is not there: `corpus.py --root {options.root} baseline NAME` makes it")
+    build = hashlib.sha256(options.rpytest.read_bytes()).hexdigest()[:12]
+    kept = corpus_table.Kept(options.root / "table.json", build)
+    same = True
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="rpytest-corpus-") as work:
+        for recipe in chosen(options):
+            suite = Suite(recipe, options, pathlib.Path(work))
+            print(f"{suite.name} {suite.version}", flush=True)
+            if not suite.directory.is_dir():
+                parser.error(f"{suite.directory} is not there: `corpus.py --root {options.root} fetch {suite.name}`")
+            began = time.monotonic()
+            try:
+                for part, found in parts(options, suite):
+                    found["date"] = datetime.date.today().isoformat()
+                    kept.put(suite.name, suite.version, part, found)
+                    same = same and all(way["junit_equal"] for way in found.get("ways", {}).values())
+            except (TookTooLong, OSError) as error:
+                same = False
+                print(f"  {error}", flush=True)
+            finally:
+                suite.stop()
+            print(f"  {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{time.monotonic() - begun:.0f} s in all\n")
+    table = corpus_table.markdown(kept)
+    print(table)
+    if options.write:
+        corpus_table.write(options.write, table)
+    return int(not same)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

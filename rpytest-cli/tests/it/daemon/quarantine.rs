@@ -1,0 +1,43 @@
+//! Sessions that are kept: the file is looked at again, and the day is today's.
+
+use super::*;
+
+#[test]
+fn neither_the_file_nor_the_day_is_frozen() {
+    let project = Project::new(
+        r#"
+--- conftest.py
+import datetime
+
+class Later(datetime.date):
+    @classmethod
+    def today(cls):
+        return datetime.date(3000, 1, 1)
+
+def pytest_runtest_setup(item):
+    # As if the session had been kept until then.
+    if "later" in open("when").read():
+        datetime.date = Later
+--- when
+now
+--- test_a.py
+def test_fails():
+    assert 0
+--- quarantine.toml
+[[quarantine]]
+test = "test_a.py::test_fails"
+reason = "known"
+expires = 2999-12-31
+"#,
+    );
+    project.settle();
+    let daemon = Daemon::start(&project);
+    let run = || daemon.run(&["--quarantine=quarantine.toml"]);
+    run().expect(0, "1 xfailed");
+    daemon.has_settled();
+    run().expect(0, "1 xfailed");
+    project.write("--- when\nlater\n");
+    run().expect(1, "1 failed");
+    project.write("--- when\nnow\n--- quarantine.toml\n");
+    run().expect(1, "1 failed");
+}

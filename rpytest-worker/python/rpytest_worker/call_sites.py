@@ -1,0 +1,128 @@
+"""Calls tests and fixtures from where pytest calls them.
+
+A warning with a `stacklevel` is put down to whoever has called, which may be pytest: its file, line and
+module stand in the warning then, and filters are asked about them. The nearest frames of pytest's and
+of pluggy's are therefore stood for by others, which do no more than call the next one, but have the
+same name, file, line and globals. Which those are is seen once, from calls of pytest's own functions.
+
+Private names of pytest are touched here; `known_code` knows in which form they were read.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import _pytest.fixtures
+import _pytest.python
+import pluggy
+from _pytest.scope import Scope
+
+_FUNCTION: Final = "function(**arguments)"
+_GENERATOR: Final = "next(function, arguments)"
+
+
+class CallSite:
+    """`call(function, arguments)` calls with pytest's frames in between."""
+
+    def __init__(self, places: Sequence[_Place], how: str) -> None:
+        """`places` are from the innermost on, which calls in this way."""
+        call: Any = None
+        codes = set()
+        for place in places:
+            call = place.function(how, call)
+            codes.add(call.__code__)
+            how = "call(function, arguments)"
+        self.call: Final[Callable[[Any, Any], Any]] = call
+        self._codes: Final = frozenset(codes)
+
+    def below(self, trace: types.TracebackType | None) -> types.TracebackType | None:
+        """What of a traceback is below these frames."""
+        while trace is not None and trace.tb_frame.f_code in self._codes:
+            trace = trace.tb_next
+        return trace
+
+
+class _Place(NamedTuple):
+    """What a frame shows of itself."""
+
+    code: types.CodeType
+    line: int
+    namespace: dict[str, Any]
+
+    def function(self, how: str, call: Callable[..., Any] | None) -> Any:
+        """A function that has such a frame while it calls."""
+        text = f"lambda call: lambda function, arguments: {how}"
+        made = eval(compile(text, self.code.co_filename, "eval"), self.namespace)(call)
+        changes: dict[str, Any] = {
+            "co_name": self.code.co_name,
+            # Of a function on a single line it is the line of the call, too.
+            "co_firstlineno": self.line,
+        }
+        if sys.version_info >= (3, 11):
+            changes["co_qualname"] = self.code.co_qualname
+        made.__code__ = made.__code__.replace(**changes)
+        return made
+
+
+class _Sample:
+    """What is called by pytest, to see from where."""
+
+    def __init__(self) -> None:
+        self.places: list[_Place] = []
+
+    def function(self) -> None:
+        self._look(sys._getframe(1))
+
+    def generator(self) -> Any:
+        self._look(sys._getframe(1))
+        yield
+
+    def _look(self, frame: types.FrameType | None) -> None:
+        while frame is not None and frame.f_globals is not globals():
+            self.places.append(_Place(frame.f_code, frame.f_lineno, frame.f_globals))
+            frame = frame.f_back
+
+
+@functools.cache
+def of_tests() -> CallSite:
+    """As `Function.runtest` has tests called, where nobody but pytest does."""
+    return CallSite(_of_tests(), _FUNCTION)
+
+
+@functools.cache
+def of_fixtures() -> tuple[CallSite, CallSite]:
+    """As fixtures are called, and as those that yield are resumed for the first time."""
+    # Between a hook's call and pytest's implementation of it there is the same of pluggy.
+    hook = [place for place in _of_tests() if place.namespace["__name__"].startswith("pluggy")]
+    sites = []
+    for kind, how in ("function", _FUNCTION), ("generator", _GENERATOR):
+        sample = _Sample()
+        definition = types.SimpleNamespace(
+            argnames=(), func=getattr(sample, kind), cache_key=lambda _: None, _scope=Scope.Function
+        )
+        request = types.SimpleNamespace(instance=None, addfinalizer=lambda _: None)
+        setup: Any = _pytest.fixtures.pytest_fixture_setup
+        setup(definition, request)
+        sites.append(CallSite([*sample.places, *hook], how))
+    return sites[0], sites[1]
+
+
+def _of_tests() -> list[_Place]:
+    # Of its own: a session's plugins, and whoever traces its hooks, need not know.
+    manager = pluggy.PluginManager("pytest")
+    manager.register(types.SimpleNamespace(pytest_pyfunc_call=_pytest.python.pytest_pyfunc_call))
+    sample = _Sample()
+    item = types.SimpleNamespace(
+        obj=sample.function,
+        ihook=manager.hook,
+        nodeid="",
+        funcargs={},
+        _fixtureinfo=types.SimpleNamespace(argnames=()),
+    )
+    runtest: Any = _pytest.python.Function.runtest
+    runtest(item)
+    return sample.places

@@ -1,0 +1,90 @@
+"""Who looks at what has been reported, while results are shown a little late.
+
+An item that has passed is shown up to some milliseconds after it has ended. That must not be seen by
+tests and fixtures that look at, or write to, where results are shown: the terminal's reporter, with
+its counts and its writer; the JUnit file, in the order of whose test cases somebody may come first;
+and the terminal itself, while capture steps aside for them. Each of them is waylaid, and what there
+is to show is shown first.
+
+Private names of pytest are touched here. `terminal` and `junitxml` are looked at by class, so that
+nothing can tell from an object that it is waylaid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+import _pytest.capture
+import _pytest.junitxml
+import _pytest.terminal
+import pytest
+
+from . import pytest_compat
+
+# What of the reporter leads to what it has shown, and to where it writes.
+_OF_REPORTER: Final = ("stats", "_tw")
+# Ways in which results get into a JUnit file.
+_OF_JUNIT: Final = ("node_reporter", "add_global_property")
+
+
+class Onlookers:
+    """Of one session: `look` is called before anybody of them sees anything, from `begin` to `end`."""
+
+    def __init__(self, config: pytest.Config, look: Callable[[], None]) -> None:
+        self._look = look
+        manager = config.pluginmanager
+        self._reporter: Any = pytest_compat.terminal_reporter(config)
+        self._capture: Any = manager.getplugin("capturemanager")
+        self._junit = [
+            plugin for plugin in manager.get_plugins() if type(plugin) is _pytest.junitxml.LogXML
+        ]
+        self._undo = contextlib.ExitStack()
+
+    def begin(self) -> None:
+        replace = functools.partial(pytest_compat.replace, self._undo)
+        for name in _OF_REPORTER:
+            if name in vars(self._reporter):
+                attribute = _Attribute(name, self._reporter, self._look)
+                replace(_pytest.terminal.TerminalReporter, name, attribute)
+        for junit in self._junit:
+            for name in _OF_JUNIT:
+                replace(junit, name, self._first(getattr(junit, name)))
+        if self._capture is not None:
+            name = "suspend_global_capture"
+            replace(self._capture, name, self._first(getattr(self._capture, name)))
+
+    def end(self) -> None:
+        self._undo.close()
+
+    def _first(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(genuine)
+        def looked_at(*args: Any, **kwargs: Any) -> Any:
+            self._look()
+            return genuine(*args, **kwargs)
+
+        return looked_at
+
+
+class _Attribute:
+    """Stands in a class for what its objects have of this name. One of them is waylaid."""
+
+    def __init__(self, name: str, waylaid: object, look: Callable[[], None]) -> None:
+        self._name, self._waylaid, self._look = name, waylaid, look
+
+    def __get__(self, instance: Any, _: type | None = None) -> Any:
+        if instance is self._waylaid:
+            self._look()
+        try:
+            return vars(instance)[self._name]
+        except (KeyError, TypeError):
+            message = f"{type(instance).__name__!r} object has no attribute {self._name!r}"
+            raise AttributeError(message) from None
+
+    def __set__(self, instance: Any, value: object) -> None:
+        vars(instance)[self._name] = value
+
+    def __delete__(self, instance: Any) -> None:
+        vars(instance).pop(self._name, None)
