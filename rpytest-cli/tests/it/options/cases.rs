@@ -629,7 +629,7 @@ import pytest
 @pytest.mark.parametrize("number", range(3))
 def test_crashes(number):
     with open("ran", "a") as ran:
-        ran.write("crashes\\n")
+        ran.write("crashes\n")
     os._exit(1)
 "#;
 

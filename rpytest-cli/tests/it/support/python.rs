@@ -22,6 +22,11 @@ impl Venv {
         &self.0
     }
 
+    /// The same, by the path that its own scripts have, should this one be a link.
+    pub fn real(&self) -> Venv {
+        Venv(self.0.canonicalize().expect("it is there"))
+    }
+
     /// Its programs, for `PATH`.
     pub fn bin(&self) -> PathBuf {
         self.0.join("bin")
