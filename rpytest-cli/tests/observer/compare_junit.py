@@ -24,6 +24,8 @@ import rpytest_varying
 Key = tuple[str, str, int]
 
 TIMES = {"time", "timestamp", "hostname"}
+# Of properties, which say what hypothesis has measured.
+MEASURED = "hypothesis-statistics-"
 # From the least to the most: a case that failed and whose teardown failed has failed.
 OUTCOMES = ("passed", "skipped", "xfailed", "error", "failed")
 SUITES = "names and counts"
@@ -90,6 +92,8 @@ def read(path: pathlib.Path) -> File:
                 # Properties, which any number of tests may have said something by.
                 for part in child if child.tag == "properties" else [child]:
                     name = f"{part.tag} {part.get('name', '')}".strip()
+                    if part.get("name", "").startswith(MEASURED):
+                        part.attrib.pop("value", None)
                     around[name] = (*around.get(name, ()), *lines_of(part))
                 continue
             names = rpytest_varying.without(child.get("classname", "")), rpytest_varying.without(child.get("name", ""))
