@@ -346,10 +346,11 @@ pub const STOPPING: &[Case] = &[
         &[("--setup-plan", Shows("SETUP    M base"))],
         Pytests,
     ),
+    // The marks of reruns and timeouts are there without their plugins.
     case(
         "--markers",
         &[("--markers", Shows("@pytest.mark.slow: takes long"))],
-        Pytests,
+        ProbesAlone,
     ),
     case(
         "--fixtures",
@@ -482,10 +483,11 @@ pub const REPORTING: &[Case] = &[
         Pytests,
     ),
     case("--xfail-tb", &[("--xfail-tb", Shows("wrong = 2"))], Pytests).without("-rx"),
+    // Among what pluggy shows are the plugins of rpytest.
     case(
         "--full-trace",
         &[("--full-trace", Shows("pytest_pyfunc_call"))],
-        PytestsInProcess,
+        ProbesAlone,
     )
     .without("-k raises --tb=short"),
     case(
