@@ -33,6 +33,14 @@ impl From<Test<'_>> for Named {
     }
 }
 
+/// What is told before it is known which tests there are: of the first tests the workers may be quicker to tell than
+/// the controller is of the collection.
+#[derive(Default)]
+struct Before {
+    collection: Vec<(f64, Event)>,
+    tests: Vec<(f64, Event)>,
+}
+
 /// The events of one run, on their way to those who listen.
 pub(crate) struct Stream {
     listeners: Vec<Box<dyn Listener>>,
@@ -41,9 +49,8 @@ pub(crate) struct Stream {
     /// Whether the run may begin again, in another process of this command.
     is_provisional: bool,
     has_started: bool,
-    /// What is told before it is known which tests there are: of the collection, and of the first tests, of which
-    /// the workers may be quicker to tell than the controller is of the collection.
-    before: Option<(Vec<(f64, Event)>, Vec<(f64, Event)>)>,
+    /// Until it is known which tests there are.
+    before: Option<Before>,
     /// Whether what the controller tells was told by the one before.
     is_repeated: bool,
     errors: u32,
@@ -71,7 +78,7 @@ impl Stream {
             begun,
             is_provisional: false,
             has_started: false,
-            before: Some(Default::default()),
+            before: Some(Before::default()),
             is_repeated: false,
             errors: 0,
             skipped: 0,
@@ -231,7 +238,7 @@ impl Stream {
 
     /// The session begins again, before any test has run.
     pub(crate) fn begins_again(&mut self) {
-        self.before = Some(Default::default());
+        self.before = Some(Before::default());
         (self.errors, self.skipped) = (0, 0);
     }
 
@@ -255,20 +262,20 @@ impl Stream {
 
     fn of_collection(&mut self, event: Event) {
         match &mut self.before {
-            Some((collection, _)) => collection.push((now(), event)),
+            Some(before) => before.collection.push((now(), event)),
             None => self.tell(now(), &event),
         }
     }
 
     fn of_tests(&mut self, event: Event) {
         match &mut self.before {
-            Some((_, tests)) => tests.push((now(), event)),
+            Some(before) => before.tests.push((now(), event)),
             None => self.tell(now(), &event),
         }
     }
 
     fn release(&mut self) {
-        if let Some((collection, tests)) = self.before.take() {
+        if let Some(Before { collection, tests }) = self.before.take() {
             for (time, event) in collection.into_iter().chain(tests) {
                 self.tell(time, &event);
             }

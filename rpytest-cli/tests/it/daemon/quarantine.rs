@@ -1,6 +1,7 @@
 //! Sessions that are kept: the file is looked at again, and the day is today's.
 
-use super::*;
+use super::Daemon;
+use crate::support::Project;
 
 #[test]
 fn neither_the_file_nor_the_day_is_frozen() {
