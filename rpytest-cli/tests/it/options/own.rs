@@ -89,7 +89,7 @@ fn what_makes_no_sense_says_why() {
         ),
         (
             &["--json"],
-            "--json works with --daemon-status, --session-status or --inventory-status only",
+            "--json works with --daemon-status, --session-status",
         ),
         (&["--inventory-status", "--lf"], "--inventory-status: "),
         (&["--inventory-status", "absent.py"], "failed to find"),
