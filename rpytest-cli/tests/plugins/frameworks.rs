@@ -185,23 +185,18 @@ fn benchmarks(project: &Project, _: &Run) -> String {
     left
 }
 
-/// Tables of the numbers of rounds alone are the same each time, but for the widths of their rules and the name of what
-/// is saved.
+/// Tables of the numbers of rounds alone are the same each time, but for their unit and the name of what is saved.
 fn without_figures(output: String) -> String {
     let output = between(&output, "Saved benchmark data in: ", "\n", "<path>");
-    between(
-        &output,
-        "Comparing against benchmarks from: ",
-        "\n",
-        "<path>",
-    )
+    let output = between(&output, "benchmarks from: ", "\n", "<path>");
+    between(&output, "Name (time in ", ")", "<unit>")
 }
 
 /// Each test that has run; and with groups, whether those of one have shared a worker.
 fn workers_seen(project: &Project, run: &Run) -> String {
-    let words = project.words("seen");
+    let words = project.words("../seen");
     // The next step has its own.
-    fs::remove_file(project.root().join("seen")).expect("it is there");
+    fs::remove_file(project.base().join("seen")).expect("it is there");
     let seen: Vec<_> = words
         .iter()
         .filter_map(|word| word.split_once('='))
@@ -397,7 +392,7 @@ import os, pytest, xdist
 @pytest.fixture(autouse=True)
 def seen(request, worker_id):
     yield
-    with open('seen', 'a') as file:
+    with open('../seen', 'a') as file:
         file.write(f'{request.node.name}={worker_id}\n')
 --- test_a.py
 import os, pytest, xdist
