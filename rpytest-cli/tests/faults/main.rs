@@ -27,7 +27,7 @@ use self::fault::{Fault, Kind};
 use self::suite::{Mode, Suite};
 
 /// How many faults a run of the tests injects, unless `RPYTEST_FAULTS` says.
-const FAULTS: u64 = 40;
+const FAULTS: u64 = 27;
 
 /// Projects that are broken at the same time: as many as the smallest machine has processors.
 const AT_ONCE: usize = 2;

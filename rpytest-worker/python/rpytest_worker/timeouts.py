@@ -152,7 +152,7 @@ class Timeouts:
             "markers",
             "timeout(timeout, method=None, func_only=False, disable_debugger_detection=False): fail "
             "the test if it takes longer than so many seconds; method and func_only as the settings "
-            "timeout_method and timeout_func_only",
+            "timeout_method and timeout_func_only. Provided by rpytest.",
         )
         option, where = config.option, str(config.inipath or "the configuration")
         seconds = option.timeout = _number(option.timeout, "--timeout")

@@ -87,10 +87,6 @@ fn what_makes_no_sense_says_why() {
             &["--cleanup", "tests"],
             "--cleanup takes no arguments, but tests was given",
         ),
-        (
-            &["--json"],
-            "--json works with --daemon-status, --session-status",
-        ),
         (&["--inventory-status", "--lf"], "--inventory-status: "),
         (&["--inventory-status", "absent.py"], "failed to find"),
         (
@@ -144,6 +140,14 @@ for name in ['test_d']:
     globals()[name] = lambda: None
 ",
     );
+    // A cache of its own, in which nothing is known of the environment.
+    let cache = project.base().join("cache");
+    let rpytest = |project: &Project, arguments: &[&str]| {
+        let command = Command::rpytest(main_venv(), project).args(arguments);
+        command
+            .env("RPYTEST_CACHE_DIR", &cache.to_string_lossy())
+            .run()
+    };
     project.settle();
     let before = rpytest(&project, &["--inventory-status"]);
     before.shows(&[

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::{Project, Run};
 
 /// Removes what differs from run to run: times, addresses, temporary paths, and the width of a rule
-/// around a time. Nothing else: an exception that one project needs is that project's.
+/// around a time; and the marks that rpytest adds to the list of `--markers`. Nothing else: an exception that one
+/// project needs is that project's.
 pub fn normal(run: &Run, project: &Project) -> Run {
     let text = |text: &str| normal_text(text, project.base());
     Run {
@@ -19,7 +20,14 @@ pub fn normal(run: &Run, project: &Project) -> Run {
 pub fn normal_text(text: &str, base: &Path) -> String {
     let text = text.replace(&*base.to_string_lossy(), "<base>");
     let mut out = String::with_capacity(text.len());
+    let mut after_own_mark = false;
     for line in text.split_inclusive('\n') {
+        let own_mark =
+            line.starts_with("@pytest.mark.") && line.ends_with(" Provided by rpytest.\n");
+        if own_mark || std::mem::take(&mut after_own_mark) && line == "\n" {
+            after_own_mark = own_mark;
+            continue;
+        }
         let replaced = times(&addresses(&worker_temps(line)));
         if replaced.contains("<time>") && line.contains("===") {
             out.push_str(&rule(&replaced));
@@ -170,4 +178,8 @@ fn only_what_differs_from_run_to_run_is_removed() {
     let expected = "== 1 passed, 2 failed in <time> ==\n<time> call t.py::t[1.5]\n\
                     <A object at 0x<address>>\n<base>/tmp/y\n==== FAILURES ====\n";
     assert_eq!(normal, expected);
+    let marks =
+        "@pytest.mark.a: b\n\n@pytest.mark.c: d. Provided by rpytest.\n\n@pytest.mark.e: f\n";
+    let normal = normal_text(marks, Path::new("/x/abc"));
+    assert_eq!(normal, "@pytest.mark.a: b\n\n@pytest.mark.e: f\n");
 }
