@@ -136,11 +136,18 @@ fn alike(text: &str, project: &Project, way: Way) -> String {
     if way == Way::InProcess {
         return text.trim_end().to_owned();
     }
-    let lines = text.lines().map(|line| match line.rfind(" [") {
-        Some(at) if line.ends_with("%]") => line[..at].trim_end(),
-        _ => line,
+    let lines = text.lines().map(|line| {
+        let line = match line.rfind(" [") {
+            Some(at) if line.ends_with("%]") => line[..at].trim_end(),
+            _ => line,
+        };
+        let mut letters: Vec<char> = line.chars().collect();
+        if letters.iter().all(|letter| ".FEsxX".contains(*letter)) {
+            letters.sort_unstable();
+        }
+        letters.into_iter().collect()
     });
-    let mut lines: Vec<&str> = lines.collect();
+    let mut lines: Vec<String> = lines.collect();
     lines.sort_unstable();
     lines.join("\n").trim().to_owned()
 }

@@ -84,6 +84,8 @@ pub struct Runs {
 }
 
 impl Runs {
+    /// As a file has them.
+    #[cfg(feature = "serde")]
     pub(super) fn new(outcomes: &str, seen: u64, since: u64) -> Result<Self, ParseRunsError> {
         let runs = Self {
             seen,
