@@ -1,6 +1,8 @@
 //! What can happen to a run, and how it is made to happen.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,7 @@ use rpytest_sched::simulate::Random;
 use rustix::process::Signal;
 
 use crate::processes::{self, Role};
-use crate::suite::Suite;
+use crate::suite::{OF_ITS_OWN, Suite};
 use crate::support::Project;
 
 /// The kinds of faults.
@@ -47,6 +49,24 @@ const KINDS: [Kind; 18] = [
     Kind::FullDisk,
     Kind::Deed,
 ];
+
+/// The exit code of a script that could not make its fault happen.
+pub const NOT_INJECTED: i32 = 99;
+
+/// Whether this user may mount something in a namespace of its own. Where it may not, disks are full for output alone.
+fn can_mount() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", OF_ITS_OWN, "sh", "mount -t tmpfs none /mnt"]);
+        let can = shell.stderr(Stdio::null()).status();
+        let can = can.is_ok_and(|status| status.success());
+        if !can {
+            println!("no disk is full but that of the output: `unshare --mount` is not to be had");
+        }
+        can
+    })
+}
 
 /// What a test may do to the process that it runs in. Each is a statement.
 pub const DEEDS: [&str; 5] = [
@@ -175,7 +195,10 @@ impl Fault {
                 bytes: (random.part() * 4000.0) as u32,
             },
             Kind::FullDisk => Fault::FullDisk {
-                place: pick(&PLACES, random),
+                place: match can_mount() {
+                    true => pick(&PLACES, random),
+                    false => Place::Output,
+                },
                 kilobytes: pick(&[0, 4, 16, 64, 256], random),
             },
             Kind::FewDescriptors => Fault::FewDescriptors(4 + (random.part() * 60.0) as u32),
@@ -213,7 +236,7 @@ impl Fault {
                     _ => String::new(),
                 };
                 format!(
-                    "mkdir -p '{0}' && mount -t tmpfs -o size={size}k none '{0}' && {{ {fill}{run}; }}",
+                    "mkdir -p '{0}' && mount -t tmpfs -o size={size}k none '{0}' || exit {NOT_INJECTED}; {fill}{run}",
                     at.display()
                 )
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rpytest_sched::simulate::Random;
 
 use crate::checks::{self, Expected, Known};
-use crate::fault::{Fault, Obstacle};
+use crate::fault::{Fault, NOT_INJECTED, Obstacle};
 use crate::processes;
 use crate::support::python::main_venv;
 use crate::support::run::Running;
@@ -200,6 +200,10 @@ impl Suite {
             (run, strikes.join().expect("it does not panic"))
         });
         drop(obstacle);
+        assert!(
+            run.code != NOT_INJECTED,
+            "{what} could not be injected\n{run}"
+        );
         let _ = fs::remove_file(self.project.base().join("deed"));
         let came = checks::tells_the_truth(&self.project, &run, &self.expected, fault)
             .unwrap_or_else(|problem| panic!("{what}\n{problem}\n{run}"));
