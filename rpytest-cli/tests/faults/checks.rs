@@ -97,6 +97,10 @@ pub fn tells_the_truth(
         } | Fault::NoDirectory(Place::Report)
     );
     match run.code {
+        // Its report is on a disk that nobody else sees; there was room for it.
+        0 if writes_no_report && run.stdout.contains("30 passed, 1 skipped, 1 xfailed") => {
+            Ok("as if nothing had happened".to_owned())
+        }
         0 => Err(format!(
             "it passes, although {} tests have no result or another one",
             missing.len()
@@ -114,6 +118,10 @@ pub fn tells_the_truth(
         }
         // As pytest does; and who has gone away is told nothing.
         1 if matches!(fault, Fault::ClosedPipe { .. }) => Ok("fails with 1".to_owned()),
+        // A process that has no descriptors left cannot write a report, and says so.
+        1 if matches!(fault, Fault::Deed(_)) && run.stderr.contains("Too many open files") => {
+            Ok("fails with 1, and says why".to_owned())
+        }
         1 if !writes_no_report => Err(format!("no word of {missing:?}")),
         // Killed: by ourselves, or with what we have killed.
         code if code > 128 => Ok("ended by the signal".to_owned()),
