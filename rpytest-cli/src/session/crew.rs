@@ -4,6 +4,8 @@
 //! first worker itself, and the others are forked from the host and collect for themselves. What a
 //! worker is given is the [`Feed`]'s to say.
 
+mod collection;
+mod ends;
 mod feed;
 mod isolation;
 mod start;
@@ -14,7 +16,7 @@ use std::time::Instant;
 
 use rpytest_ipc::{Address, Assignment, Event, InventoryItem, Role, ToPython, ToRust};
 use rpytest_sched::{TaskId, WorkerId};
-use rpytest_worker::{End, ProcessId, Signal};
+use rpytest_worker::{ProcessId, Signal};
 use serde_bytes::ByteBuf;
 
 use self::feed::{Feed, Say};
@@ -22,14 +24,11 @@ use self::isolation::Isolation;
 use super::timing::Bound;
 use super::{Crash, Processes, tell};
 use crate::history::History;
-use crate::ledger::{Ledger, Spent, unaccounted};
+use crate::ledger::{Ledger, Spent};
 
 pub(super) use self::feed::Isolate;
 use self::start::name;
 pub(super) use self::start::{PartOfTests, start};
-
-/// Workers that may end before any of them has finished an item, before the run is given up.
-const FRUITLESS: u32 = 3;
 
 /// What the controller has planned.
 pub(super) struct Settings {
@@ -344,109 +343,6 @@ impl Crew {
         }
     }
 
-    // ------------------------------------------------------------------ collection
-
-    fn collected(
-        &mut self,
-        processes: &Processes,
-        history: &History,
-        template: ProcessId,
-        items: Vec<InventoryItem>,
-        unshareable: Vec<String>,
-        payload: ByteBuf,
-    ) {
-        let settings = &self.settings;
-        for item in &items {
-            self.ledger.add(&item.address);
-        }
-        let costs = history.estimates();
-        self.feed = Some(Feed::new(&items, settings, &costs));
-        if settings.tells_bound {
-            self.bound = Bound::of(&items, settings.workers, &settings.dist, &costs);
-        }
-        let told = (self.bound.as_ref()).filter(|bound| bound.is_worth_saying());
-        // The payload has what the controller wants to know; the items are ours.
-        let event = Event::Collected {
-            items: Vec::new(),
-            payload,
-            line: told.map(Bound::line),
-        };
-        tell(processes, &name(0), event);
-        self.items = items;
-        self.shared = unshareable.is_empty();
-        let count = self.settings.workers;
-        if self.shared {
-            self.notes
-                .push(format!("{count} workers were forked from one collection"));
-            for _ in 0..count {
-                self.add_worker(processes, None);
-            }
-        } else {
-            self.notes.push(format!(
-                "{count} workers collected for themselves: {}",
-                unshareable.join("; ")
-            ));
-            self.template = None;
-            if let Some(feed) = &mut self.feed {
-                for worker in self.workers.values() {
-                    feed.add(worker.id);
-                }
-            }
-            let started = u32::try_from(self.workers.len()).unwrap_or(u32::MAX);
-            self.adopt(processes, template);
-            for _ in started..count.saturating_sub(1) {
-                self.add_worker(processes, None);
-            }
-            for (process, items) in std::mem::take(&mut self.early) {
-                self.collected_too(processes, process, &items);
-            }
-        }
-        if self.stop.is_some() {
-            self.stop_workers(processes);
-        }
-        self.feed_all(processes);
-        self.check_done(processes);
-    }
-
-    /// A worker that collects for itself has. It must know all that it could be given.
-    fn collected_too(
-        &mut self,
-        processes: &Processes,
-        process: ProcessId,
-        items: &[InventoryItem],
-    ) {
-        let Some(worker) = self.workers.get_mut(&process) else {
-            return;
-        };
-        let same = items.len() == self.items.len()
-            && items
-                .iter()
-                .all(|item| self.ledger.position(&item.address).is_some());
-        if !same {
-            self.notes.push(format!(
-                "{} collected other tests than {}, and was not used",
-                worker.name,
-                name(0)
-            ));
-            if let Some(feed) = &mut self.feed {
-                feed.gone(worker.id);
-            }
-            worker.stage = Stage::Finished;
-            processes.send(
-                process,
-                &ToPython::Stop {
-                    reason: "not used".into(),
-                },
-            );
-            self.feed_all(processes);
-            return;
-        }
-        worker.stage = Stage::Running;
-        let name = worker.name.clone();
-        tell(processes, &name, Event::Up {});
-        self.feed_one(processes, process);
-    }
-
     // ------------------------------------------------------------------ workers
 
     /// The template goes on as the first worker.
@@ -608,169 +504,8 @@ impl Crew {
         }
     }
 
-    // ------------------------------------------------------------------ ends
-
-    /// A process that is not the controller has ended, or never came to be.
-    pub fn ended(
-        &mut self,
-        processes: &Processes,
-        process: ProcessId,
-        crash: &Crash,
-        end: Option<&End>,
-    ) {
-        self.isolation.ended(process, Instant::now());
-        if self.template == Some(process) {
-            self.template_ended(processes, &crash.reason, end);
-        } else if let Some(worker) = self.workers.remove(&process) {
-            self.worker_ended(processes, &worker, crash);
-        }
-        self.check_done(processes);
-    }
-
-    fn template_ended(&mut self, processes: &Processes, reason: &str, end: Option<&End>) {
-        self.template = None;
-        self.shared = false;
-        let by_itself = end.is_some_and(
-            |end| matches!(end.status, rpytest_worker::ProcessEnd::Code(code) if code != 0),
-        );
-        if self.feed.is_none() {
-            // With an exit code it has said what there is to say, or will not have: the controller
-            // knows whether it was told.
-            if !by_itself && self.stop.is_none() && !self.interrupted {
-                self.problem = Some(format!("the process that collects was lost: {reason}"));
-            }
-            self.finish(processes);
-        }
-    }
-
-    fn worker_ended(&mut self, processes: &Processes, worker: &Worker, crash: &Crash) {
-        let reason = &crash.reason;
-        if worker.stage == Stage::Waiting {
-            // Nobody knows of it yet.
-            if worker.output.is_none() {
-                self.fruitless += 1;
-            }
-            return;
-        }
-        let Some(feed) = &mut self.feed else { return };
-        let in_order = worker.output.is_some();
-        let lost = feed.ended(worker.id, in_order);
-        if worker.interrupted && !self.stopped() {
-            // One of its tests ended the session (`-x`, `pytest.exit`). The controller knows, but may
-            // not have said so yet, and by then another worker would have gone on.
-            self.stop = Some("interrupted".into());
-            self.stop_workers(processes);
-        }
-        if let Some(TaskId(task)) = lost {
-            // An interrupt leaves the item that it struck without a result, as in pytest.
-            if !worker.interrupted && !self.interrupted {
-                self.ledger.crashed(task, reason.to_owned());
-                self.losses.push(Loss {
-                    worker: worker.name.clone(),
-                    task: Some(task),
-                    reason: crash.of_the_item(),
-                });
-                let event = Event::Crashed {
-                    task,
-                    reason: reason.to_owned(),
-                    limit: crash.limit.clone(),
-                };
-                tell(processes, &worker.name, event);
-            }
-        }
-        if !in_order && worker.stage != Stage::Finished && !self.interrupted {
-            self.crashes += 1;
-            if lost.is_none() {
-                self.losses.push(Loss {
-                    worker: worker.name.clone(),
-                    task: None,
-                    reason: reason.to_owned(),
-                });
-            }
-            self.fruitless = if lost.is_some() {
-                0
-            } else {
-                self.fruitless + 1
-            };
-            if lost.is_none() && worker.told_to_finish && self.stop.is_none() {
-                self.problem = Some(format!(
-                    "worker {:?}, after its last test: {reason}",
-                    worker.name
-                ));
-            }
-        }
-        let stranded = self.feed.as_ref().is_some_and(Feed::is_stranded);
-        // With isolation: the next process of the same worker. To the suite it is the same `gw0`.
-        let next = (self.workers.values())
-            .any(|other| other.number == worker.number && other.stage != Stage::Finished);
-        let successor = match (stranded && self.may_replace(), self.isolates()) {
-            _ if next => None,
-            (false, _) => None,
-            (true, true) => Some(worker.number),
-            (true, false) => Some(self.free_number()),
-        };
-        let event = Event::Down {
-            payload: worker.output.clone(),
-            error: (!in_order).then(|| reason.to_owned()),
-            replaced_by: successor
-                .filter(|number| *number != worker.number)
-                .map(name),
-        };
-        tell(processes, &worker.name, event);
-        if next {
-            tell(processes, &worker.name, Event::Up {});
-            self.promote(processes, worker.number);
-        } else if successor.is_some() {
-            self.add_worker(processes, successor);
-        } else if stranded && self.workers.is_empty() && !self.stopped() {
-            self.problem
-                .get_or_insert_with(|| match self.settings.restarts {
-                    Some(limit) if self.crashes > limit => {
-                        format!("more than {limit} workers crashed (--max-worker-restart)")
-                    }
-                    _ => format!("workers crash before they run a test: {reason}"),
-                });
-        }
-        self.feed_all(processes);
-    }
-
-    /// Whether another worker may be started for one that ended.
-    fn may_replace(&self) -> bool {
-        let limit = self.settings.restarts.unwrap_or(u32::MAX);
-        !self.stopped() && self.crashes <= limit && self.fruitless < FRUITLESS
-    }
-
     fn stopped(&self) -> bool {
         self.stop.is_some() || self.interrupted
-    }
-
-    fn check_done(&mut self, processes: &Processes) {
-        if self.feed.is_some() && self.workers.is_empty() {
-            self.finish(processes);
-        }
-    }
-
-    /// Nobody works any more: tell the controller, with what went wrong, if anything did.
-    fn finish(&mut self, processes: &Processes) {
-        if self.done {
-            return;
-        }
-        self.done = true;
-        if self.shared
-            && let Some(template) = self.template
-        {
-            // Nobody will be forked from it any more, and it takes a moment to end.
-            processes.send(template, &ToPython::Shutdown {});
-        }
-        if self.stopped() {
-            self.ledger.stopped();
-        }
-        let open: Vec<_> = self.ledger.open().collect();
-        let error = match (self.problem.take(), unaccounted(&open)) {
-            (Some(problem), Some(missing)) => Some(format!("{problem}; {missing}")),
-            (problem, missing) => problem.or(missing),
-        };
-        tell(processes, "", Event::Done { error });
     }
 
     // ------------------------------------------------------------------ stopping

@@ -5,6 +5,7 @@
 //! [`Solo`] the items of a controller that runs its tests itself.
 
 mod crew;
+mod ends;
 mod focus;
 mod helpers;
 mod interrupt;
@@ -17,8 +18,10 @@ mod limits;
 mod listening;
 mod progress;
 mod ready;
+mod results;
 mod reuse;
 mod solo;
+mod stopping;
 mod timed;
 mod timing;
 mod ways;
@@ -29,7 +32,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use rpytest_ipc::{Outcome, Role, Settled, ToPython, ToRust};
-use rpytest_worker::{End, EventKind, ProcessEnd, ProcessId, Signal, SupervisorEvent};
+use rpytest_worker::{EventKind, ProcessId, Signal, SupervisorEvent};
 
 use self::crew::Crew;
 pub(crate) use self::focus::{Focus, Opened, Stop, Told, run_focused};
@@ -47,7 +50,6 @@ pub(crate) use self::words::{Crash, decode, describe, encode, tell};
 use crate::args::RunArguments;
 use crate::events::Stream;
 use crate::exit;
-use crate::flakiness;
 use crate::history::History;
 use crate::ledger::Ledger;
 use crate::settings::Snapshot;
@@ -268,98 +270,6 @@ impl Session {
         }
     }
 
-    /// Keeps what there is to keep, says what there is to say, and returns the exit code.
-    fn finish(&mut self, code: u8) -> u8 {
-        if self.is_surprised {
-            return code;
-        }
-        self.notes
-            .extend(self.sharding.as_ref().and_then(Sharding::note));
-        let isolation = match &self.part {
-            Part::Crew(crew) => {
-                self.notes.extend(crew.notes());
-                crew.isolation()
-            }
-            Part::Solo(_) | Part::Undecided => None,
-        };
-        self.notes.extend(isolation.clone());
-        let code = self.keep_results(code);
-        let code = self.end_stream(code);
-        self.notes.extend(
-            self.built
-                .note("tests were collected the short way", "by pytest itself"),
-        );
-        self.notes.extend(
-            self.ways
-                .note("tests were run by the short protocol", "by pytest's own"),
-        );
-        self.notes.extend(self.helpers.notes());
-        if self.explain {
-            for note in &self.notes {
-                eprintln!("rpytest: {note}");
-            }
-        }
-        if self.shows_timing {
-            let bound = match &self.part {
-                Part::Crew(crew) => crew.bound(),
-                Part::Solo(_) | Part::Undecided => None,
-            };
-            for line in self.timing.lines(bound).into_iter().chain(isolation) {
-                eprintln!("rpytest: {line}");
-            }
-        }
-        let code = self.write_timeline(code);
-        self.processes.supervisor.shutdown_all(GRACE);
-        code
-    }
-
-    /// Keeps what the run has measured; of a shard what came of it, too. A shard that cannot be joined as it was asked to be
-    /// has failed, whatever its tests say.
-    fn keep_results(&mut self, code: u8) -> u8 {
-        let ledger = match &self.part {
-            Part::Solo(solo) => solo.ledger(),
-            Part::Crew(crew) => crew.ledger(),
-            Part::Undecided => return code,
-        };
-        if let Some(cache) = self.history.cache() {
-            flakiness::keep(cache, ledger);
-        }
-        let Some(sharding) = &self.sharding else {
-            self.history.record(ledger);
-            if let Err(error) = self.history.save() {
-                eprintln!("rpytest: warning: failed to {error}");
-            }
-            return code;
-        };
-        let (Some(division), Some(kept)) = (sharding.division(), sharding.kept()) else {
-            return code;
-        };
-        let measured = self.history.measured(ledger);
-        let results = ledger.statuses();
-        let Err(error) = kept.end(division, results, &measured, &sharding.artifacts, code) else {
-            return code;
-        };
-        if kept.is_named() {
-            eprintln!("rpytest: error: failed to {error}");
-            return match code {
-                0 | 1 => exit::INTERNAL_ERROR,
-                // It says already that the run is not what it should have been.
-                code => code,
-            };
-        }
-        eprintln!("rpytest: warning: failed to {error}");
-        code
-    }
-
-    /// pytest takes it for an error that there is nothing to run; for a shard it is none if others have something.
-    fn of_an_empty_shard(&self, code: u8) -> u8 {
-        let is_empty = self.sharding.as_ref().is_some_and(Sharding::is_empty);
-        match code {
-            exit::NO_TESTS_COLLECTED if is_empty => 0,
-            code => code,
-        }
-    }
-
     // ------------------------------------------------------------------ starting processes
 
     fn start_controller(&mut self, settled: Vec<Settled>) -> ProcessId {
@@ -563,36 +473,6 @@ impl Session {
         }
     }
 
-    /// What is told of the item that a process ran when it ended.
-    fn crash(&mut self, process: ProcessId, end: &End) -> Crash {
-        match self.limits.ended(process, end) {
-            Some((limit, stacks)) => Crash {
-                reason: stacks,
-                limit: Some(limit),
-            },
-            None => describe(end).into(),
-        }
-    }
-
-    /// A process other than host and controller is no more.
-    fn lost(&mut self, process: ProcessId, crash: Crash, end: Option<&End>) {
-        if self.template == Some(process) {
-            self.template = None;
-        }
-        if let Part::Crew(crew) = &mut self.part {
-            crew.ended(&self.processes, process, &crash, end);
-            if let Some(progress) = &mut self.progress {
-                progress.gone(process);
-            }
-            if let Some(stream) = &mut self.stream {
-                listening::tell_of_losses(crew, stream);
-            }
-            if crew.is_done() {
-                self.timing.ended(Stage::Teardown);
-            }
-        }
-    }
-
     fn controller_says(&mut self, message: ToRust) {
         match message {
             ToRust::Plan { .. } => self.planned(message),
@@ -675,188 +555,5 @@ impl Session {
         self.is_surprised = true;
         self.processes.supervisor.shutdown_all(Duration::ZERO);
         self.exit.get_or_insert(exit::INTERNAL_ERROR);
-    }
-
-    // ------------------------------------------------------------------ ends
-
-    fn controller_ended(&mut self, end: &End, crash: Crash) {
-        if let Some(code) = self.over {
-            let code = self.checked(code);
-            self.exit.get_or_insert(code);
-            return;
-        }
-        if let Some(reason) = self.again.take()
-            && !self.interrupts.any()
-        {
-            return self.start_over(&reason);
-        }
-        let reason = crash.of_the_item();
-        let running = self.ledger().and_then(Ledger::running);
-        if let Part::Solo(solo) = &mut self.part
-            && let Some(settled) = solo.crashed(crash)
-            && !self.interrupts.any()
-        {
-            if let Some(progress) = &mut self.progress {
-                progress.erase();
-                progress.gone(self.controller);
-            }
-            if let Some(stream) = &mut self.stream {
-                listening::tell_of_crash(solo.ledger(), running, stream, &reason);
-            }
-            self.controller = self.start_controller(settled);
-            return;
-        }
-        if self.interrupts.any() {
-            self.exit.get_or_insert(exit::INTERRUPTED);
-            return;
-        }
-        eprintln!("rpytest: error: the session's process {end}; no further test was run");
-        if let Some(text) = &end.crash_text {
-            eprintln!("{text}");
-        }
-        let code = match end.status {
-            ProcessEnd::Code(code) if code != 0 => {
-                u8::try_from(code).unwrap_or(exit::INTERNAL_ERROR)
-            }
-            _ => exit::INTERNAL_ERROR,
-        };
-        self.exit.get_or_insert(code);
-    }
-
-    /// Nothing of the tests has run yet.
-    fn start_over(&mut self, reason: &str) {
-        eprintln!(
-            "rpytest: no fixtures are reused: {reason}; the run begins again in a new process"
-        );
-        match self
-            .processes
-            .supervisor
-            .spawn_host(&self.processes.interpreter)
-        {
-            Ok(host) => {
-                self.processes.host = host;
-                self.processes.is_lent = false;
-                self.processes.keeps_fixtures = false;
-                self.processes.host_forks = self.processes.snapshot != Snapshot::Off;
-                self.part = Part::Undecided;
-                if let Some(stream) = &mut self.stream {
-                    stream.begins_again();
-                }
-                self.controller = self.start_controller(Vec::new());
-            }
-            Err(error) => {
-                eprintln!("rpytest: error: failed to {error}");
-                self.exit.get_or_insert(exit::INTERNAL_ERROR);
-            }
-        }
-    }
-
-    /// The session's exit code, unless an item was lost on the way to it.
-    fn checked(&self, code: i32) -> u8 {
-        let code = u8::try_from(code).unwrap_or(exit::INTERNAL_ERROR);
-        let unaccounted = match &self.part {
-            Part::Solo(solo) => solo.unaccounted(),
-            // The crew has told the controller, which has told the user.
-            Part::Crew(_) | Part::Undecided => None,
-        };
-        match unaccounted {
-            Some(message) if code <= 1 => {
-                eprintln!("rpytest: error: {message}");
-                exit::INTERNAL_ERROR
-            }
-            _ => code,
-        }
-    }
-
-    fn host_ended(&mut self, end: &End) {
-        self.processes.host_forks = false;
-        if self.over.is_none() && !end.by_supervisor {
-            tracing::warn!("the host {end}");
-        }
-    }
-
-    // ------------------------------------------------------------------ signals
-
-    /// A terminal tells its foreground processes, of which those in a group of their own are none.
-    #[cfg(unix)]
-    fn look_at_the_terminal(&self) {
-        use rustix::process::{Pid, Signal, kill_process};
-        let pass_on = |signal| {
-            for pid in self.processes.supervisor.pids() {
-                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-                // It may have ended.
-                let _ = pid.map(|pid| kill_process(pid, signal));
-            }
-        };
-        let signals = self.interrupts.signals();
-        if signals.resized() && self.processes.is_lent {
-            pass_on(Signal::WINCH);
-        }
-        if signals.suspended() {
-            pass_on(Signal::STOP);
-            Signals::stand_still();
-            pass_on(Signal::CONT);
-        }
-    }
-
-    /// Whoever takes longer than they may is seen to.
-    fn look_at_limits(&mut self) {
-        self.limits
-            .enforce(&self.processes.supervisor, Instant::now());
-        if self.over.is_some() {
-            return;
-        }
-        let took = self.timing.elapsed();
-        if self.interrupts.any() {
-            if self.is_late && self.limits.is_long_over(took) {
-                self.processes.supervisor.shutdown_all(Duration::ZERO);
-                eprintln!("\nrpytest: the session does not end, and was ended at once");
-                self.exit = Some(exit::INTERRUPTED);
-            }
-        } else if let Some(text) = self.limits.is_over(took) {
-            eprintln!("\nrpytest: {text}; interrupted");
-            self.is_late = true;
-            self.interrupts.take_note_of_one();
-        }
-    }
-
-    fn look_at_signals(&mut self) {
-        if self.stop.is_set() {
-            self.interrupts.take_note_of_one();
-        }
-        #[cfg(unix)]
-        self.look_at_the_terminal();
-        if let Some(signal) = self.interrupts.terminated() {
-            self.processes.supervisor.shutdown_all(Duration::ZERO);
-            self.exit = Some(128u8.saturating_add(u8::try_from(signal).unwrap_or(0)));
-            return;
-        }
-        match self.interrupts.new_ones() {
-            0 => {}
-            _ if self.interrupts.count() > 1 => {
-                self.processes.supervisor.shutdown_all(Duration::ZERO);
-                eprintln!("\nrpytest: interrupted twice, ended at once");
-                self.exit = Some(exit::INTERRUPTED);
-            }
-            _ => {
-                // Whether the controller has had the signal, too, depends on who sent it to whom.
-                if self.processes.keeps_fixtures {
-                    // It is in a session of its own, and no terminal's.
-                    let supervisor = &self.processes.supervisor;
-                    supervisor.kill(self.controller, Signal::Interrupt);
-                } else {
-                    let probe = ToPython::Probe { token: 0 };
-                    self.processes.send(self.processes.host, &probe);
-                }
-                if let Part::Crew(crew) = &mut self.part {
-                    crew.interrupt(&self.processes);
-                }
-                if let Part::Undecided = self.part
-                    && let Some(template) = self.template
-                {
-                    self.processes.supervisor.kill(template, Signal::Kill);
-                }
-            }
-        }
     }
 }
