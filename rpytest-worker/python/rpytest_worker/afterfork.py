@@ -20,12 +20,12 @@ from typing import Any, NoReturn, TextIO
 
 import pytest
 
-from . import pytest_compat
+from . import pytest_capture
 
 
 def renew(config: pytest.Config) -> None:
     """Called in a child that was forked from a configured process."""
-    pytest_compat.renew_capture_files(config)
+    pytest_capture.renew_capture_files(config)
 
 
 def make_room(fds: list[int], numbers: list[int], closing: set[int]) -> list[int]:

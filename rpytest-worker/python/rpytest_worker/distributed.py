@@ -17,7 +17,16 @@ from typing import Any
 
 import pytest
 
-from . import afterfork, delivery, pytest_compat, quarantine, recorded_warnings, reports, room
+from . import (
+    afterfork,
+    delivery,
+    pytest_capture,
+    pytest_compat,
+    quarantine,
+    recorded_warnings,
+    reports,
+    room,
+)
 from .channel import Channel
 from .telling import Teller
 
@@ -176,7 +185,7 @@ class Distributed:
     @pytest.hookimpl
     def pytest_collection(self, session: pytest.Session) -> bool:
         """Wait for the items of whoever collects."""
-        pytest_compat.drop_captured(self._config)
+        pytest_capture.drop_captured(self._config)
         while not self._nodeids and not self._over:
             message = self._receive()
             if message["event"]["kind"] == "collected":

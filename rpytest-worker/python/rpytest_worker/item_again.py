@@ -13,7 +13,7 @@ import _pytest.runner
 import pytest
 from _pytest.outcomes import Exit
 
-from . import frames, pytest_compat
+from . import frames, pytest_compat, pytest_reports
 
 
 class ItemState:
@@ -115,7 +115,7 @@ def is_of_subtest(report: Any) -> bool:
 def forget_failed_subtests(item: Any) -> None:
     """They are counted for each test, by its identity (a node id, or what pytest 9.2 has made of
     it)."""
-    pytest_compat.failed_subtest_counts(item.config).pop(getattr(item, "id", item.nodeid), None)
+    pytest_reports.failed_subtest_counts(item.config).pop(getattr(item, "id", item.nodeid), None)
 
 
 def forget_subtest_reports(config: pytest.Config, nodeid: str) -> None:

@@ -11,7 +11,6 @@ import importlib
 import io
 import os
 import sys
-import tempfile
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -25,7 +24,6 @@ import _pytest.runner
 import _pytest.terminal
 import _pytest.timing
 import pytest
-from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 from _pytest.reports import CollectReport, TestReport
 
@@ -105,127 +103,11 @@ def nodeid_key(nodeid: str) -> Any:
     return nodeid if NodeId is None else NodeId.parse(nodeid)
 
 
-# ------------------------------------------------------------------ reports
-
-# The attributes of a report to which no plugin added anything.
-PLAIN_REPORT_KEYS = TestReport(
-    "a", ("a", 0, "a"), {}, "passed", None, "call", (), 0, 0, 0, []
-).__dict__.keys()
-
-
-# How a report keeps its node id: as an object since pytest 9.2.
-_REPORT_ID = "nodeid" if NodeId is None else "_id"
-_IS_PLAIN = {
-    _REPORT_ID, "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections",
-    "duration", "start", "stop",
-} == PLAIN_REPORT_KEYS  # fmt: skip
-
-
-def report_id(item: pytest.Item) -> Any:
-    """What the reports of an item have in common."""
-    return item.nodeid if NodeId is None else item.id
-
-
-def parse_id(nodeid: str) -> Any:
-    """The same of an item of another process."""
-    return nodeid if NodeId is None else NodeId.parse(nodeid)
-
-
-def plain_report(
-    nodeid: Any,
-    location: tuple[str, int | None, str],
-    keywords: dict[str, Any],
-    when: Any,
-    duration: float,
-    start: float,
-    stop: float,
-) -> TestReport:
-    """The report of a phase that passed without anything to show; `nodeid` is from `report_id`."""
-    if not _IS_PLAIN:
-        return TestReport(
-            nodeid, location, keywords, "passed", None, when, (), duration, start, stop, None
-        )
-    # A third of the time.
-    report: Any = _new_report(TestReport)
-    if NodeId is None:
-        report.nodeid = nodeid
-    else:
-        report._id = nodeid
-    report.location = location
-    report.keywords = keywords
-    report.outcome = "passed"
-    report.longrepr = None
-    report.when = when
-    report.user_properties = []
-    report.sections = []
-    report.duration = duration
-    report.start = start
-    report.stop = stop
-    return report  # type: ignore[no-any-return]
-
-
-_new_report = TestReport.__new__
-
-
-class RenderedRepr(TerminalRepr):
-    """A failure that another process has rendered, with and without markup."""
-
-    def __init__(self, plain: str, markup: str) -> None:
-        self.plain = plain
-        self.markup = markup
-
-    def toterminal(self, tw: TerminalWriter) -> None:
-        text = self.markup if tw.hasmarkup else self.plain
-        # `line` would wrap the text in markup of its own; it is final already.
-        tw.write(text)
-        if not text.endswith("\n"):
-            tw.write("\n")
-
-    def __str__(self) -> str:
-        return self.plain.strip()
-
-
-def restore_subtest_context(report: Any, data: dict[str, Any]) -> None:
-    """Since pytest 9.1 a subtest's values are made text again each time they are read back."""
-    context = data.get("_subtest.context")
-    if context is not None and hasattr(report, "context"):
-        object.__setattr__(report.context, "kwargs", context["kwargs"])
-
-
-def subtest_description(report: Any) -> str | None:
-    """What a subtest is called, by pytest's own reports of subtests or by those of pytest-subtests."""
-    if not hasattr(report, "context"):
-        return None
-    for name in ("_sub_test_description", "sub_test_description"):
-        describe = getattr(report, name, None)
-        if describe is not None:
-            return str(describe()).strip()
-    return None
-
-
-def render(representation: Any, markup: bool) -> str:
-    """The text of a failure as a terminal would show it."""
-    out = io.StringIO()
-    writer = TerminalWriter(out)
-    writer.hasmarkup = markup
-    representation.toterminal(writer)
-    return out.getvalue()
-
-
-def has_exception_repr(longrepr: Any) -> bool:
-    """Whether pytest's own serialisation keeps the structure of this failure."""
-    return hasattr(longrepr, "reprtraceback") and hasattr(longrepr, "reprcrash")
-
-
 # ------------------------------------------------------------------ terminal reporter
 
 
 def terminal_reporter(config: pytest.Config) -> Any:
     return config.pluginmanager.getplugin("terminalreporter")
-
-
-def _do_nothing() -> None:
-    pass
 
 
 def mute(reporter: Any) -> None:
@@ -505,90 +387,6 @@ def move_base_temp(config: pytest.Config, path: str, is_shared: bool) -> None:
             given.mkdir(mode=0o700, exist_ok=True)
 
 
-# ------------------------------------------------------------------ capture
-
-
-def is_capturing_descriptors(config: pytest.Config) -> bool:
-    """Whether what is written to standard output now goes to a test's captured output."""
-    manager: Any = config.pluginmanager.getplugin("capturemanager")
-    capture = getattr(manager, "_global_capturing", None)
-    return (
-        capture is not None
-        and capture.is_started()
-        and getattr(capture.out, "targetfd", None) is not None
-    )
-
-
-def capture_descriptors(config: pytest.Config) -> list[int]:
-    """The temporary files that `renew_capture_files` replaces."""
-    manager: Any = config.pluginmanager.getplugin("capturemanager")
-    capture = getattr(manager, "_global_capturing", None)
-    files = [getattr(getattr(capture, name, None), "tmpfile", None) for name in ("out", "err")]
-    found = []
-    for file in files:
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            found.append(file.fileno())  # type: ignore[union-attr]
-    return found
-
-
-def renew_capture_files(config: pytest.Config) -> None:
-    """Give a forked process capture files of its own, behind the same objects and descriptors.
-
-    A fork shares its parent's open files, offsets included. New files are put in place with
-    `dup2`, so that whoever holds the stream objects (a logging handler made at import, say) goes
-    on writing into the capture.
-    """
-    manager: Any = config.pluginmanager.getplugin("capturemanager")
-    capture = getattr(manager, "_global_capturing", None)
-    if capture is None:
-        return
-    for stream in (capture.out, capture.err):
-        tmpfile = getattr(stream, "tmpfile", None)
-        target = getattr(stream, "targetfd", None)
-        if tmpfile is None or target is None:
-            continue  # sys-level capture is in memory, and memory is not shared
-        tmpfile.flush()
-        with tempfile.TemporaryFile(buffering=0) as fresh:
-            os.dup2(fresh.fileno(), tmpfile.fileno(), inheritable=False)
-            if stream._state == "started":
-                os.dup2(fresh.fileno(), target)
-
-
-class CaptureStreams:
-    """What stands for standard output and error while a session captures.
-
-    A fixture that stays up may have kept one of them, a handler of logging for one, and goes on writing
-    to it in the sessions to come.
-    """
-
-    def __init__(self, config: pytest.Config) -> None:
-        manager: Any = config.pluginmanager.getplugin("capturemanager")
-        capture = getattr(manager, "_global_capturing", None)
-        both = [getattr(capture, name, None) for name in ("out", "err")]
-        self._streams: list[Any] = [getattr(one, "tmpfile", None) for one in both]
-
-    def keep_open(self) -> None:
-        """Though the session is about to end."""
-        for stream in self._streams:
-            if stream is not None:
-                stream.close = _do_nothing
-
-    def close(self) -> None:
-        for stream in self._streams:
-            if stream is not None:
-                vars(stream).pop("close", None)
-                stream.close()
-
-    def follow(self, others: CaptureStreams) -> None:
-        """Be where those of another session are, which captures descriptors, or nothing."""
-        for target, (stream, other) in enumerate(
-            zip(self._streams, others._streams, strict=True), 1
-        ):
-            if stream is not None:
-                place = target if other is None else other.fileno()
-                os.dup2(place, stream.fileno(), inheritable=False)
-
-
 # ------------------------------------------------------------------ sessions
 
 
@@ -651,13 +449,6 @@ def names_tests(config: pytest.Config) -> bool:
 def initial_paths(session: pytest.Session) -> list[str]:
     """The files and directories of the command line, once the collection has begun."""
     return sorted(str(path) for path in session._initialpaths)
-
-
-def shown_location(config: pytest.Config, excinfo: Any) -> tuple[str, str] | None:
-    """Where an interrupt struck: the line that pytest shows, and the whole traceback."""
-    representation = excinfo.getrepr(funcargs=True)
-    crash = representation.reprcrash
-    return None if crash is None else (render(crash, False), render(representation, False))
 
 
 class Memo:
@@ -734,41 +525,6 @@ def add_suite_property(config: pytest.Config, name: str, value: object) -> None:
             xml.global_properties.pop()
 
 
-def drop_captured(config: pytest.Config) -> None:
-    """Forget what the import of conftests has written, which else is written at the end.
-
-    Where pytest collects, the report of the first collector takes it.
-    """
-    capture = config.pluginmanager.getplugin("capturemanager")
-    if capture is not None and getattr(capture, "_global_capturing", None) is not None:
-        capture.read_global_capture()
-
-
-def failed_subtest_counts(config: pytest.Config) -> dict[Any, int]:
-    """How many subtests failed in each test, since pytest 9.0 has them."""
-    try:
-        from _pytest.subtests import failed_subtests_key
-    except ImportError:
-        return {}
-    return config.stash.get(failed_subtests_key, {})
-
-
-def _identity(report: Any) -> Any:
-    """The key of that count: the node id, or what pytest 9.2 made of it."""
-    return getattr(report, "id", report.nodeid)
-
-
-def failed_subtests(config: pytest.Config, report: Any) -> int:
-    if report.when != "call":
-        return 0
-    return failed_subtest_counts(config).get(_identity(report), 0)
-
-
-def set_failed_subtests(config: pytest.Config, report: Any, count: int) -> None:
-    """With it, whoever shows the report of the test makes it a failure, if it passed."""
-    failed_subtest_counts(config)[_identity(report)] = count
-
-
 def is_on_terminal(reporter: Any) -> bool:
     """Whether somebody watches. It is a value up to pytest 8.0, and a method since."""
     isatty = reporter.isatty
@@ -818,4 +574,4 @@ def is_observer(plugin: Any) -> bool:
     return type(plugin).__module__ == "rpytest_verify"
 
 
-__all__ = ["CollectReport", "TestReport"]
+__all__ = ["CollectReport", "NodeId", "TestReport"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import pytest_compat, reports, telling
+from . import pytest_capture, reports, telling
 from .channel import Channel
 from .costs import SharedFixtures
 from .wire import frame, result_frame, started_frame
@@ -136,7 +136,7 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         self.before_report()
-        hidden = report.when == "call" and pytest_compat.is_capturing_descriptors(self._config)
+        hidden = report.when == "call" and pytest_capture.is_capturing_descriptors(self._config)
         self._add(reports.HIDDEN_REPORT if hidden else reports.REPORT, report)
 
     @pytest.hookimpl(tryfirst=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import pytest_compat, recorded_warnings
+from . import pytest_compat, pytest_reports, recorded_warnings
 
 if TYPE_CHECKING:
     from .item_reports import Phase
@@ -109,7 +109,7 @@ def _encode_short(story: Story) -> tuple[bytes, str, Seconds] | None:
             or report.longrepr is not None
             or report.sections
             or report.user_properties
-            or report.__dict__.keys() != pytest_compat.PLAIN_REPORT_KEYS
+            or report.__dict__.keys() != pytest_reports.PLAIN_REPORT_KEYS
             or report.keywords != first.keywords
         ):
             return None
@@ -143,9 +143,9 @@ def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
     if data[0] == "passed":
         _, start, nodeid, location, keywords, phases, *sections = data
         events = PlainPass([(START, start)])
-        key = pytest_compat.parse_id(nodeid)
+        key = pytest_reports.parse_id(nodeid)
         for when, (duration, begin, stop) in zip(_PASSED_PHASES, phases, strict=True):
-            report = pytest_compat.plain_report(
+            report = pytest_reports.plain_report(
                 key, location, keywords, when, duration, begin, stop
             )
             events.append((REPORT, report))
@@ -174,14 +174,14 @@ def serialize(report: Any, config: pytest.Config) -> bytes:
 
 def _serialize(report: Any, config: pytest.Config) -> dict[str, Any]:
     data: dict[str, Any] = config.hook.pytest_report_to_serializable(config=config, report=report)
-    if failed_subtests := pytest_compat.failed_subtests(config, report):
+    if failed_subtests := pytest_reports.failed_subtests(config, report):
         data["$rpytest_failed_subtests"] = failed_subtests
     longrepr = report.longrepr
-    if hasattr(longrepr, "toterminal") and not pytest_compat.has_exception_repr(longrepr):
+    if hasattr(longrepr, "toterminal") and not pytest_reports.has_exception_repr(longrepr):
         # pytest would keep no more than its text without markup.
         data["$rpytest_rendered"] = (
-            pytest_compat.render(longrepr, False),
-            pytest_compat.render(longrepr, True),
+            pytest_reports.render(longrepr, False),
+            pytest_reports.render(longrepr, True),
         )
     return data
 
@@ -191,10 +191,10 @@ def deserialize(data: dict[str, Any], config: pytest.Config) -> Any:
     failed_subtests = data.pop("$rpytest_failed_subtests", 0)
     report = config.hook.pytest_report_from_serializable(config=config, data=data)
     if failed_subtests:
-        pytest_compat.set_failed_subtests(config, report, failed_subtests)
-    pytest_compat.restore_subtest_context(report, data)
+        pytest_reports.set_failed_subtests(config, report, failed_subtests)
+    pytest_reports.restore_subtest_context(report, data)
     if rendered is not None:
-        report.longrepr = pytest_compat.RenderedRepr(*rendered)
+        report.longrepr = pytest_reports.RenderedRepr(*rendered)
     return report
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from . import afterfork, pytest_compat
+from . import afterfork, pytest_capture, pytest_compat
 
 # Plugins whose session hooks have been read: what they do at the start of a session is the same
 # for a fork. Names are modules, without what follows the first dot.
@@ -284,7 +284,7 @@ class Watch:
         now = _descriptors()
         # Duplicates of what was there; what capture writes to is renewed after a fork.
         known = set(self._descriptors.values())
-        known.update(now[fd] for fd in pytest_compat.capture_descriptors(config) if fd in now)
+        known.update(now[fd] for fd in pytest_capture.capture_descriptors(config) if fd in now)
         return [
             f"descriptor {fd} was opened and left open"
             for fd, identity in now.items()

@@ -41,7 +41,7 @@ import _pytest.unittest
 import _pytest.warnings
 import pytest
 
-from . import call_sites, known_code, known_hooks, pytest_compat, timeouts
+from . import call_sites, known_code, known_hooks, pytest_compat, pytest_reports, timeouts
 from .attempts import PLUGIN as ATTEMPTS
 from .attempts import Attempts
 from .costs import SharedFixtures
@@ -70,10 +70,10 @@ class Passed:
     def reports(self) -> list[Any]:
         """The reports that pytest would have made."""
         item = self.item
-        nodeid: Any = pytest_compat.report_id(item)
+        nodeid: Any = pytest_reports.report_id(item)
         location, keywords = item.location, self.keywords
         reports = [
-            pytest_compat.plain_report(nodeid, location, keywords, when, *phase)
+            pytest_reports.plain_report(nodeid, location, keywords, when, *phase)
             for when, phase in zip(PHASES, self.phases, strict=False)
         ]
         if self.sections is not None:

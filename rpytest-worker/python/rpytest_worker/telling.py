@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from . import pytest_compat, reports
+from . import pytest_compat, pytest_reports, reports
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -86,7 +86,7 @@ class Described:
             told["sections"] = _pairs(new)
         if added:
             told["properties"] = _pairs(added)
-        subtest = pytest_compat.subtest_description(report)
+        subtest = pytest_reports.subtest_description(report)
         if subtest is not None:
             told["subtest"] = text(subtest)
         if outcome == "rerun":

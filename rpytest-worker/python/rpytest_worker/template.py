@@ -23,6 +23,7 @@ from . import (
     host,
     inventory,
     pytest_compat,
+    pytest_reports,
     recorded_warnings,
     reports,
     sharing,
@@ -264,7 +265,7 @@ class Template:
         if isinstance(excinfo.value, pytest.exit.Exception):
             self.relay("exit", (str(excinfo.value), excinfo.value.returncode))
         else:
-            self._interrupt = pytest_compat.shown_location(self.session.config, excinfo)
+            self._interrupt = pytest_reports.shown_location(self.session.config, excinfo)
             self.relay("keyboard_interrupt", self._interrupt)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, host, pytest_compat, touches
+from . import afterfork, host, pytest_capture, pytest_compat, touches
 from .controller import Controller, planned_workers
 from .dialect import Dialect
 from .focus import Opened
@@ -270,7 +270,7 @@ class Warm:
             }
         )
 
-    def streams(self) -> list[pytest_compat.CaptureStreams]:
+    def streams(self) -> list[pytest_capture.CaptureStreams]:
         """What the fixtures may have kept of the sessions that they were set up in."""
         found = {id(one.streams): one.streams for one in self.fixtures if one.streams is not None}
         return list(found.values())
@@ -358,7 +358,7 @@ class _Session:
         }
         if config.inipath is not None:
             warm.configuration.add(os.path.abspath(config.inipath))
-        streams = pytest_compat.CaptureStreams(config)
+        streams = pytest_capture.CaptureStreams(config)
         for old in warm.streams():
             old.follow(streams)
         warm.plugins = [

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from . import touches
-from .pytest_compat import CaptureStreams
+from .pytest_capture import CaptureStreams
 from .surroundings import fixture_definitions
 
 _SCOPES = ("session", "package")
