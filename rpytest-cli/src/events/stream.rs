@@ -222,10 +222,10 @@ impl Stream {
         self.ended(test, Outcome::Failed, PhaseSeconds::default(), Some(story));
     }
 
-    /// A worker has died between two tests.
-    pub(crate) fn lost(&mut self, worker: &str, reason: &str) {
+    /// A worker, or the session's own process, has died while it ran no test.
+    pub(crate) fn lost(&mut self, worker: Option<&str>, reason: &str) {
         self.of_tests(Event::Crash {
-            worker: Some(worker.to_owned()),
+            worker: worker.map(str::to_owned),
             nodeid: None,
             reason: reason.to_owned(),
         });
@@ -371,7 +371,7 @@ mod tests {
         stream.ended(test, Outcome::Passed, PhaseSeconds::default(), None);
         assert_eq!(*kinds.borrow(), ["session_started"]);
         stream.told(COLLECTED);
-        stream.lost("gw0", "killed");
+        stream.lost(Some("gw0"), "killed");
         assert!(stream.end(0, &|| false).is_empty());
         let expected = [
             "session_started",

@@ -99,7 +99,7 @@ pub(super) fn tell_of_losses(crew: &mut Crew, stream: &mut Stream) {
         let worker = Some(loss.worker.as_str());
         match address {
             Some(address) => stream.crashed(Test { address, worker }, &loss.reason),
-            None => stream.lost(&loss.worker, &loss.reason),
+            None => stream.lost(worker, &loss.reason),
         }
     }
 }
