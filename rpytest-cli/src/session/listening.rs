@@ -70,7 +70,8 @@ impl Session {
             return code;
         };
         let signals = &self.interrupts;
-        let gives_up = || signals.asked_to_end();
+        // Who has interrupted twice waits for nothing.
+        let gives_up = || signals.asked_to_end() || signals.count() > 1;
         let errors = stream.end(code, &gives_up);
         for error in &errors {
             eprintln!("rpytest: error: failed to {error}");
