@@ -180,15 +180,18 @@ impl Stream {
         for warned in story.warnings {
             self.of_tests(warned.into());
         }
-        let reruns = story.reports.iter();
-        let reruns = reruns.filter(|report| report.outcome == RERUN).count();
+        let again = story.reports.iter();
+        // What a subtest has told may have been too early: then the test itself has not run again.
+        let again = again.filter(|report| report.outcome == RERUN && report.subtest.is_none());
+        // More than one phase of an attempt may have failed.
+        let reruns = again.map(|report| report.attempt).max().unwrap_or(0);
         self.of_tests(Event::TestFinished {
             test: test.into(),
             file: story.file,
             line: story.line,
             outcome,
             seconds,
-            attempts: u32::try_from(reruns).unwrap_or(u32::MAX).saturating_add(1),
+            attempts: reruns.saturating_add(1),
             reports: story.reports.into_iter().map(Shown::from).collect(),
         });
     }
