@@ -1,8 +1,8 @@
 //! A line below pytest's report, on a terminal: how far the run has come, what runs, how long it will take.
 //!
 //! It is written at any time, in one piece, and leaves the cursor where pytest's is. So the controller need not
-//! know of it, but for one thing: when it writes a new line itself, it erases first what is below (`room.py`).
-//! It does not come to a run that is over soon.
+//! know of it, but for one thing: where it comes to the row below itself, it erases what is there (`room.py`). The
+//! line does not come to a run that is over soon.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
