@@ -64,7 +64,7 @@ impl Listener for Github {
             name: name.to_owned(),
             source,
         };
-        let lines = self.notes.lines();
+        let lines = on_lines_of_their_own(self.notes.lines());
         let mut out = io::stdout().lock();
         out.write_all(lines.as_bytes())
             .and_then(|()| out.flush())
@@ -128,7 +128,7 @@ impl Notes {
                     self.failures.push(failure);
                 }
                 let rerun = reports.iter().rfind(|one| is(one, &["rerun"]));
-                if let Some(report) = rerun.filter(|_| !failed) {
+                if let Some(report) = rerun.filter(|_| *outcome == Outcome::Passed) {
                     let failure = self.failure(&test.nodeid, file, *line, report);
                     self.flaky.push((failure, *attempts));
                 }
@@ -201,6 +201,15 @@ impl Notes {
             ));
         }
         out
+    }
+}
+
+/// A session that was ended at once, or whose process has died, leaves a line open, and GitHub looks for commands at
+/// the start of a line only.
+fn on_lines_of_their_own(lines: String) -> String {
+    match lines.is_empty() {
+        true => lines,
+        false => format!("\n{lines}"),
     }
 }
 
@@ -331,8 +340,10 @@ mod tests {
     fn what_passed_in_the_end_is_a_warning() {
         let rerun = failed("rerun", "/repo/python/tests/test_a.py", 4, "flaky");
         let events = [
-            finished("a::b", Outcome::Passed, 2, vec![rerun]),
+            finished("a::b", Outcome::Passed, 2, vec![rerun.clone()]),
             finished("a::c", Outcome::Passed, 1, Vec::new()),
+            finished("a::d", Outcome::Skipped, 2, vec![rerun.clone()]),
+            finished("a::e", Outcome::Xfailed, 2, vec![rerun]),
         ];
         check(
             &events,

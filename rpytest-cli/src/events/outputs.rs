@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::Listener;
 use super::github::Github;
@@ -41,7 +41,8 @@ const STDOUT: &str = "standard output";
 pub(crate) fn prepare(arguments: &MessageArguments) -> Result<(), Error> {
     for output in &arguments.outputs {
         match &output.path {
-            // A pipe is opened once, by the run: its reader would take the end of the first for the end.
+            #[cfg(unix)]
+            Some(path) if is_pipe(path) => may_be_written(path)?,
             Some(path) if path.metadata().is_ok_and(|metadata| !metadata.is_file()) => {}
             Some(path) => drop(open(path, true)?),
             None => take_standard_output()?,
@@ -55,8 +56,11 @@ pub(super) fn listeners(arguments: &MessageArguments) -> Result<Vec<Box<dyn List
     let mut listeners: Vec<Box<dyn Listener>> = Vec::new();
     for output in &arguments.outputs {
         let sink = match &output.path {
-            Some(path) => Sink::new(path.display().to_string(), open(path, false)?)?,
-            None => Sink::new(STDOUT.to_owned(), standard_output()?)?,
+            Some(path) => sink(path)?,
+            None => {
+                let file = standard_output()?;
+                Sink::new(STDOUT.to_owned(), || Ok(file))?
+            }
         };
         listeners.push(match output.format {
             MessageFormat::Json => Box::new(Json::new(sink)),
@@ -67,6 +71,50 @@ pub(super) fn listeners(arguments: &MessageArguments) -> Result<Vec<Box<dyn List
         listeners.push(Box::new(Github::new(|name| std::env::var_os(name))));
     }
     Ok(listeners)
+}
+
+fn sink(path: &Path) -> Result<Sink, Error> {
+    let name = path.display().to_string();
+    #[cfg(unix)]
+    if is_pipe(path) {
+        let path = path.to_owned();
+        return Sink::new(name, move || open_pipe(&path));
+    }
+    let file = open(path, false)?;
+    Sink::new(name, || Ok(file))
+}
+
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    path.metadata()
+        .is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+/// To find out by opening it would be to wait for its reader, or to be the one that ends it.
+#[cfg(unix)]
+fn may_be_written(path: &Path) -> Result<(), Error> {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).map_err(|error| Error::Open {
+        path: path.to_owned(),
+        source: error.into(),
+    })
+}
+
+/// Pipes with a name that are open, from one run of watch mode to the next: for its reader the first that closes a
+/// pipe ends it.
+#[cfg(unix)]
+static PIPES: Mutex<Vec<(PathBuf, File)>> = Mutex::new(Vec::new());
+
+/// Waits until a pipe has a reader.
+#[cfg(unix)]
+fn open_pipe(path: &Path) -> io::Result<File> {
+    let pipes = || PIPES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, file)) = pipes().iter().find(|(known, _)| known == path) {
+        return file.try_clone();
+    }
+    let file = OpenOptions::new().write(true).open(path)?;
+    pipes().push((path.to_owned(), file.try_clone()?));
+    Ok(file)
 }
 
 /// A file of which each run of watch mode writes the next part.
@@ -120,4 +168,35 @@ fn take_standard_output() -> Result<(), Error> {
 #[cfg(not(unix))]
 fn standard_output() -> Result<File, Error> {
     Err(Error::NoDescriptors)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_one_stream_for_all_runs() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("it starts").success());
+        let reader = path.clone();
+        let (lines, read) = channel();
+        thread::spawn(move || {
+            let pipe = BufReader::new(File::open(reader).expect("a pipe"));
+            pipe.lines().for_each(|line| {
+                let _ = lines.send(line.expect("text"));
+            });
+        });
+        for run in ["first", "second"] {
+            let mut pipe = open_pipe(&path).expect("it is read");
+            writeln!(pipe, "{run}").expect("written");
+            drop(pipe);
+            assert_eq!(read.recv().as_deref(), Ok(run), "the reader has gone");
+        }
+    }
 }

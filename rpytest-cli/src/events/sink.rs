@@ -25,12 +25,16 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    pub(super) fn new(name: String, file: File) -> Result<Self, Error> {
+    /// It is opened by the thread that writes: a pipe may have to wait for its reader.
+    pub(super) fn new(
+        name: String,
+        open: impl FnOnce() -> io::Result<File> + Send + 'static,
+    ) -> Result<Self, Error> {
         let (lines, coming) = channel();
         let (tell, ended) = channel();
         let writer = thread::Builder::new().name("rpytest-messages".into());
         let started = writer.spawn(move || {
-            let result = write_all(&mut Output::new(file), &coming);
+            let result = open().and_then(|file| write_all(&mut Output::new(file), &coming));
             // Whoever waits for it no longer has given up.
             let _ = tell.send(result);
         });
@@ -120,7 +124,8 @@ mod tests {
     fn what_is_written_is_there_when_it_is_closed() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("lines");
-        let sink = Sink::new("x".into(), File::create(&path).expect("a file")).expect("a thread");
+        let file = path.clone();
+        let sink = Sink::new("x".into(), || File::create(file)).expect("a thread");
         for number in 0..1000 {
             sink.write(format!("{number}\n").into_bytes());
         }
@@ -152,7 +157,7 @@ mod tests {
     #[test]
     fn who_does_not_read_keeps_nobody_waiting_for_ever() {
         let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
-        let sink = Sink::new("a pipe".into(), File::from(writer)).expect("a thread");
+        let sink = Sink::new("a pipe".into(), || Ok(writer.into())).expect("a thread");
         sink.write(vec![b'x'; 1 << 20]);
         let error = sink.close(&|| true).expect_err("nobody reads");
         assert_eq!(
@@ -167,7 +172,7 @@ mod tests {
     fn a_reader_that_is_gone_is_an_error() {
         let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
         drop(reader);
-        let sink = Sink::new("a pipe".into(), File::from(writer)).expect("a thread");
+        let sink = Sink::new("a pipe".into(), || Ok(writer.into())).expect("a thread");
         sink.write(b"x\n".to_vec());
         let error = sink.close(&|| false).expect_err("nobody reads");
         assert!(error.to_string().starts_with("write messages to a pipe: "));

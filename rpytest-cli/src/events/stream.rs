@@ -180,15 +180,18 @@ impl Stream {
         for warned in story.warnings {
             self.of_tests(warned.into());
         }
-        let reruns = story.reports.iter();
-        let reruns = reruns.filter(|report| report.outcome == RERUN).count();
+        let again = story.reports.iter();
+        // What a subtest has told may have been too early: then the test itself has not run again.
+        let again = again.filter(|report| report.outcome == RERUN && report.subtest.is_none());
+        // More than one phase of an attempt may have failed.
+        let reruns = again.map(|report| report.attempt).max().unwrap_or(0);
         self.of_tests(Event::TestFinished {
             test: test.into(),
             file: story.file,
             line: story.line,
             outcome,
             seconds,
-            attempts: u32::try_from(reruns).unwrap_or(u32::MAX).saturating_add(1),
+            attempts: reruns.saturating_add(1),
             reports: story.reports.into_iter().map(Shown::from).collect(),
         });
     }
@@ -222,10 +225,10 @@ impl Stream {
         self.ended(test, Outcome::Failed, PhaseSeconds::default(), Some(story));
     }
 
-    /// A worker has died between two tests.
-    pub(crate) fn lost(&mut self, worker: &str, reason: &str) {
+    /// A worker, or the session's own process, has died while it ran no test.
+    pub(crate) fn lost(&mut self, worker: Option<&str>, reason: &str) {
         self.of_tests(Event::Crash {
-            worker: Some(worker.to_owned()),
+            worker: worker.map(str::to_owned),
             nodeid: None,
             reason: reason.to_owned(),
         });
@@ -371,7 +374,7 @@ mod tests {
         stream.ended(test, Outcome::Passed, PhaseSeconds::default(), None);
         assert_eq!(*kinds.borrow(), ["session_started"]);
         stream.told(COLLECTED);
-        stream.lost("gw0", "killed");
+        stream.lost(Some("gw0"), "killed");
         assert!(stream.end(0, &|| false).is_empty());
         let expected = [
             "session_started",

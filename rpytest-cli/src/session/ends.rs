@@ -70,6 +70,10 @@ impl Session {
             self.exit.get_or_insert(exit::INTERRUPTED);
             return;
         }
+        if let Some(stream) = &mut self.stream {
+            stream.lost(None, &reason);
+        }
+        self.clear_the_terminal();
         eprintln!("rpytest: error: the session's process {end}; no further test was run");
         if let Some(text) = &end.crash_text {
             eprintln!("{text}");

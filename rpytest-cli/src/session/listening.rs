@@ -70,7 +70,8 @@ impl Session {
             return code;
         };
         let signals = &self.interrupts;
-        let gives_up = || signals.asked_to_end();
+        // Who has interrupted twice waits for nothing.
+        let gives_up = || signals.asked_to_end() || signals.count() > 1;
         let errors = stream.end(code, &gives_up);
         for error in &errors {
             eprintln!("rpytest: error: failed to {error}");
@@ -99,7 +100,7 @@ pub(super) fn tell_of_losses(crew: &mut Crew, stream: &mut Stream) {
         let worker = Some(loss.worker.as_str());
         match address {
             Some(address) => stream.crashed(Test { address, worker }, &loss.reason),
-            None => stream.lost(&loss.worker, &loss.reason),
+            None => stream.lost(worker, &loss.reason),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A line below pytest's report, on a terminal: how far the run has come, what runs, how long it will take.
 //!
 //! It is written at any time, in one piece, and leaves the cursor where pytest's is. So the controller need not
-//! know of it, but for one thing: when it writes a new line itself, it erases first what is below (`room.py`).
-//! It does not come to a run that is over soon.
+//! know of it, but for one thing: where it comes to the row below itself, it erases what is there (`room.py`). The
+//! line does not come to a run that is over soon.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -161,6 +161,12 @@ impl Progress {
     #[cfg(unix)]
     pub fn show(&mut self, total: usize, now: Instant) {
         let terminal = rustix::stdio::stdout();
+        // In the background the terminal is somebody else's. One that is not ours to ask about is nobody's.
+        let foreground = rustix::termios::tcgetpgrp(terminal);
+        if foreground.is_ok_and(|group| group != rustix::process::getpgrp()) {
+            self.written = Some(now);
+            return;
+        }
         let size = rustix::termios::tcgetwinsize(terminal);
         let columns = size.map_or(0, |size| usize::from(size.ws_col));
         // Some terminals do not say.
@@ -195,6 +201,13 @@ impl Session {
         let progress = &mut self.progress;
         let progress = progress.get_or_insert_with(|| Progress::new(Instant::now()));
         progress.room(room);
+    }
+
+    /// Takes the line away where something else is to be written.
+    pub(super) fn clear_the_terminal(&mut self) {
+        if let Some(progress) = &mut self.progress {
+            progress.erase();
+        }
     }
 
     /// Writes the line, when it is time to, and takes it away when the run is over or is being ended.

@@ -22,6 +22,8 @@ impl Session {
         };
         self.notes.extend(isolation.clone());
         let code = self.keep_results(code);
+        let code = self.write_timeline(code);
+        // After all else that may change the code, which listeners are told.
         let code = self.end_stream(code);
         self.notes.extend(
             self.built
@@ -46,7 +48,6 @@ impl Session {
                 eprintln!("rpytest: {line}");
             }
         }
-        let code = self.write_timeline(code);
         self.processes.supervisor.shutdown_all(GRACE);
         code
     }

@@ -13,7 +13,7 @@ use crate::signals::Signals;
 impl Session {
     /// A terminal tells its foreground processes, of which those in a group of their own are none.
     #[cfg(unix)]
-    fn look_at_the_terminal(&self) {
+    fn look_at_the_terminal(&mut self) {
         use rustix::process::{Pid, Signal, kill_process};
         let pass_on = |signal| {
             for pid in self.processes.supervisor.pids() {
@@ -27,6 +27,10 @@ impl Session {
             pass_on(Signal::WINCH);
         }
         if signals.suspended() {
+            // Whoever has the terminal meanwhile writes there.
+            if let Some(progress) = &mut self.progress {
+                progress.erase();
+            }
             pass_on(Signal::STOP);
             Signals::stand_still();
             pass_on(Signal::CONT);
@@ -44,10 +48,12 @@ impl Session {
         if self.interrupts.any() {
             if self.is_late && self.limits.is_long_over(took) {
                 self.processes.supervisor.shutdown_all(Duration::ZERO);
+                self.clear_the_terminal();
                 eprintln!("\nrpytest: the session does not end, and was ended at once");
                 self.exit = Some(exit::INTERRUPTED);
             }
         } else if let Some(text) = self.limits.is_over(took) {
+            self.clear_the_terminal();
             eprintln!("\nrpytest: {text}; interrupted");
             self.is_late = true;
             self.interrupts.take_note_of_one();
@@ -69,6 +75,7 @@ impl Session {
             0 => {}
             _ if self.interrupts.count() > 1 => {
                 self.processes.supervisor.shutdown_all(Duration::ZERO);
+                self.clear_the_terminal();
                 eprintln!("\nrpytest: interrupted twice, ended at once");
                 self.exit = Some(exit::INTERRUPTED);
             }

@@ -1,6 +1,6 @@
 //! What machines are told of a run: the same of each kind of run, each thing once, and by the schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::normal::{difference, normal, normal_text};
 use crate::support::project::Files;
-use crate::support::python::{main_venv, venv_of};
+use crate::support::python::{main_venv, plain_venv, venv_of};
 use crate::support::{Command, Project, Run, WAYS, Way};
 
 /// A project with all that a test can come to.
@@ -88,19 +88,20 @@ pub fn are_in_order(events: &[Value]) {
     assert_eq!(events[0]["v"], 1);
     assert_eq!(place("session_finished"), Some(kinds.len() - 1));
     let collected = place("collected").expect("it has collected");
-    let mut tests: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut tests: BTreeMap<[String; 3], Vec<&str>> = BTreeMap::new();
     for (at, event) in events.iter().enumerate() {
         if kind(event).starts_with("test_") {
             assert!(at > collected, "{event} before the collection is over");
-            let key = format!("{} {}", event["nodeid"], event["nth"]);
+            let key = [&event["nodeid"], &event["nth"], &event["worker"]].map(Value::to_string);
             tests.entry(key).or_default().push(kind(event));
         }
     }
     for (test, kinds) in &tests {
-        assert_eq!(*kinds, ["test_started", "test_finished"], "{test}");
+        assert_eq!(*kinds, ["test_started", "test_finished"], "{test:?}");
     }
+    let ran: BTreeSet<_> = tests.keys().map(|[nodeid, nth, _]| (nodeid, nth)).collect();
     let told = &events[collected]["tests"];
-    assert_eq!(*told, tests.len(), "each test that was collected has run");
+    assert_eq!(*told, ran.len(), "each test that was collected has run");
     let times: Vec<f64> = events
         .iter()
         .filter_map(|event| event["time"].as_f64())
@@ -421,6 +422,164 @@ fn an_interrupt_leaves_a_test_without_an_end() {
         ];
         assert_eq!(kinds(&events), expected, "{way:?}");
         assert_eq!(events[3]["exit"], 2);
+    }
+}
+
+#[test]
+fn who_interrupts_does_not_wait_for_the_reader_of_a_pipe() {
+    let project = Project::new(
+        "--- test_a.py\nimport time\n\ndef test_a():\n    open('runs', 'w').close()\n    time.sleep(100)\n",
+    );
+    let pipe = project.root().join("pipe");
+    let made = process::Command::new("mkfifo").arg(pipe).status();
+    assert!(made.expect("it starts").success());
+    let mut running = Command::rpytest(main_venv(), &project)
+        .args(["--message-format", "json=pipe"])
+        .start();
+    running.until("the test runs", || project.root().join("runs").exists());
+    running.signal(Signal::INT);
+    let report = project.base().join("output/stdout");
+    let reported = || fs::read_to_string(&report).is_ok_and(|text| text.contains("KeyboardInt"));
+    running.until("the run is over", reported);
+    running.signal(Signal::INT);
+    let run = running.wait();
+    assert_eq!(run.code, 2, "{run}");
+    let said =
+        "rpytest: error: failed to write messages to pipe: nobody has read them to the end\n";
+    assert!(run.stderr.ends_with(said), "{run}");
+}
+
+#[test]
+fn a_session_whose_process_dies_has_crashed() {
+    let project = Project::new(
+        "
+--- conftest.py
+import os
+
+def pytest_sessionfinish():
+    os._exit(5)
+--- test_a.py
+def test_a():
+    assert 0
+",
+    );
+    for way in WAYS {
+        let (run, events) = json(&project, way, &[]);
+        assert_eq!(run.code, 5, "{way:?} {run}");
+        are_in_order(&events);
+        let crash = &events[events.len() - 2];
+        assert_eq!(kind(crash), "crash", "{way:?}");
+        assert_eq!(crash["reason"], "exited with code 5");
+        assert!(crash.get("nodeid").is_none(), "{crash}");
+    }
+    // The line of letters is open still.
+    let run = Command::rpytest(main_venv(), &project)
+        .args(["--github", "-q"])
+        .run();
+    assert!(run.stdout.contains("\n::error "), "{run}");
+}
+
+#[test]
+fn the_exit_code_that_is_told_is_that_of_the_command() {
+    let project = Project::new(
+        "--- test_a.py\nimport shutil\ndef test_a():\n    shutil.rmtree('made')\n    open('made', 'w')\n",
+    );
+    let (run, events) = json(&project, Way::InProcess, &["--timing=html:made/page.html"]);
+    assert_eq!(run.code, 3, "{run}");
+    assert_eq!(events.last().expect("it ends")["exit"], 3);
+}
+
+#[test]
+fn with_dist_each_a_test_is_told_of_once_by_each_worker() {
+    let project = Project::new("--- test_a.py\ndef test_a(): pass\ndef test_b(): pass\n");
+    let (run, events) = json(&project, Way::TwoWorkers, &["--dist", "each"]);
+    assert_eq!(run.code, 0, "{run}");
+    are_in_order(&events);
+    let ended = events.iter().filter(|event| kind(event) == "test_finished");
+    assert_eq!(ended.count(), 4, "two by each of two workers");
+}
+
+/// Of what a report is called, those who say so are asked as often as by pytest.
+#[test]
+fn to_listen_asks_no_hook_again() {
+    let project = Project::new(
+        "
+--- conftest.py
+import os
+
+asked = []
+
+def pytest_report_teststatus(report):
+    assert 'PYTEST_XDIST_WORKER' not in os.environ, 'nothing is shown there'
+    asked.append(report.when)
+    if report.when == 'call' and report.failed:
+        return 'broken', 'B', f'BROKEN {len(asked)}'
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f'asked {len(asked)} times')
+--- test_a.py
+def test_a():
+    pass
+
+def test_b():
+    assert 0
+",
+    );
+    let pytest = Command::pytest(main_venv(), &project).args(["-v"]).run();
+    pytest.shows(&["asked 6 times"]);
+    let pytest = normal(&pytest, &project).stdout;
+    for way in WAYS {
+        let (run, events) = json(&project, way, &["-v"]);
+        let report = normal_text(&run.stderr, project.base());
+        match way {
+            Way::InProcess => assert_eq!(report, pytest),
+            Way::OneWorker | Way::TwoWorkers => {
+                assert!(report.contains("asked 6 times"), "{way:?} {run}");
+            }
+        }
+        are_in_order(&events);
+        let failed = events.iter().find(|event| event["outcome"] == "failed");
+        // In a worker the hook raises.
+        let called = match way {
+            Way::InProcess => "broken",
+            Way::OneWorker | Way::TwoWorkers => "failed",
+        };
+        let reports = &failed.expect("it has failed")["reports"];
+        assert_eq!(reports[0]["outcome"], called, "{way:?}");
+    }
+}
+
+#[test]
+fn an_attempt_that_fails_in_two_phases_is_one() {
+    let project = Project::new(
+        "
+--- test_a.py
+import pytest
+
+@pytest.fixture
+def broken():
+    yield
+    assert 0, 'teardown'
+
+def test_a(broken):
+    assert 0, 'call'
+",
+    );
+    for way in WAYS {
+        let run = Command::rpytest(plain_venv(), &project)
+            .args(way.arguments())
+            .args(["--json", "--reruns", "2"])
+            .run();
+        assert_eq!(run.code, 1, "{run}");
+        let events = lines(&run.stdout);
+        let ended = events.iter().find(|event| kind(event) == "test_finished");
+        let ended = ended.expect("it has ended");
+        assert_eq!(ended["attempts"], 3, "{way:?} {ended}");
+        let reports = ended["reports"].as_array().expect("reports").iter();
+        let attempts: Vec<u64> = reports
+            .filter_map(|report| report["attempt"].as_u64())
+            .collect();
+        assert_eq!(attempts, [1, 1, 2, 2, 3, 3], "{way:?} {ended}");
     }
 }
 

@@ -3,14 +3,18 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::support::normal::{difference, normal_text};
 use crate::support::python::main_venv;
-use crate::support::run::eventually;
+use crate::support::run::{eventually, stands_still};
 use crate::support::screen::Screen;
 use crate::support::{Command, Project, Way};
 
 /// Rows of `Screen`.
 const ROWS: usize = 30;
+
+const COLUMNS: u16 = 90;
 
 /// More lines than there are rows, with one test that waits while they are looked at.
 const SUITE: &str = "
@@ -71,7 +75,8 @@ fn rows(written: &str) -> Vec<String> {
                         "J" => {
                             rows.truncate(row + 1);
                             if let Some(line) = rows.get_mut(row) {
-                                line.truncate(column);
+                                // At the right margin the cursor stands on the last letter still.
+                                line.truncate(column.min(usize::from(COLUMNS) - 1));
                             }
                         }
                         "2K" => rows.get_mut(row).into_iter().for_each(Vec::clear),
@@ -113,7 +118,7 @@ fn on_screen(
     project: &Project,
     seen: impl Fn(&str) -> bool,
 ) -> (String, i32) {
-    let screen = Screen::new(90);
+    let screen = Screen::new(COLUMNS);
     let running = command.on_terminal(&screen.terminal);
     eventually("the line is as expected", || seen(&screen.text()));
     fs::write(project.root().join("go"), "").expect("written");
@@ -203,6 +208,7 @@ fn it_is_where_somebody_watches_only() {
         &["-s"][..],
         &["--no-progress"],
         &["-o", "log_cli=1"],
+        &["-o", "console_output_style=classic"],
         &["--setup-show"],
     ] {
         assert!(!has_room(solo(arguments)), "{arguments:?}");
@@ -216,4 +222,32 @@ fn it_is_where_somebody_watches_only() {
     }
     let run = solo(&[]).run();
     assert!(!run.stdout.contains('\x1b'), "no terminal: {run}");
+}
+
+#[test]
+fn whoever_has_the_terminal_meanwhile_has_it_alone() {
+    let project = Project::new(SUITE);
+    let mut screen = Screen::new(COLUMNS);
+    let command_of = |project| command(project, Way::InProcess, &["-k", "slow"]);
+    let running = command_of(&project).on_terminal(&screen.terminal);
+    eventually("the line", || screen.text().contains("test_slow "));
+    screen.types("\x1a");
+    let pid = running.pid();
+    eventually("it stands still", || stands_still(pid));
+    eventually("it is gone", || screen.text().ends_with("\x1b[J"));
+    running.signal(Signal::CONT);
+    fs::write(project.root().join("go"), "").expect("written");
+    assert_eq!(running.wait().code, 0, "{}", screen.text());
+
+    // In the background of a shell.
+    let project =
+        Project::new("--- test_a.py\nimport time\n\ndef test_a():\n    time.sleep(1.5)\n");
+    let screen = Screen::new(COLUMNS);
+    let shell = Command::shell(main_venv(), &project, "set -m; \"$rpytest\" & wait $!")
+        .without("COLUMNS")
+        .without("RPYTEST_NO_PROGRESS")
+        .env("TERM", "xterm");
+    assert_eq!(shell.on_terminal(&screen.terminal).wait().code, 0);
+    eventually("the report", || screen.text().contains("1 passed"));
+    assert!(!screen.text().contains("\x1bD"), "{:?}", screen.text());
 }

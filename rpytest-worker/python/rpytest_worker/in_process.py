@@ -15,7 +15,7 @@ import pytest
 from . import afterfork, collection, delivery, inventory, pytest_compat, quarantine, reports, room
 from .loop import Loop
 from .recorder import Recorder
-from .telling import Teller
+from .telling import Statuses, Teller
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -100,6 +100,8 @@ class InProcess:
         else:
             self._announce(session)
             room.make(self._config, self._process.channel)
+        if self.recorder.listens:
+            self._note_statuses()
         if self._settled:
             self._set_settled_apart(session)
         self._loop.prepare(session)
@@ -165,6 +167,11 @@ class InProcess:
                 "payload": b"",
             }
         )
+
+    def _note_statuses(self) -> None:
+        self.recorder.statuses = Statuses.when_needed(self._config)
+        if self.recorder.statuses is not None:
+            self._config.pluginmanager.register(self.recorder.statuses, "rpytest-statuses")
 
     def _stop_run(self, reason: str) -> None:
         """Say that items without a result are meant to have none."""

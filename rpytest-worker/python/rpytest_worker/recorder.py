@@ -35,6 +35,8 @@ class Recorder:
         self.story: reports.Story | None = None
         # Whether somebody wants to know what each item has to tell.
         self.listens = False
+        # What its reports are, where this process shows them and not pytest alone says it.
+        self.statuses: telling.Statuses | None = None
         # A plugin as well, for whoever registers this one to register.
         self.shared = SharedFixtures()
         # What the supervisor knows of how long an item may take.
@@ -49,6 +51,8 @@ class Recorder:
         item it was, and has the results of all before it.
         """
         self.story = reports.Story(item)
+        if self.statuses is not None:
+            self.statuses.forget()
         self._unsent += started_frame(task, time() if self.timed else None)
         self._post()
 
@@ -56,7 +60,7 @@ class Recorder:
         story, self.story = self.story, None
         assert story is not None
         payload, outcome, seconds = reports.encode(story, self._config)
-        told = telling.of_story(story, self._config) if self.listens else None
+        told = telling.of_story(story, self._config, self.statuses) if self.listens else None
         reruns, excused = story.reruns(), story.is_excused()
         shared = self.shared.take()
         self._unsent += result_frame(task, outcome, seconds, payload, shared, reruns, excused, told)

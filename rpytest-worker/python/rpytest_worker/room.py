@@ -1,14 +1,17 @@
 """Room on the terminal for a line of the supervisor's, below what pytest writes.
 
 The supervisor writes that line by itself, at any time, and leaves the cursor where it was. What is
-written here goes on at the cursor; only a new line would run into that one, so that what has one in it
-erases first what is below. Nothing of it happens where the output is not a terminal, or is somebody
-else's: then there is no such line, and what is written is what pytest writes.
+written here goes on at the cursor. Two things may come to the row below, and erase what is there: a
+text of more than a letter, which may wrap, before it is written; and a new line, after it is. Not
+before: a cursor that has come to the right margin still stands on the last letter, which to erase
+from the cursor on would take away. Nothing of it happens where the output is not a terminal, or is
+somebody else's: then there is no such line, and what is written is what pytest writes.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 # From the cursor to the end of the screen.
 _ERASE: Final = "\x1b[J"
+
+_COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
 
 # Options with which the terminal is not only the report's, or waits for somebody.
 _OPTIONS: Final = (
@@ -42,13 +47,21 @@ def make(config: pytest.Config, channel: Channel) -> None:
     write = stream.write
 
     def write_above(text: str) -> int:
-        written: int = write(_ERASE + text if "\n" in text else text)
+        written: int = write(_above(text))
         return written
 
     # Of the stream itself, not of the reporter: what a test prints with capture off goes there, too.
     stream.write = write_above
     config.pluginmanager.register(Debugging(channel), "rpytest-debugging")
     channel.send({"type": "makes_room", "room": True})
+
+
+def _above(text: str) -> str:
+    if text.startswith("\n"):
+        return f"\n{_ERASE}{text[1:]}"
+    # Letters of tests, with their colours, are written where there is room for them.
+    letter = _COLOUR.sub("", text).strip(".")
+    return _ERASE + text if len(letter) > 1 else text
 
 
 def _may_be(config: pytest.Config) -> bool:
@@ -59,6 +72,8 @@ def _may_be(config: pytest.Config) -> bool:
         return False
     if config.pluginmanager.hasplugin("logging") and config.getini("log_cli"):
         return False
+    if config.getini("console_output_style") == "classic":
+        return False  # its letters wrap, one by one, into the row of the line
     environment = os.environ
     # pytest itself takes the last two for a sign that nobody watches.
     if any(environment.get(name) for name in ("CI", "BUILD_NUMBER")):

@@ -23,10 +23,67 @@ if TYPE_CHECKING:
 _PHASES: Final = ("setup", "call", "teardown")
 
 
-def of_story(story: reports.Story, config: pytest.Config) -> dict[str, Any]:
+class Statuses:
+    """A plugin: what the report of an item is, as whoever shows it was told.
+
+    Where others than pytest say what a report is, they are not asked a second time: one that counts
+    what it is asked, say, would count wrong. Where nobody has asked, the answer is pytest's own.
+    """
+
+    def __init__(self) -> None:
+        self._known: list[tuple[Any, Any]] = []
+
+    @classmethod
+    def when_needed(cls, config: pytest.Config) -> Statuses | None:
+        hook = config.hook.pytest_report_teststatus
+        return cls() if pytest_compat.others_listen(hook) else None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_report_teststatus(self, report: Any) -> Any:
+        status = yield
+        self._known.append((report, status))
+        return status
+
+    def outcome(self, report: Any) -> str:
+        """What it was called when it was shown, or what pytest would call it.
+
+        To be asked once for each time that it was logged: that of a subtest may have been twice, by
+        two names.
+        """
+        for position, (known, status) in enumerate(self._known):
+            if known is report:
+                del self._known[position]
+                return text(status[0]) if status else ""
+        return _plain_outcome(report)
+
+    def forget(self) -> None:
+        """Another item begins."""
+        self._known.clear()
+
+
+def _asked(report: Any, config: pytest.Config) -> str:
+    """What a report is called, in a process that shows none."""
+    try:
+        status = config.hook.pytest_report_teststatus(report=report, config=config)
+    except Exception:  # it may take for granted that reports are shown where it is asked
+        return _plain_outcome(report)
+    return text(status[0]) if status else ""
+
+
+def _plain_outcome(report: Any) -> str:
+    if hasattr(report, "wasxfail") and not report.failed:
+        return "xfailed" if report.skipped else "xpassed"
+    if report.failed and report.when != "call":
+        return "error"
+    return text(report.outcome)
+
+
+def of_story(
+    story: reports.Story, config: pytest.Config, statuses: Statuses | None = None
+) -> dict[str, Any]:
     """The story of an item that pytest's hooks have told of."""
     told = _place(story.item)
-    described = Described(config)
+    described = Described(config, statuses)
     found = [described.report(report) for report in story.reports()]
     if found := [report for report in found if report is not None]:
         told["reports"] = found
@@ -61,16 +118,23 @@ def _place(item: pytest.Item) -> dict[str, Any]:
 class Described:
     """Reports of one item, one after the other, each by what it adds to those before."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, statuses: Statuses | None) -> None:
         self._config = config
+        self._statuses = statuses
+        # That of the next report, if it does not say so itself.
         self._attempt = 1
         self._sections: list[tuple[str, str]] = []
         self._properties: list[tuple[str, object]] = []
 
     def report(self, report: Any) -> dict[str, Any] | None:
         """`None` for a phase that has passed with nothing to show."""
-        status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
-        outcome = text(status[0]) if status else ""
+        if self._statuses is None:
+            outcome = _asked(report, self._config)
+        else:
+            outcome = self._statuses.outcome(report)
+        # By those who run items again, pytest-rerunfailures as well.
+        reruns = getattr(report, "rerun", None)
+        attempt = reruns + 1 if type(reruns) is int and reruns >= 0 else self._attempt
         sections, self._sections = self._sections, list(report.sections)
         new = _added(self._sections, sections)
         properties, self._properties = self._properties, list(report.user_properties)
@@ -79,7 +143,7 @@ class Described:
             "when": text(report.when or ""),
             "outcome": outcome or text(report.outcome),
             "seconds": float(report.duration),
-            "attempt": self._attempt,
+            "attempt": attempt,
             **described(report),
         }
         if new:
@@ -89,8 +153,8 @@ class Described:
         subtest = pytest_reports.subtest_description(report)
         if subtest is not None:
             told["subtest"] = text(subtest)
-        if outcome == "rerun":
-            self._attempt += 1
+        elif outcome == "rerun":
+            self._attempt = attempt + 1
         has_more = len(told) > 4 or told["outcome"] != "passed"
         return told if has_more else None
 
