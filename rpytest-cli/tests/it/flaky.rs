@@ -142,6 +142,29 @@ fn what_is_known_as_flaky_is_run_again() {
     }
 }
 
+/// As into `head -n 1`, or into a pager that is left.
+#[test]
+fn a_reader_may_go_away() {
+    let project = Project::new(SUITE);
+    run(&project, 1, &[]);
+    for command in [
+        "--flaky-report",
+        "--flaky-report --json",
+        "--inventory-status",
+        "--shard-info --total-shards 2",
+        "durations show",
+    ] {
+        // No reader at all, from before it is started: `head` could be too late to go.
+        let script =
+            format!("mkfifo pipe; exec 3<>pipe 4>pipe 3<&-; rm pipe; \"$rpytest\" {command} >&4");
+        let run = Command::shell(plain_venv(), &project, &script)
+            .env("RUN", "1")
+            .run();
+        assert_eq!(run.code, 0, "{command}: {run}");
+        assert_eq!(run.stderr, "", "{command}");
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_named() {
     let project = Project::new(SUITE);
