@@ -10,9 +10,10 @@ use self::proof::Part;
 use self::report::Report;
 use crate::args::MergeArguments;
 use crate::exit;
+use crate::flakiness;
 use crate::history::History;
 use crate::junit;
-use crate::shard::manifest::{DURATIONS, JUNIT};
+use crate::shard::manifest::{DURATIONS, JUNIT, OUTCOMES};
 
 /// Joins, and returns the exit code.
 pub(crate) fn run(arguments: &MergeArguments) -> u8 {
@@ -40,6 +41,7 @@ pub(crate) fn run(arguments: &MergeArguments) -> u8 {
     let joined = [
         (arguments.junit.as_deref()).map(|path| join_junit(&parts, path)),
         (arguments.durations.as_deref()).map(|path| join_durations(&parts, path)),
+        (arguments.outcomes.as_deref()).map(|path| join_outcomes(&parts, path)),
     ];
     for error in joined.into_iter().flatten().filter_map(Result::err) {
         eprintln!("rpytest: error: failed to {error}");
@@ -79,4 +81,12 @@ fn join_durations(parts: &[Part], to: &Path) -> Result<(), Box<dyn std::error::E
         }
     }
     Ok(history.write(to)?)
+}
+
+fn join_outcomes(parts: &[Part], to: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    // A shard that never came to its end has left none.
+    let files: Vec<PathBuf> = (parts.iter())
+        .map(|part| part.directory.join(OUTCOMES))
+        .collect();
+    Ok(flakiness::join(&files, to)?)
 }
