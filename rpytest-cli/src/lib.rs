@@ -114,17 +114,17 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             ExitCode::from(collect::status(&arguments, json))
         }
         Command::FlakyReport { json } => ExitCode::from(flakiness::run(json)),
-        Command::Help(text) => print(text.as_bytes()),
+        Command::Help(text) => ExitCode::from(print(text.as_bytes())),
         Command::Completions(shell) => {
             let mut script = Vec::new();
             args::complete(shell, &mut script);
-            print(&script)
+            ExitCode::from(print(&script))
         }
         Command::Manual => {
             let mut page = Vec::new();
             // Writing to memory does not fail.
             let _ = args::manual(&mut page);
-            print(&page)
+            ExitCode::from(print(&page))
         }
         Command::NativeCollect(arguments) => ExitCode::from(native::collect(&arguments)),
     }
@@ -140,15 +140,15 @@ fn heard(mut command: Command) -> Result<Command, Box<dyn std::error::Error>> {
     Ok(command)
 }
 
-/// Prints a text that was asked for. Whoever closes the pipe has seen enough.
-fn print(text: &[u8]) -> ExitCode {
+/// Prints a text that was asked for, and returns the exit code. Whoever closes the pipe has seen enough.
+fn print(text: &[u8]) -> u8 {
     let mut out = std::io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             eprintln!("rpytest: error: cannot write: {error}");
-            ExitCode::from(exit::INTERNAL_ERROR)
+            exit::INTERNAL_ERROR
         }
-        _ => ExitCode::SUCCESS,
+        _ => 0,
     }
 }
 

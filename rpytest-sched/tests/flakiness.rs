@@ -79,6 +79,31 @@ fn a_streak_knows_when_it_began() {
 }
 
 #[test]
+fn a_run_that_was_recorded_elsewhere_is_added_once() {
+    let run = |outcome, at| {
+        let mut run = Outcomes::new();
+        run.record("a.py::x", outcome, at);
+        run
+    };
+    let mut outcomes = run(RunOutcome::Passed, 10);
+    outcomes.add_newer(&run(RunOutcome::Failed, 20));
+    let mut other = run(RunOutcome::Failed, 20);
+    other.record("a.py::y", RunOutcome::PassedAgain, 20);
+    outcomes.add_newer(&other);
+    outcomes.add_newer(&run(RunOutcome::Skipped, 15));
+    let known: Vec<_> = (outcomes.iter())
+        .map(|(key, runs)| (key, runs.to_string(), runs.seen(), runs.since()))
+        .collect();
+    assert_eq!(
+        known,
+        [
+            ("a.py::x", "pf".to_owned(), 20, 20),
+            ("a.py::y", "r".to_owned(), 20, 20)
+        ]
+    );
+}
+
+#[test]
 fn texts_that_are_no_outcomes_are_refused() {
     for text in ["q", "3", "p3", "0p", "51p", "30p30f", "99999999999p", "p p"] {
         assert!(text.parse::<Runs>().is_err(), "{text}");

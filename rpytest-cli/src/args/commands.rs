@@ -17,6 +17,8 @@ pub struct MergeArguments {
     pub junit: Option<PathBuf>,
     /// The durations that those of the shards are added to.
     pub durations: Option<PathBuf>,
+    /// The history of outcomes that those of the shards are added to.
+    pub outcomes: Option<PathBuf>,
     /// Name all tests of a problem, however many.
     pub verbose: bool,
 }
@@ -81,6 +83,7 @@ pub(super) fn command(arguments: &[OsString]) -> Result<Option<Command>, UsageEr
             directories: paths(&matches, "DIR"),
             junit: path(&matches, "junitxml"),
             durations: path(&matches, "durations"),
+            outcomes: path(&matches, "outcomes"),
             verbose: matches.get_flag("verbose"),
         }),
         "completions" => {
@@ -156,6 +159,9 @@ fn merge() -> clap::Command {
         .arg(option("junitxml", "PATH").help("Write the joined JUnit XML there"))
         .arg(option("durations", "PATH").help(
             "Add the measured durations to this file, such as .pytest_cache/v/rpytest/durations.json",
+        ))
+        .arg(option("outcomes", "PATH").help(
+            "Add what came of the tests to the history of this file, such as .pytest_cache/v/rpytest/outcomes.json",
         ))
         .arg(
             Arg::new("verbose")
@@ -269,10 +275,11 @@ mod tests {
             directories: vec![path("a"), path("b")],
             junit: Some(path("x.xml")),
             durations: None,
+            outcomes: Some(path("o.json")),
             verbose: true,
         };
         assert_eq!(
-            parse("merge a b --junitxml=x.xml -v"),
+            parse("merge a b --junitxml=x.xml --outcomes o.json -v"),
             Ok(Command::Merge(merge))
         );
         let prune = DurationsCommand::Prune {

@@ -66,10 +66,7 @@ pub(crate) fn status(arguments: &RunArguments, json: bool) -> u8 {
         })
     });
     match shown {
-        Ok(text) => {
-            print!("{text}");
-            0
-        }
+        Ok(text) => crate::print(text.as_bytes()),
         Err(error) => {
             let failed = match error.is::<CollectError>() {
                 true => "failed to ",

@@ -27,10 +27,12 @@ pub(crate) fn run(command: &DurationsCommand) -> u8 {
 }
 
 fn begin(command: &DurationsCommand) -> Result<u8, Box<dyn Error>> {
+    // Printed when all is done: whoever reads it may go away.
+    let mut text = String::new();
     match command {
         DurationsCommand::Show { file, slowest } => {
             let history = existing(&or_the_projects(file.as_deref())?)?;
-            print!("{}", shown(&history, slowest.unwrap_or(usize::MAX)));
+            text = shown(&history, slowest.unwrap_or(usize::MAX));
         }
         DurationsCommand::Merge { files, output } => {
             let output = or_the_projects(output.as_deref())?;
@@ -39,7 +41,7 @@ fn begin(command: &DurationsCommand) -> Result<u8, Box<dyn Error>> {
                 history.merge(&existing(file)?);
             }
             history.write(&output)?;
-            told(&history, &output);
+            text += &told(&history, &output);
         }
         DurationsCommand::Prune { file, unseen_for } => {
             let file = or_the_projects(file.as_deref())?;
@@ -60,7 +62,7 @@ fn begin(command: &DurationsCommand) -> Result<u8, Box<dyn Error>> {
             }
             history.write(&file)?;
             let (left, path) = (history.durations.len(), file.display());
-            println!("{} forgotten, {left} left in {path}", before - left);
+            text = format!("{} forgotten, {left} left in {path}\n", before - left);
         }
         DurationsCommand::Import { files, output } => {
             let output = or_the_projects(output.as_deref())?;
@@ -73,7 +75,8 @@ fn begin(command: &DurationsCommand) -> Result<u8, Box<dyn Error>> {
                     history.add_total(run, address, *seconds);
                 }
                 let path = file.display();
-                println!("{path}: the durations of {} tests", known.len());
+                // Writing to memory does not fail.
+                let _ = writeln!(text, "{path}: the durations of {} tests", known.len());
                 if let Some(first) = unknown.first() {
                     eprintln!(
                         "rpytest: warning: {path}: {} names fit no file below {}, such as {first}",
@@ -83,18 +86,18 @@ fn begin(command: &DurationsCommand) -> Result<u8, Box<dyn Error>> {
                 }
             }
             history.write(&output)?;
-            told(&history, &output);
+            text += &told(&history, &output);
         }
     }
-    Ok(0)
+    Ok(crate::print(text.as_bytes()))
 }
 
-fn told(history: &History, file: &Path) {
-    println!(
-        "{} tests are known in {}",
+fn told(history: &History, file: &Path) -> String {
+    format!(
+        "{} tests are known in {}\n",
         history.durations.len(),
         file.display()
-    );
+    )
 }
 
 fn settings() -> Result<rpytest_collect::Settings, Box<dyn Error>> {

@@ -24,18 +24,23 @@ pub(crate) const OUTCOMES_FILE: &str = "v/rpytest/outcomes.json";
 /// Seconds after which a test that no run has come to is forgotten: ninety days.
 const FORGET_AFTER: u64 = 90 * 24 * 60 * 60;
 
-/// Adds what came of the tests of a run to what is known below a cache directory. Nothing is written where pytest has
-/// not made that itself, nor if no test ran.
-pub(crate) fn keep(cache: &Path, ledger: &Ledger) {
+/// What came of the tests of a run that is over, and of no other run.
+pub(crate) fn of_run(ledger: &Ledger) -> Outcomes {
+    let at = now();
+    let mut run = Outcomes::new();
+    for (address, status) in ledger.statuses() {
+        if let Some(outcome) = outcome(status) {
+            run.record(&duration_key(address), outcome, at);
+        }
+    }
+    run
+}
+
+/// Adds a run to what is known below a cache directory. Nothing is written where pytest has not made that itself, nor if
+/// no test ran.
+pub(crate) fn keep(cache: &Path, run: &Outcomes) {
     let path = cache.join(OUTCOMES_FILE);
-    let mut ended = ledger.statuses().filter_map(|(address, status)| {
-        let outcome = outcome(status)?;
-        Some((duration_key(address), outcome))
-    });
-    let Some(first) = ended.next() else {
-        return;
-    };
-    if !cache.is_dir() {
+    if run.is_empty() || !cache.is_dir() {
         return;
     }
     let mut outcomes = match read(&path) {
@@ -48,17 +53,51 @@ pub(crate) fn keep(cache: &Path, ledger: &Ledger) {
             Outcomes::new()
         }
     };
-    let at = now();
-    for (key, outcome) in std::iter::once(first).chain(ended) {
-        outcomes.record(&key, outcome, at);
+    // Whatever the clock said in the runs before: this one came after them.
+    for (key, of_test) in run.iter() {
+        for outcome in of_test.iter() {
+            outcomes.record(key, outcome, of_test.seen());
+        }
     }
-    outcomes.prune_before(at.saturating_sub(FORGET_AFTER));
-    if let Err(error) = whole_file::write_json(&path, &OutcomeFile::from(&outcomes)) {
+    if let Err(error) = write(&path, outcomes) {
         eprintln!(
             "rpytest: warning: failed to write outcomes to {}: {error}",
             path.display()
         );
     }
+}
+
+/// Why the runs of shards could not be added. The texts complete "failed to".
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JoinError {
+    #[error("read the outcomes in {}: {source}; remove the file, or make it again", .path.display())]
+    Read { path: PathBuf, source: ReadError },
+    #[error("write outcomes to {}: {source}", .path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+/// Adds what shards have left to a file, unless it is there already: a shard may have run where the file is.
+pub(crate) fn join(shards: &[PathBuf], to: &Path) -> Result<(), JoinError> {
+    let read = |path: &Path| {
+        let known = read(path).map_err(|source| JoinError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(known.unwrap_or_default())
+    };
+    let mut outcomes = read(to)?;
+    for shard in shards {
+        outcomes.add_newer(&read(shard)?);
+    }
+    write(to, outcomes).map_err(|source| JoinError::Write {
+        path: to.to_owned(),
+        source,
+    })
+}
+
+fn write(path: &Path, mut outcomes: Outcomes) -> io::Result<()> {
+    outcomes.prune_before(now().saturating_sub(FORGET_AFTER));
+    whole_file::write_json(path, &OutcomeFile::from(&outcomes))
 }
 
 /// What an item's final status is to its history; none for one that did not run.
@@ -82,7 +121,7 @@ fn outcome(status: &Status) -> Option<RunOutcome> {
 
 /// Why outcomes that are there cannot be used. The texts complete "failed to read".
 #[derive(Debug, thiserror::Error)]
-enum ReadError {
+pub(crate) enum ReadError {
     #[error("{0}")]
     File(#[from] io::Error),
     #[error("{0}")]
@@ -159,23 +198,24 @@ mod tests {
             nth: 0,
         };
         ledger.add(&address);
-        keep(cache.path(), &ledger);
+        keep(cache.path(), &of_run(&ledger));
         assert!(!path.exists(), "no test has run");
         ledger.ended(0, Outcome::Passed, Spent::default());
         let known = || {
             let outcomes = read(&path).expect("readable").expect("there");
             outcomes.get("a.py::x").expect("known").to_string()
         };
-        keep(cache.path(), &ledger);
-        keep(cache.path(), &ledger);
+        let run = of_run(&ledger);
+        keep(cache.path(), &run);
+        keep(cache.path(), &run);
         assert_eq!(known(), "2p");
         for damaged in ["{", "{\"version\": 99}"] {
             fs::write(&path, damaged).expect("written");
             assert!(read(&path).is_err());
-            keep(cache.path(), &ledger);
+            keep(cache.path(), &run);
             assert_eq!(known(), "p");
         }
-        keep(&cache.path().join("gone"), &ledger);
+        keep(&cache.path().join("gone"), &run);
         assert!(!cache.path().join("gone").exists());
     }
 }

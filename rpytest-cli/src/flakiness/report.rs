@@ -18,10 +18,7 @@ const VERSION: u32 = 1;
 /// Prints it, and returns the exit code.
 pub(crate) fn run(json: bool) -> u8 {
     match text(json) {
-        Ok(text) => {
-            print!("{text}");
-            0
-        }
+        Ok(text) => crate::print(text.as_bytes()),
         Err(error) => {
             eprintln!("rpytest: error: failed to {error}");
             exit::USAGE_ERROR

@@ -10,9 +10,10 @@ use self::proof::Part;
 use self::report::Report;
 use crate::args::MergeArguments;
 use crate::exit;
+use crate::flakiness;
 use crate::history::History;
 use crate::junit;
-use crate::shard::manifest::{DURATIONS, JUNIT};
+use crate::shard::manifest::{DURATIONS, JUNIT, OUTCOMES};
 
 /// Joins, and returns the exit code.
 pub(crate) fn run(arguments: &MergeArguments) -> u8 {
@@ -25,7 +26,7 @@ pub(crate) fn run(arguments: &MergeArguments) -> u8 {
     };
     let problems = proof::check(&parts);
     let report = Report::new(&parts);
-    print!("{report}");
+    let printed = crate::print(report.to_string().as_bytes());
     for problem in &problems {
         let mut text = String::new();
         // Writing to memory does not fail.
@@ -33,13 +34,14 @@ pub(crate) fn run(arguments: &MergeArguments) -> u8 {
         eprint!("rpytest: error: {text}");
     }
     // What there is is joined, whatever is missing.
-    let mut code = match problems.is_empty() {
+    let mut code = match problems.is_empty() && printed == 0 {
         true => report.exit_code(),
         false => exit::INTERNAL_ERROR,
     };
     let joined = [
         (arguments.junit.as_deref()).map(|path| join_junit(&parts, path)),
         (arguments.durations.as_deref()).map(|path| join_durations(&parts, path)),
+        (arguments.outcomes.as_deref()).map(|path| join_outcomes(&parts, path)),
     ];
     for error in joined.into_iter().flatten().filter_map(Result::err) {
         eprintln!("rpytest: error: failed to {error}");
@@ -79,4 +81,12 @@ fn join_durations(parts: &[Part], to: &Path) -> Result<(), Box<dyn std::error::E
         }
     }
     Ok(history.write(to)?)
+}
+
+fn join_outcomes(parts: &[Part], to: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    // A shard that never came to its end has left none.
+    let files: Vec<PathBuf> = (parts.iter())
+        .map(|part| part.directory.join(OUTCOMES))
+        .collect();
+    Ok(flakiness::join(&files, to)?)
 }

@@ -54,11 +54,16 @@ impl Report {
                 exit: manifest.exit,
             };
             for (item, status, setup, call, teardown) in &manifest.results {
-                *line.counts.entry(status.clone()).or_default() += 1;
+                let status = match status.as_str() {
+                    // The shard would not have ended well: the test is quarantined.
+                    "crashed" if manifest.exit == Some(0) => "xfailed",
+                    status => status,
+                };
+                *line.counts.entry(status.to_owned()).or_default() += 1;
                 line.seconds += setup + call + teardown;
                 if is_failure(status) {
                     let item = manifest.items[*item as usize].clone();
-                    report.failed.push((shard, status.clone(), item));
+                    report.failed.push((shard, status.to_owned(), item));
                 }
             }
             if manifest.coverage {
@@ -216,6 +221,9 @@ mod tests {
             ((Some("passed"), 0), (Some("skipped"), 0), 0),
             ((Some("passed"), 0), (Some("failed"), 1), 1),
             ((Some("passed"), 0), (Some("crashed"), 1), 1),
+            // It is quarantined.
+            ((Some("passed"), 0), (Some("crashed"), 0), 0),
+            ((Some("passed"), 1), (Some("crashed"), 0), 1),
             // What a plugin has to say against a shard, such as too little coverage.
             ((Some("passed"), 1), (Some("passed"), 0), 1),
             ((Some("passed"), 0), (Some("failed"), 3), 3),

@@ -60,8 +60,9 @@ impl Session {
             Part::Crew(crew) => crew.ledger(),
             Part::Undecided => return code,
         };
+        let outcomes = flakiness::of_run(ledger);
         if let Some(cache) = self.history.cache() {
-            flakiness::keep(cache, ledger);
+            flakiness::keep(cache, &outcomes);
         }
         let Some(sharding) = &self.sharding else {
             self.history.record(ledger);
@@ -75,7 +76,8 @@ impl Session {
         };
         let measured = self.history.measured(ledger);
         let results = ledger.statuses();
-        let Err(error) = kept.end(division, results, &measured, &sharding.artifacts, code) else {
+        let artifacts = &sharding.artifacts;
+        let Err(error) = kept.end(division, results, &measured, &outcomes, artifacts, code) else {
             return code;
         };
         if kept.is_named() {

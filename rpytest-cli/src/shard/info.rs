@@ -37,10 +37,9 @@ pub(crate) fn show(arguments: &RunArguments) -> u8 {
         None => History::default(),
     };
     let division = Division::new(&shard, inventory.items, &history);
-    print!("{}", table(&division, this));
-    match division.items().len() {
-        0 => exit::NO_TESTS_COLLECTED,
-        _ => 0,
+    match crate::print(table(&division, this).as_bytes()) {
+        0 if division.items().is_empty() => exit::NO_TESTS_COLLECTED,
+        code => code,
     }
 }
 

@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rpytest_ipc::Address;
+use rpytest_sched::flakiness::{OutcomeFile, Outcomes};
 
-use super::manifest::{COVERAGE, DURATIONS, FILE, JUNIT, Manifest};
+use super::manifest::{COVERAGE, DURATIONS, FILE, JUNIT, Manifest, OUTCOMES};
 use super::{Division, Shard};
 use crate::args::UsageError;
 use crate::convert::duration_key;
@@ -80,7 +81,7 @@ impl Kept {
     /// What the shard is to do; what an earlier run has left is gone.
     pub fn begin(&self, division: &Division) -> Result<(), KeptError> {
         self.write(|directory| {
-            for name in [JUNIT, DURATIONS] {
+            for name in [JUNIT, DURATIONS, OUTCOMES] {
                 remove(&directory.join(name))?;
             }
             remove(&self.coverage(division.shard()))?;
@@ -94,6 +95,7 @@ impl Kept {
         division: &Division,
         results: impl Iterator<Item = (&'a Address, &'a Status)>,
         measured: &History,
+        outcomes: &Outcomes,
         artifacts: &Artifacts,
         exit: u8,
     ) -> Result<(), KeptError> {
@@ -105,6 +107,7 @@ impl Kept {
             let coverage = self.coverage(division.shard());
             manifest.coverage = copy(artifacts.coverage.as_deref(), &coverage)?;
             (measured.write(&directory.join(DURATIONS))).map_err(io::Error::other)?;
+            whole_file::write_json(&directory.join(OUTCOMES), &OutcomeFile::from(outcomes))?;
             // Last: what it says is there.
             whole_file::write_json(&directory.join(FILE), &manifest)
         })

@@ -18,6 +18,9 @@ pub(crate) const FILE: &str = "manifest.json";
 /// The durations that the shard has measured, beside it.
 pub(crate) const DURATIONS: &str = "durations.json";
 
+/// What came of the tests as their history has it, beside it: the manifest does not tell which were run again.
+pub(crate) const OUTCOMES: &str = "outcomes.json";
+
 /// What `--junitxml` has written, beside it.
 pub(crate) const JUNIT: &str = "junit.xml";
 

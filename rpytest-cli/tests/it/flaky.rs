@@ -143,6 +143,65 @@ fn what_is_known_as_flaky_is_run_again() {
 }
 
 #[test]
+fn what_shards_found_out_elsewhere_is_known_here_once_they_are_joined() {
+    let project = Project::new(SUITE);
+    for index in ["0", "1"] {
+        let mut options = vec!["--reruns=1", "-o", "cache_dir=elsewhere"];
+        options.extend(["--shard", index, "--total-shards=2"]);
+        options.extend(["--shard-strategy=round_robin", "--shard-dir=shards"]);
+        run(&project, 4, &options);
+    }
+    let history = ".pytest_cache/v/rpytest/outcomes.json";
+    // A job that is run again joins them again; what came of a test counts once.
+    for _ in 0..2 {
+        let merged = run(&project, 4, &["merge", "shards", "--outcomes", history]);
+        merged.shows(&["2 failed, 4 passed, 1 skipped, 1 xfailed in 2 of 2 shards"]);
+        assert_eq!((merged.code, merged.stderr.as_str()), (1, ""), "{merged}");
+    }
+    let (_, tests) = report(&project);
+    let of = |name: &str| {
+        let found = tests.iter().find(|(test, ..)| test == name);
+        let (_, state, outcomes) = found.expect(name);
+        (state.as_str(), outcomes.as_str())
+    };
+    assert_eq!(tests.len(), 8, "{tests:?}");
+    assert_eq!(of("again"), ("flaky", "passed-on-rerun"));
+    assert_eq!(of("alternates"), ("failing", "failed"));
+    assert_eq!(of("good"), ("stable", "passed"));
+    let again = run(&project, 4, &["--reruns=1", "--only-rerun-flaky"]);
+    again.expect(1, "2 failed, 4 passed, 1 skipped, 1 xfailed, 1 rerun");
+
+    project.write(&format!("--- {history}\n{{\n"));
+    let merged = run(&project, 4, &["merge", "shards", "--outcomes", history]);
+    assert_eq!(merged.code, 3, "{merged}");
+    let problem = format!("failed to read the outcomes in {history}: ");
+    assert!(merged.stderr.contains(&problem), "{merged}");
+}
+
+/// As into `head -n 1`, or into a pager that is left.
+#[test]
+fn a_reader_may_go_away() {
+    let project = Project::new(SUITE);
+    run(&project, 1, &[]);
+    for command in [
+        "--flaky-report",
+        "--flaky-report --json",
+        "--inventory-status",
+        "--shard-info --total-shards 2",
+        "durations show",
+    ] {
+        // No reader at all, from before it is started: `head` could be too late to go.
+        let script =
+            format!("mkfifo pipe; exec 3<>pipe 4>pipe 3<&-; rm pipe; \"$rpytest\" {command} >&4");
+        let run = Command::shell(plain_venv(), &project, &script)
+            .env("RUN", "1")
+            .run();
+        assert_eq!(run.code, 0, "{command}: {run}");
+        assert_eq!(run.stderr, "", "{command}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_named() {
     let project = Project::new(SUITE);
     let report = || {

@@ -169,6 +169,53 @@ expires = 2020-02-29
             some.shows(&[over]);
             assert!(!some.stdout.contains(gone), "{part:?} {some}");
         }
+        // Files without failures are not looked into; nor is what is not below.
+        let last = run(&project, &[way.arguments(), &["--lf"]].concat());
+        assert!(!last.stdout.contains(gone), "{last}");
+        project.write("--- other/test_c.py\ndef test_c():\n    pass\n");
+        let below = Command::rpytest(plain_venv(), &project)
+            .within("other")
+            .args(["--quarantine", "../quarantine.toml"])
+            .args(way.arguments())
+            .run();
+        below.expect(0, "1 passed");
+        assert!(!below.stdout.contains("there is no such test"), "{below}");
+    }
+}
+
+/// As by freezegun, in a fixture.
+#[test]
+fn where_a_test_stops_time_the_day_is_still_todays() {
+    for way in WAYS {
+        let project = Project::new(
+            r#"
+--- test_a.py
+import datetime
+import time
+import pytest
+
+class Then(datetime.date):
+    @classmethod
+    def today(cls):
+        return cls(2012, 1, 14)
+
+@pytest.fixture
+def stopped(monkeypatch):
+    monkeypatch.setattr(datetime, "date", Then)
+    monkeypatch.setattr(time, "time", lambda: 1326499200.0)
+
+def test_fails(stopped):
+    assert 0
+--- quarantine.toml
+[[quarantine]]
+test = "test_a.py"
+reason = "known"
+expires = 2020-02-29
+"#,
+        );
+        let run = run(&project, way.arguments());
+        run.expect(1, "1 failed");
+        run.shows(&["quarantine.toml:1: test_a.py: expired on 2020-02-29"]);
     }
 }
 

@@ -481,6 +481,52 @@ fn the_project_says_how_often() {
     );
 }
 
+#[test]
+fn what_the_project_wants_keeps_nobody_from_a_debugger() {
+    let table = "--- pyproject.toml\n[tool.rpytest]\nreruns = 1\n";
+    for venv in [plain_venv(), genuine()] {
+        let project = Project::new(PLAIN);
+        project.write(table);
+        let script = "printf 'c\\nc\\n' | \"$rpytest\" --pdb -k 'not marked'";
+        let run = Command::shell(venv, &project, script).run();
+        run.expect(1, "1 failed, 20 passed, 1 deselected");
+        run.shows(&["(Pdb)"]);
+    }
+    // Nor does a mark; of the two options both cannot be meant.
+    let project = Project::new(PLAIN);
+    let script = "printf 'c\\nc\\n' | \"$rpytest\" --pdb";
+    let run = Command::shell(plain_venv(), &project, script).run();
+    run.expect(1, "2 failed, 20 passed");
+    let refused = Command::rpytest(plain_venv(), &project)
+        .args(["--reruns=1", "--pdb"])
+        .run();
+    assert_eq!(refused.code, 4, "{refused}");
+    let text = "--reruns does not work with --pdb; leave out one of them";
+    assert!(refused.stderr.contains(text), "{refused}");
+}
+
+#[test]
+fn the_mark_is_pytest_retrys_where_that_is() {
+    let project = Project::new(PLAIN);
+    project.write(
+        "
+--- pytest_retry.py
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'flaky(retries=1): run it again')
+",
+    );
+    let run = |arguments: &[&str]| {
+        Command::rpytest(plain_venv(), &project)
+            .env("PYTHONPATH", ".")
+            .args(["-p", "pytest_retry"])
+            .args(arguments)
+            .run()
+    };
+    run(&[]).expect(1, "2 failed, 20 passed");
+    let refused = run(&["--only-rerun-flaky"]);
+    assert_eq!(refused.code, 4, "{refused}");
+}
+
 /// A mark of that name which says nothing of reruns may be the project's, from before it knew rpytest.
 #[test]
 fn a_mark_of_the_projects_own_means_what_it_meant() {

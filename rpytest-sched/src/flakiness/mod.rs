@@ -71,6 +71,20 @@ impl Outcomes {
         }
     }
 
+    /// Adds runs that were recorded elsewhere. Nothing is added to a test that was seen as late or later: then they are
+    /// known already, or it is not known between which others they belong. So nothing counts twice, and runs must be
+    /// added in the order of their times.
+    pub fn add_newer(&mut self, other: &Self) {
+        for (key, runs) in &other.tests {
+            if (self.get(key)).is_some_and(|known| known.seen() >= runs.seen()) {
+                continue;
+            }
+            for outcome in runs.iter() {
+                self.record(key, outcome, runs.seen());
+            }
+        }
+    }
+
     /// Forgets tests that no run since then has come to.
     pub fn prune_before(&mut self, time: u64) {
         self.tests.retain(|_, runs| runs.seen() >= time);

@@ -241,6 +241,7 @@ class Distributed:
             )
         if session.shouldfail or session.shouldstop:
             self._stop_run(str(session.shouldfail or session.shouldstop))
+        quarantine.tests_begin(self._config)
         # Errors of the collection count, if the run went on in spite of them.
         self._failures = session.testsfailed
         try:

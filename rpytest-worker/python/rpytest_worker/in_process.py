@@ -92,6 +92,7 @@ class InProcess:
     def pytest_runtestloop(self, session: pytest.Session) -> Any:
         if self._before_tests is not None:
             self._before_tests(session)
+        quarantine.tests_begin(self._config)
         for message in self._unsaid:
             self._process.channel.send(message)
         self._teller.collected(self._config, len(session.items))

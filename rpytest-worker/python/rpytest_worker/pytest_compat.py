@@ -441,8 +441,10 @@ def is_traced(config: pytest.Config) -> bool:
     return getattr(execute, "__name__", "") != "_multicall"
 
 
-def names_tests(config: pytest.Config) -> bool:
-    """Whether the command line itself says which files or tests are meant."""
+def collects_a_part(config: pytest.Config) -> bool:
+    """Whether the command line, or the directory that it is of, says which files or tests are meant."""
+    if config.args_source == config.ArgsSource.INVOCATION_DIR:
+        return config.invocation_params.dir != config.rootpath
     return config.args_source == config.ArgsSource.ARGS
 
 

@@ -11,7 +11,7 @@ Such a test runs as ever. What fails of it is reported as xfailed, what passes a
 whose day is over counts no longer, and is named at the end of each run.
 
 The file is read when a session is configured, so that a session that is kept for later is dropped
-when the file changes; the day is looked at when a test fails, since it may be older than a day.
+when the file changes; the day is looked at before the first test, since it may be older than a day.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import datetime
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -37,6 +38,13 @@ PLUGIN: Final = "rpytest-quarantine"
 _REQUIRED: Final = ("test", "reason", "expires")
 _OPTIONAL: Final = ("issue", "owner")
 _EXAMPLE: Final = "see [[quarantine]] in rpytest's README for an example"
+
+
+class _Clock:
+    """Held here, where what stops time does not find it: freezegun replaces what modules have."""
+
+    time = staticmethod(time.time)
+    day = staticmethod(datetime.date.fromtimestamp)
 
 
 class Entry(NamedTuple):
@@ -89,10 +97,12 @@ class Quarantine:
                 return entry
         return None
 
+    def look_at_day(self) -> datetime.date:
+        self._today = today = _Clock.day(_Clock.time())
+        return today
+
     def _is_over(self, entry: Entry) -> bool:
-        if self._today is None:
-            self._today = datetime.date.today()
-        return entry.expires < self._today
+        return entry.expires < (self._today or self.look_at_day())
 
     # Within everybody else's, whose own business failures are: the test has not failed for them.
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -169,6 +179,12 @@ def of(config: pytest.Config) -> Quarantine | None:
     return found
 
 
+def tests_begin(config: pytest.Config) -> None:
+    """Look at the day before the first test: while one runs, a fixture of its may have stopped time."""
+    if (found := of(config)) is not None:
+        found.look_at_day()
+
+
 def settings(config: pytest.Config) -> list[tuple[str, str]]:
     """What the command has read of `[tool.rpytest]` and of variables for the session."""
     pairs = [setting.partition("=") for setting in config.option.rpytest_setting or ()]
@@ -180,7 +196,8 @@ def _has_collected_all(config: pytest.Config, reporter: Any) -> bool:
     option = config.option
     stats = reporter.stats
     return not (
-        pytest_compat.names_tests(config)
+        pytest_compat.collects_a_part(config)
+        or getattr(option, "lf", False)  # files without failures are not even deselected
         or option.keyword
         or option.markexpr
         or getattr(option, "ignore", None)

@@ -2,7 +2,8 @@
 
 `Reruns` is registered in every process of a run: the options, the mark `flaky`, which items may be run
 again, and what is shown of it. How an item is run again is in `attempts`. Where the plugin is there,
-its own options and behaviour are used; where the plugin `flaky` is, the mark and reruns are that one's.
+its own options and behaviour are used; where `flaky` or pytest-retry is, the mark and reruns are that
+one's.
 """
 
 from __future__ import annotations
@@ -30,15 +31,23 @@ PLUGIN: Final = "rpytest-reruns"
 
 # Names under which the plugins come that own what is here.
 _GENUINE: Final = ("rerunfailures", "pytest_rerunfailures")
-_OWNERS: Final = (*_GENUINE, "flaky", "flaky.flaky_pytest_plugin")
+_OWNERS: Final = (
+    *_GENUINE,
+    "flaky",
+    "flaky.flaky_pytest_plugin",
+    "pytest-retry",
+    "pytest_retry",
+    "pytest_retry.retry_plugin",
+)
 
 # Where the history of outcomes is, below pytest's cache directory. The supervisor writes it.
 _OUTCOMES: Final = ("v", "rpytest", "outcomes.json")
 _OUTCOMES_VERSION: Final = 1
 
 _MARKER: Final = (
-    "flaky(reruns=1, reruns_delay=0, condition=True, only_rerun=None, rerun_except=None): "
-    "run the test again, up to 'reruns' times, when it fails. Provided by rpytest."
+    "flaky(reruns=1, reruns_delay=0, reruns_delay_backoff_factor=1.0, *, condition=True, "
+    "only_rerun=None, rerun_except=None): run the test again, up to 'reruns' times, when it fails. "
+    "Provided by rpytest."
 )
 
 Failures = Sequence[tuple[str, Any]]
@@ -111,7 +120,8 @@ class Reruns:
     def pytest_configure(self, config: pytest.Config) -> None:
         self._config = config
         option = config.option
-        if option.reruns is None:
+        if option.reruns is None and not option.usepdb:
+            # What the project wants of every run keeps nobody from a debugger.
             option.reruns = _configured_count(config)
         for name, kind in (("reruns_delay", _seconds), ("reruns_delay_backoff_factor", _seconds)):
             text = config.getini(name)
@@ -145,13 +155,8 @@ class Reruns:
             reruns = _argument(mark, "reruns", 0, 1)
             delay = _argument(mark, "reruns_delay", 1, 0)
             backoff = _argument(mark, "reruns_delay_backoff_factor", 2, 1.0)
-        if not reruns or reruns < 0:
+        if not reruns or reruns < 0 or option.usepdb:
             return None
-        if option.usepdb:
-            raise pytest.UsageError(
-                f"{item.nodeid}: a test with reruns does not work with --pdb; "
-                "leave out the option, or the mark"
-            )
         return Limits(int(reruns), max(0.0, delay), 1.0 if backoff is None else max(0.0, backoff))
 
     def wants(self, item: Any, failures: Failures) -> bool:
@@ -259,18 +264,18 @@ def give_to_genuine(config: pytest.Config) -> None:
     if option.rpytest_only_rerun_flaky:
         raise pytest.UsageError(
             "--only-rerun-flaky works with rpytest's own reruns only, and a plugin that runs tests "
-            "again is installed or blocked (pytest-rerunfailures or flaky); uninstall it, or leave "
-            "out the option and mark the tests"
+            "again is installed or blocked (pytest-rerunfailures, pytest-retry or flaky); uninstall "
+            "it, or leave out the option and mark the tests"
         )
     for name, value in settings(config):
         if name != "reruns":
             continue
         if not is_genuine:
             raise pytest.UsageError(
-                "reruns of [tool.rpytest] or RPYTEST_RERUNS does not work with the plugin flaky, "
-                "nor with -p no:rerunfailures; leave out one of them"
+                "reruns of [tool.rpytest] or RPYTEST_RERUNS does not work with the plugins flaky and "
+                "pytest-retry, nor with -p no:rerunfailures; leave out one of them"
             )
-        if option.reruns is None:
+        if option.reruns is None and not option.usepdb:
             option.reruns = _count(value)
 
 

@@ -24,6 +24,7 @@ from . import (
     inventory,
     pytest_compat,
     pytest_reports,
+    quarantine,
     recorded_warnings,
     reports,
     sharing,
@@ -324,6 +325,7 @@ class Template:
             self.change_identity(config, start)
             self.runner.channel = self.channel
         afterfork.watch_crashes(self.process.crash_fd)
+        quarantine.tests_begin(config)
         self.runner.run()
         return True
 
