@@ -70,6 +70,15 @@ impl Normal {
         CLOCK.replace_all(&text, "<clock>").into_owned()
     }
 
+    /// A node id, by which a test is selected: of it nothing else is replaced, so that `[1.5s]` and `[2.5s]` are two.
+    pub(super) fn id(&self, nodeid: &str) -> String {
+        let nodeid = match self.private.is_empty() {
+            true => nodeid.to_owned(),
+            false => nodeid.replace(&self.private, "<tmp>"),
+        };
+        ADDRESS.replace_all(&nodeid, "0x<address>").into_owned()
+    }
+
     /// What is printed on a terminal or into a file.
     pub(super) fn output(&self, text: &str) -> String {
         let text = self.text(text);
@@ -157,6 +166,27 @@ mod tests {
             ),
         ] {
             assert_eq!(normal().text(text), expected);
+        }
+    }
+
+    #[test]
+    fn node_ids_stay_apart() {
+        for (nodeid, expected) in [
+            ("t.py::test[1.5s]", "t.py::test[1.5s]"),
+            (
+                "t.py::test[2024-01-02 03:04:05]",
+                "t.py::test[2024-01-02 03:04:05]",
+            ),
+            (
+                "t.py::test[<A at 0x7f00abcd>]",
+                "t.py::test[<A at 0x<address>>]",
+            ),
+            (
+                "t.py::test[/tmp/rpytest-verify-abc/t]",
+                "t.py::test[<tmp>/t]",
+            ),
+        ] {
+            assert_eq!(normal().id(nodeid), expected);
         }
     }
 
