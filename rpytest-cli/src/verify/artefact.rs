@@ -163,8 +163,9 @@ pub(super) fn is_everybodys(path: &Path) -> bool {
     let path = real(path);
     let places = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
     let home = std::env::home_dir().filter(|home| home.is_absolute());
-    let mut places = places.into_iter().chain([std::env::temp_dir()]).chain(home);
-    places.any(|place| real(&place).starts_with(&path))
+    let mut places = places.into_iter().chain(home);
+    // That of a project's own is not looked at, wherever it is.
+    path == real(&std::env::temp_dir()) || places.any(|place| real(&place).starts_with(&path))
 }
 
 /// Without `..`.

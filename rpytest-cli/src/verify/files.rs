@@ -44,7 +44,7 @@ pub(super) enum FilesError {
 #[derive(Debug)]
 pub(super) struct Saved {
     roots: Vec<PathBuf>,
-    /// What is not looked at.
+    /// What is not looked at: the directory for everybody's temporary files.
     apart: PathBuf,
     /// Directories that could not be looked into. Nobody does so later, or all that is there would seem to be new.
     closed: BTreeSet<PathBuf>,
@@ -316,15 +316,15 @@ impl Saved {
                 keep_what_is_replaced(&mut self.replaced, &self.store, path);
             }
             // A directory that is new may have what was not looked at.
-            let result = match metadata.is_dir() {
+            let result = in_open_directory(path, || match metadata.is_dir() {
                 true => remove_whole(path),
                 false => fs::remove_file(path),
-            };
+            });
             done(path, result);
         }
         for (path, entry) in &mut self.entries {
             let metadata = now.get(path);
-            let result = match entry {
+            let result = in_open_directory(path, || match entry {
                 Entry::Directory { .. } if metadata.is_some_and(Metadata::is_dir) => Ok(()),
                 Entry::Directory { mode, owner, .. } => fs::create_dir(path)
                     .and_then(|()| give(path, *owner))
@@ -348,7 +348,7 @@ impl Saved {
                     _ => std::os::unix::fs::symlink(target, path),
                 },
                 Entry::Other => Ok(()),
-            };
+            });
             done(path, result);
         }
         // What came and went has left its mark.
@@ -385,6 +385,23 @@ pub(super) fn remove_whole(directory: &Path) -> io::Result<()> {
         io::ErrorKind::NotFound => Ok(()),
         _ => Err(error),
     })
+}
+
+/// Does what needs a directory that may be written in, which the one that has the path is not always.
+fn in_open_directory(path: &Path, mut work: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let result = work();
+    let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    let (true, Some(parent)) = (result.as_ref().is_err_and(is_denied), path.parent()) else {
+        return result;
+    };
+    let mode = fs::symlink_metadata(parent)?.mode();
+    if mode & 0o700 == 0o700 {
+        return result;
+    }
+    fs::set_permissions(parent, Permissions::from_mode(mode | 0o700))?;
+    let result = work();
+    fs::set_permissions(parent, Permissions::from_mode(mode))?;
+    result
 }
 
 fn unlock(directory: &Path) {
@@ -621,6 +638,23 @@ mod tests {
             remove_whole(&root.join("new")).is_ok(),
             "it is gone already"
         );
+    }
+
+    #[test]
+    fn what_is_in_a_read_only_directory_is_put_back() {
+        // Root needs no permission, so that this shows something to everybody else.
+        let (_place, root, store) = two_places();
+        let below = root.join("below");
+        set_mode(&below, 0o555);
+        let before = tree(&root);
+        let mut saved = take(&root, &store).expect("kept");
+        fs::write(below.join("file"), "another").expect("a file");
+        assert_eq!(saved.restore(), Vec::<String>::new());
+        assert_eq!(tree(&root), before);
+        remove_whole(&below).expect("it goes");
+        assert_eq!(saved.restore(), Vec::<String>::new());
+        assert_eq!(tree(&root), before);
+        set_mode(&below, 0o755);
     }
 
     #[test]

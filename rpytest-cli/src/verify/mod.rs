@@ -82,7 +82,9 @@ fn compare(arguments: &VerifyArguments) -> Result<u8, Stopped> {
         .tempdir()?;
     let store = private.path().join("s");
     std::fs::create_dir(&store)?;
-    let saved = Saved::take(roots, private.path(), &store)
+    // Ours is in there, and of the others' it is as with `/tmp`.
+    let apart = std::env::temp_dir().canonicalize()?;
+    let saved = Saved::take(roots, &apart, &store)
         .map_err(|error| failed(&format!("failed to {error}")))?;
     let in_addopts = ask_for_workers(addopts.iter().map(OsStr::new));
     let mut bench = Bench::new(

@@ -136,8 +136,49 @@ fn what_is_steady_beside_it_still_counts() {
             "a failed: x\nb failed",
             "Outcome b: passed | failed",
         ),
+        // What varies must be there all the same.
+        (
+            "file a 1\na passed",
+            "file a 2\na passed",
+            "a passed",
+            "File a: 1 | -",
+        ),
+        (
+            "file d/1 x\nfile d/steady y",
+            "file d/2 x\nfile d/steady y",
+            "file d/3 x",
+            "File d/steady: y | -",
+        ),
+        (
+            "a passed\nb passed",
+            "a failed: x\nb passed",
+            "b passed",
+            "Test a: present | -",
+        ),
+        // Neither of pytest's two.
+        (
+            "a passed\ncode 0",
+            "a failed: x\ncode 1",
+            "a passed\ncode 3",
+            "ExitCode : 0 | 3",
+        ),
     ] {
         assert_eq!(found(base, &[again], other), [expected], "{base}");
+    }
+}
+
+#[test]
+fn lines_may_come_in_another_order() {
+    for (theirs, other, expected) in [
+        ("c\nx\na", "a\nx\nc", true),
+        ("c\nx\na", "x\nc\na", true),
+        ("c\nx\na", "a\nb\nc", true),
+        ("c\nx\na", "a\ny\nc", false),
+        ("c\nx\na", "a\nx\nx\nc", false),
+        ("c\nx\na", "x\nc", false),
+    ] {
+        let found = differs_in_lines_of("a\nb\nc", theirs, other);
+        assert_eq!(found, expected, "{theirs} and {other}");
     }
 }
 
