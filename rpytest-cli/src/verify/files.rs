@@ -339,9 +339,14 @@ impl Saved {
                         fs::set_permissions(path, Permissions::from_mode(state.mode))
                     }
                     (_, Some(copy)) => put_back(copy, path, state),
-                    (_, None) => Err(io::Error::other(
-                        "it could not be read before the runs, so that there is no copy; it is as they have left it",
-                    )),
+                    (now, None) => {
+                        let mode = Permissions::from_mode(state.mode);
+                        let is_there = now.is_some_and(Metadata::is_file);
+                        let result = is_there.then(|| fs::set_permissions(path, mode));
+                        result.unwrap_or(Ok(())).and(Err(io::Error::other(
+                            "it could not be read before the runs, so that there is no copy; its content is as they have left it",
+                        )))
+                    }
                 },
                 Entry::Link(target) => match fs::read_link(path) {
                     Ok(now) if now == *target => Ok(()),
@@ -601,12 +606,15 @@ mod tests {
         );
         assert_eq!(saved.changes(), Vec::<PathBuf>::new());
         fs::write(&secret, "another").expect("a file");
+        set_mode(&secret, 0o604);
         let problems = saved.restore();
         assert!(
             problems.len() == 1 && problems[0].contains("secret: it could not be read before"),
             "{problems:?}"
         );
         assert_eq!(fs::read_to_string(&secret).expect("it is there"), "another");
+        let mode = fs::metadata(&secret).expect("it is there").mode();
+        assert_ne!(mode & 0o777, 0o604);
     }
 
     #[test]
