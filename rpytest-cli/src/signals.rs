@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 #[cfg(unix)]
-use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGTSTP, SIGWINCH};
 use signal_hook::consts::{SIGINT, SIGTERM};
 #[cfg(unix)]
 use signal_hook::iterator::Handle;
@@ -66,6 +66,8 @@ impl Signals {
                         SIGINT => _ = counted.interrupts.fetch_add(1, Ordering::SeqCst),
                         SIGTERM => counted.terminated.store(signal, Ordering::SeqCst),
                         #[cfg(unix)]
+                        SIGHUP => counted.terminated.store(signal, Ordering::SeqCst),
+                        #[cfg(unix)]
                         SIGTSTP => _ = counted.suspensions.fetch_add(1, Ordering::SeqCst),
                         #[cfg(unix)]
                         SIGWINCH => _ = counted.resizes.fetch_add(1, Ordering::SeqCst),
@@ -90,6 +92,14 @@ impl Signals {
         handle.map_or(Ok(()), |handle| {
             signals.try_for_each(|signal| handle.add_signal(signal))
         })
+    }
+
+    /// Takes SIGHUP for one more SIGTERM: for who has something to put in order before the terminal is gone. Under
+    /// `nohup` it stays ignored.
+    #[cfg(unix)]
+    pub fn of_a_closed_terminal(&self) -> io::Result<()> {
+        let handle = HANDLE.get().filter(|_| !is_hang_up_ignored());
+        handle.map_or(Ok(()), |handle| handle.add_signal(SIGHUP))
     }
 
     /// Whether the terminal has asked for a suspension since this was called last.
@@ -136,4 +146,13 @@ impl Signals {
     pub fn terminated(&self) -> Option<i32> {
         Some(self.terminated.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
     }
+}
+
+/// By what the kernel says of this process; where it does not, SIGHUP ends it as ever.
+#[cfg(unix)]
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << (SIGHUP - 1) != 0)
 }

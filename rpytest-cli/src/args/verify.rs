@@ -2,7 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 
+use super::definition::{Definition, State};
 use super::given::Given;
+use super::table::OPTIONS;
 use super::{COLLECTS_ONLY, SHOWS_ONLY, UsageError};
 
 pub(super) const VERIFY: &str = "--verify-dropin";
@@ -55,16 +57,16 @@ const SHOWS: &[&str] = &[
     "--markers",
 ];
 
-/// Options of rpytest's own that pytest's parser sees, and that it knows from nobody else.
-const UNKNOWN_TO_PYTEST: &[&str] = &["--explain", "--isolate"];
-
 /// Reads the command line, if it asks for a comparison.
 pub(super) fn read(given: &Given) -> Result<Option<VerifyArguments>, UsageError> {
     if !given.has(VERIFY) {
         return Ok(None);
     }
     let unknown = given.ours_beside(&[VERIFY, "--no-daemon"]);
-    if let Some(other) = unknown.or_else(|| given.first_of(UNKNOWN_TO_PYTEST)) {
+    // pytest's parser sees these in a run of rpytest's, where a plugin of ours adds them.
+    let added = OPTIONS.iter().filter(|one| one.state == State::Pytests);
+    let added: Vec<_> = added.map(Definition::name).collect();
+    if let Some(other) = unknown.or_else(|| given.first_of(&added)) {
         return Err(UsageError::Together {
             option: VERIFY,
             other: other.to_owned(),
@@ -177,6 +179,14 @@ mod tests {
             (
                 "--verify-dropin --isolate=test",
                 "--verify-dropin does not work with --isolate: pytest does not know it; leave out one of them",
+            ),
+            (
+                "--no-progress --verify-dropin",
+                "--verify-dropin does not work with --no-progress: pytest does not know it; leave out one of them",
+            ),
+            (
+                "--verify-dropin --quarantine known.txt",
+                "--verify-dropin does not work with --quarantine: pytest does not know it; leave out one of them",
             ),
             (
                 "--verify-dropin=x",

@@ -147,12 +147,25 @@ pub(super) fn named_outside<'a>(
             let inside = directories.iter().any(|one| path.starts_with(one));
             // What contains the project is more than a run's own.
             let contains = directories.iter().any(|one| one.starts_with(&path));
-            if exists && !inside && !contains && !found.contains(&path) {
+            let is_own = !inside && !contains && !is_everybodys(&path);
+            if exists && is_own && !found.contains(&path) {
                 found.push(path);
             }
         }
     }
     found
+}
+
+/// Whether others are at work there as well, whose files must not be taken for those of a run: places for temporary
+/// files, the user's home, and whatever contains one of them.
+pub(super) fn is_everybodys(path: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = real(path);
+    let places = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let mut places = places.into_iter().chain(home);
+    // That of a project's own is not looked at, wherever it is.
+    path == real(&std::env::temp_dir()) || places.any(|place| real(&place).starts_with(&path))
 }
 
 /// Without `..`.
@@ -193,6 +206,26 @@ mod tests {
         let found = named_outside(words, &cwd, std::slice::from_ref(&cwd));
         let expected = ["out.xml", "cov.xml", "other.xml"].map(|name| base.join(name));
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn places_of_everybody_are_no_runs_own() {
+        let own = tempfile::tempdir().expect("a directory");
+        let own = own.path().display().to_string();
+        let words = [
+            "/tmp".to_owned(),
+            "--basetemp=/tmp/".to_owned(),
+            "--cov-report=html:/var/tmp".to_owned(),
+            "cache_dir=/dev/../dev/shm".to_owned(),
+            "--rootdir=/".to_owned(),
+            format!("--basetemp={own}"),
+        ];
+        let words = words.iter().map(String::as_str);
+        let found = named_outside(words, Path::new("/no/such/project"), &[]);
+        assert_eq!(found, [PathBuf::from(own)]);
+        for path in [Path::new("/"), Path::new("/var"), &std::env::temp_dir()] {
+            assert!(is_everybodys(path), "{}", path.display());
+        }
     }
 
     #[test]

@@ -76,20 +76,26 @@ impl<'a> Steady<'a> {
 
     fn is_excused(&self, difference: &Difference) -> bool {
         let Key { kind, subject, .. } = &difference.key;
-        if kind.is_of_a_test() && self.tests.contains(subject) {
+        // A test that pytest has always had must be there, whatever comes of it.
+        if kind.is_of_a_test() && *kind != Kind::Test && self.tests.contains(subject) {
             return true;
         }
-        let comes_or_goes = difference.pytest.is_none() || difference.other.is_none();
-        if *kind == Kind::File && comes_or_goes && self.directories.contains(&parent(subject)) {
+        // And so must a file.
+        let has_come = difference.pytest.is_none();
+        if *kind == Kind::File && has_come && self.directories.contains(&parent(subject)) {
             return true;
         }
-        if !self.keys.contains(&difference.key) {
+        let key = &difference.key;
+        if !self.keys.contains(key) {
             return false;
         }
+        let mut again = self.again.iter().map(|run| run.facts.get(key));
         match (&difference.pytest, &difference.other) {
+            // Where pytest wavers between two, a third is another matter.
+            (_, other) if *kind == Kind::ExitCode => again.any(|code| code == other.as_ref()),
+            // It varies, but pytest has never been without it.
+            (Some(_), None) => again.any(|text| text.is_none()),
             (Some(pytest), Some(other)) if is_text(*kind) => {
-                let key = &difference.key;
-                let again = self.again.iter().map(|run| run.facts.get(key));
                 // Where it is missing now and then, all of it is unsteady.
                 let again: Option<Vec<&str>> = again.map(|text| text.map(String::as_str)).collect();
                 again.is_none_or(|again| differs_where_unsteady(pytest, &again, other))
@@ -100,7 +106,7 @@ impl<'a> Steady<'a> {
 }
 
 /// Whether single lines of it are compared.
-fn is_text(kind: Kind) -> bool {
+pub(super) fn is_text(kind: Kind) -> bool {
     !matches!(
         kind,
         Kind::ExitCode | Kind::Test | Kind::Order | Kind::Outcome
@@ -189,6 +195,21 @@ fn differs_where_unsteady(base: &str, again: &[&str], other: &str) -> bool {
     changes(&lines, &other).into_iter().all(|(old, _)| {
         let gap = !old.is_empty() || gaps[old.start];
         gap && unsteady[old].iter().all(|unsteady| *unsteady)
+    })
+}
+
+/// Whether `other` has no lines more and no lines less than `base` but such as `theirs` has more or less, too. Workers
+/// bring them in any order.
+pub(super) fn differs_in_lines_of(base: &str, theirs: &str, other: &str) -> bool {
+    let mut counts: BTreeMap<&str, [i64; 3]> = BTreeMap::new();
+    for (at, text) in [base, theirs, other].into_iter().enumerate() {
+        for line in text.lines() {
+            counts.entry(line).or_default()[at] += 1;
+        }
+    }
+    counts.values().all(|[base, theirs, other]| {
+        let (least, most) = (base.min(theirs), base.max(theirs));
+        (least..=most).contains(&other)
     })
 }
 

@@ -110,7 +110,7 @@ impl Facts {
         };
         let mut of_a_place: BTreeMap<Key, Vec<String>> = BTreeMap::new();
         for warning in &observation.warnings {
-            let nodeid = normal.text(&warning.nodeid);
+            let nodeid = normal.id(&warning.nodeid);
             let (category, file) = (&warning.category, normal.text(&warning.file));
             let place = format!("{category}, {file}:{}, {}", warning.line, warning.when);
             let key = Key::new(Kind::Warning, nodeid, place);
@@ -118,7 +118,7 @@ impl Facts {
             of_a_place.entry(key).or_default().push(message);
         }
         for report in &observation.collected {
-            let key = Key::new(Kind::Collection, normal.text(&report.nodeid), "");
+            let key = Key::new(Kind::Collection, normal.id(&report.nodeid), "");
             let longrepr = normal.text(report.longrepr.as_deref().unwrap_or_default());
             let text = format!("{}\n{longrepr}", report.outcome);
             of_a_place.entry(key).or_default().push(text);
@@ -139,7 +139,7 @@ impl Facts {
         let mut seen = BTreeSet::new();
         let mut of_all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for report in reports {
-            let id = normal.text(&report.nodeid);
+            let id = normal.id(&report.nodeid);
             if seen.insert(id.clone()) {
                 self.order.push(id.clone());
                 let key = Key::new(Kind::Test, &id, "");
@@ -163,8 +163,8 @@ impl Facts {
             let before = shown
                 .insert(id.clone(), &report.sections)
                 .unwrap_or_default();
-            let sections = report.sections.strip_prefix(before);
-            let sections = sections.unwrap_or(&report.sections);
+            let further = report.sections.strip_prefix(before);
+            let sections = further.unwrap_or(&report.sections);
             let own = scope == Scope::OneProcess || report.when == "call";
             if own && !sections.is_empty() {
                 let sections = sections
@@ -182,9 +182,16 @@ impl Facts {
             let new = report.others.iter().filter(|(name, value)| {
                 before.and_then(|before| before.get(*name)) != Some(*value)
             });
-            let new: Vec<_> = new
+            let mut new: Vec<_> = new
                 .map(|(name, value)| format!("{name}: {}", normal.text(value)))
                 .collect();
+            // What is not there any more must be gone on both sides.
+            let names = before.into_iter().flat_map(BTreeMap::keys);
+            let gone = names.filter(|name| !report.others.contains_key(*name));
+            new.extend(gone.map(|name| format!("{name}: no longer")));
+            if further.is_none() {
+                new.push("sections: not those of the phase before".to_owned());
+            }
             if !new.is_empty() {
                 add(Kind::Attribute, new.join("\n"));
             }

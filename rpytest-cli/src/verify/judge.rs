@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compare::{Difference, Steady};
+use super::compare::{Difference, Steady, differs_in_lines_of, is_text};
 use super::facts::{Facts, Key, Kind, Scope};
 use super::normal::Normal;
 use super::observation::Ran;
@@ -120,7 +120,10 @@ impl Judge {
     /// Runs again what differs, and pytest.
     pub(super) fn look_again(&mut self, bench: &mut Bench<'_>) -> Result<(), Stopped> {
         let ran = bench.run(Way::Pytest)?;
-        self.pytest(&ran);
+        // What a run that has died does not say would be taken for what varies.
+        if bench.nothing_to_compare(&ran).is_none() {
+            self.pytest(&ran);
+        }
         let mut heard = std::mem::take(&mut self.heard);
         for one in &mut heard {
             one.differences = self.steady(scope(one.way)).differences(&one.facts);
@@ -175,13 +178,13 @@ impl Judge {
         if open(heard).is_empty() {
             return Ok(());
         }
+        let mut has_answered = false;
         if bench.has_xdist {
             let ran = bench.run(Way::Xdist)?;
-            let facts = Facts::of(&ran, &self.normal, Scope::Workers);
-            let theirs = self.steady(Scope::Workers).differences(&facts);
-            let theirs: BTreeSet<Key> = theirs.into_iter().map(|one| one.key).collect();
-            for key in open(heard) {
-                if theirs.contains(&key) {
+            has_answered = bench.nothing_to_compare(&ran).is_none();
+            if has_answered {
+                let theirs = Facts::of(&ran, &self.normal, Scope::Workers);
+                for key in self.explained(&heard.facts, open(heard), theirs) {
                     heard.findings.insert(key, Finding::AsXdist);
                 }
             }
@@ -194,13 +197,23 @@ impl Judge {
             .collect();
         for nodeid in tests.into_iter().take(ALONE) {
             let ran = bench.run_with(Way::Pytest, &bench.of_one_test(&nodeid))?;
-            let facts = Facts::of(&ran, &self.normal, Scope::Workers);
-            for key in open(heard).into_iter().filter(|key| key.subject == nodeid) {
-                let known = self.workers[0].facts.get(&key);
-                if facts.order == [nodeid.clone()] && facts.facts.get(&key) != known {
-                    heard.findings.insert(key, Finding::Alone);
-                }
+            let alone = Facts::of(&ran, &self.normal, Scope::Workers);
+            if alone.order != [nodeid.clone()] {
+                continue;
             }
+            let mut keys = open(heard);
+            keys.retain(|key| {
+                let known = self.workers[0].facts.get(key);
+                key.subject == nodeid && alone.facts.get(key) != known
+            });
+            for key in self.explained(&heard.facts, keys, alone) {
+                heard.findings.insert(key, Finding::Alone);
+            }
+        }
+        // xdist has shown what follows from its tests; what follows from a test that was run alone nobody has.
+        let is_alone = |finding: &Finding| *finding == Finding::Alone;
+        if has_answered && !heard.findings.values().any(is_alone) {
+            return Ok(());
         }
         let of_a_test = |key: &Key| key.kind.is_of_a_test();
         let mut of_tests = heard.findings.iter().filter(|(key, _)| of_a_test(key));
@@ -211,6 +224,29 @@ impl Judge {
             }
         }
         Ok(())
+    }
+
+    /// Which of the differences at `keys` were none if this were one more run of pytest's.
+    fn explained(&self, heard: &Facts, mut keys: Vec<Key>, further: Facts) -> Vec<Key> {
+        let base = &self.workers[0];
+        let runs = [&self.workers[1..], &[further]].concat();
+        let left = Steady::of(base, &runs).differences(heard);
+        let left: BTreeSet<&Key> = left.iter().map(|one| &one.key).collect();
+        let further = &runs[runs.len() - 1];
+        keys.retain(|key| {
+            let [base, further, heard] = [base, further, heard].map(|one| one.facts.get(key));
+            match (base, further, heard) {
+                (_, further, heard) if key.kind == Kind::Outcome => further == heard,
+                _ if !left.contains(key) => true,
+                (Some(base), Some(further), Some(heard)) => {
+                    is_text(key.kind)
+                        && base != further
+                        && differs_in_lines_of(base, further, heard)
+                }
+                _ => false,
+            }
+        });
+        keys
     }
 
     /// How many differences there seemed to be before anybody looked again.

@@ -22,7 +22,6 @@ use rpytest_worker::interpreter::ThisProcess;
 
 use self::files::Saved;
 use self::judge::Judge;
-use self::observation::Ran;
 use self::runs::{Bench, Stopped, Way};
 use self::verdict::{Verdict, name_of};
 use crate::args::{VerifyArguments, ask_for_workers};
@@ -33,14 +32,9 @@ use crate::signals::Signals;
 pub(crate) fn run(arguments: &VerifyArguments) -> u8 {
     match compare(arguments) {
         Ok(code) => code,
-        Err(Stopped::Signal(code)) => {
-            eprintln!(
-                "rpytest: interrupted: nothing is verified; the project's files are as they were"
-            );
-            code
-        }
+        Err(Stopped::Signal(code)) => code,
         Err(Stopped::Failed(problem)) => {
-            eprintln!("rpytest: error: --verify-dropin: {problem}");
+            verdict::tell(&format!("error: --verify-dropin: {problem}"));
             exit::USAGE_ERROR
         }
     }
@@ -49,6 +43,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> u8 {
 fn compare(arguments: &VerifyArguments) -> Result<u8, Stopped> {
     let failed = |error: &dyn std::fmt::Display| Stopped::Failed(error.to_string());
     let signals = Signals::install()?;
+    signals.of_a_closed_terminal()?;
     let cwd = std::env::current_dir()?;
     let interpreter = Interpreter::find(&cwd, &ThisProcess).map_err(|error| failed(&error))?;
     let settings = Collector::new(&cwd).settings().ok();
@@ -73,6 +68,13 @@ fn compare(arguments: &VerifyArguments) -> Result<u8, Stopped> {
     if !cwd.starts_with(rootdir) {
         roots.push(cwd.clone());
     }
+    if let Some(place) = roots.iter().find(|root| artefact::is_everybodys(root)) {
+        return Err(failed(&format!(
+            "others are at work in {}, too, and their files would be put back as they are now: begin in a project's \
+             own directory, or give it a pytest.ini, so that it is the root directory",
+            place.display()
+        )));
+    }
     let outside = artefact::named_outside(words, &cwd, &roots);
     roots.extend(outside);
     let private = tempfile::Builder::new()
@@ -80,7 +82,9 @@ fn compare(arguments: &VerifyArguments) -> Result<u8, Stopped> {
         .tempdir()?;
     let store = private.path().join("s");
     std::fs::create_dir(&store)?;
-    let saved = Saved::take(roots, private.path(), &store)
+    // Ours is in there, and of the others' it is as with `/tmp`.
+    let apart = std::env::temp_dir().canonicalize()?;
+    let saved = Saved::take(roots, &apart, &store)
         .map_err(|error| failed(&format!("failed to {error}")))?;
     let in_addopts = ask_for_workers(addopts.iter().map(OsStr::new));
     let mut bench = Bench::new(
@@ -94,10 +98,11 @@ fn compare(arguments: &VerifyArguments) -> Result<u8, Stopped> {
     )?;
     let mut verdict = Verdict::new(arguments.all);
     let result = all_runs(arguments, rootdir, &mut bench, &mut verdict);
-    let kept = bench.rescue()?;
-    let problems = std::mem::take(&mut bench.problems);
-    drop(bench);
-    verdict.files(&problems, kept.as_deref());
+    let left = bench.end();
+    verdict.files(&left);
+    if matches!(result, Err(Stopped::Signal(_))) {
+        verdict.interrupted(&left);
+    }
     result
 }
 
@@ -111,7 +116,7 @@ fn all_runs(
     verdict.begin(rootdir, &typed);
     verdict.waits("pytest");
     let first = bench.run(Way::Pytest)?;
-    if let Some(code) = nothing_to_compare(arguments, &first) {
+    if let Some(code) = bench.nothing_to_compare(&first) {
         verdict.no_answer(&first, code);
         return Ok(code);
     }
@@ -122,6 +127,11 @@ fn all_runs(
     let again = bench.run(Way::Pytest)?;
     let fair = again.wall;
     verdict.row("pytest, again", &again, Some(fair), None, "");
+    // What a run that has died does not say would be taken for what varies.
+    if let Some(code) = bench.nothing_to_compare(&again) {
+        verdict.no_answer(&again, code);
+        return Ok(code);
+    }
     let mut judge = Judge::new(bench.normal.clone(), &first, &again);
     let mut ways = vec![(Way::Cold, name_of(Way::Cold, bench))];
     match bench.why_no_daemon() {
@@ -147,16 +157,6 @@ fn all_runs(
         judge.look_again(bench)?;
     }
     Ok(verdict.end(&judge, bench, arguments.runs))
-}
-
-/// The exit code if pytest gave no answer that another could be compared with.
-fn nothing_to_compare(arguments: &VerifyArguments, ran: &Ran) -> Option<u8> {
-    let code = u8::try_from(ran.code).unwrap_or(exit::INTERNAL_ERROR);
-    match code {
-        exit::INTERNAL_ERROR | exit::USAGE_ERROR | exit::NO_TESTS_COLLECTED => Some(code),
-        _ if arguments.runs && ran.observation.is_none() => Some(exit::INTERNAL_ERROR),
-        _ => None,
-    }
 }
 
 /// From which of the daemon's stages a run has begun.

@@ -1,5 +1,6 @@
 //! What two runs of the same cannot have in common: addresses, times, and directories that each makes for itself.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -18,8 +19,8 @@ fn regex(pattern: &str) -> Regex {
 }
 
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b0x[0-9a-fA-F]{5,}\b"));
-/// What is left of one where a long text was cut.
-static CUT: LazyLock<Regex> = LazyLock::new(|| regex(r"\.\.\.[0-9a-fx]{3,}>"));
+/// What is left of one where a long text was cut; in XML the last character is another.
+static CUT: LazyLock<Regex> = LazyLock::new(|| regex(r"\.\.\.[0-9a-fx]{3,}(>|&gt;)"));
 /// A worker's temporary directory is below one of the worker's own, as under xdist.
 static WORKER: LazyLock<Regex> = LazyLock::new(|| regex(r"popen-gw\d+/"));
 static NUMBERED: LazyLock<Regex> = LazyLock::new(|| regex(r"pytest-of-(\w+)/pytest-\d+"));
@@ -62,7 +63,7 @@ impl Normal {
             false => text.replace(&self.private, "<tmp>"),
         };
         let text = ADDRESS.replace_all(&text, "0x<address>");
-        let text = CUT.replace_all(&text, "...<address>>");
+        let text = CUT.replace_all(&text, "...<address>$1");
         let text = WORKER.replace_all(&text, "");
         let text = NUMBERED.replace_all(&text, "pytest-of-$1/pytest-N");
         let text = DATE.replace_all(&text, "<date>");
@@ -70,11 +71,26 @@ impl Normal {
         CLOCK.replace_all(&text, "<clock>").into_owned()
     }
 
+    /// A node id, by which a test is selected: of it nothing else is replaced, so that `[1.5s]` and `[2.5s]` are two.
+    pub(super) fn id(&self, nodeid: &str) -> String {
+        let nodeid = match self.private.is_empty() {
+            true => nodeid.to_owned(),
+            false => nodeid.replace(&self.private, "<tmp>"),
+        };
+        ADDRESS.replace_all(&nodeid, "0x<address>").into_owned()
+    }
+
     /// What is printed on a terminal or into a file.
     pub(super) fn output(&self, text: &str) -> String {
         let text = self.text(text);
         let mut lines = Vec::new();
-        for line in text.lines().filter(|line| !SLOWEST.is_match(line)) {
+        for line in text.lines() {
+            if SLOWEST.is_match(line) {
+                // An empty line comes with the one about those that are hidden, if any are.
+                let is_hidden = line.starts_with('(');
+                lines.pop_if(|last: &mut Cow<'_, str>| is_hidden && last.is_empty());
+                continue;
+            }
             // How wide the rule is depends on how long the time is.
             lines.push(match line.contains(TIME) && line.contains("==") {
                 true => RULE.replace_all(line, "=="),
@@ -141,6 +157,7 @@ mod tests {
             ("<A object at 0x7f00abcd>", "<A object at 0x<address>>"),
             ("0x1f stays", "0x1f stays"),
             ("{'a': <test_o...7f00ab>}", "{'a': <test_o...<address>>}"),
+            ("&lt;test_o...7f00ab&gt;}", "&lt;test_o...<address>&gt;}"),
             (
                 "/tmp/rpytest-verify-abc/t/pytest-of-me/pytest-12/x",
                 "<tmp>/t/pytest-of-me/pytest-N/x",
@@ -161,12 +178,36 @@ mod tests {
     }
 
     #[test]
+    fn node_ids_stay_apart() {
+        for (nodeid, expected) in [
+            ("t.py::test[1.5s]", "t.py::test[1.5s]"),
+            (
+                "t.py::test[2024-01-02 03:04:05]",
+                "t.py::test[2024-01-02 03:04:05]",
+            ),
+            (
+                "t.py::test[<A at 0x7f00abcd>]",
+                "t.py::test[<A at 0x<address>>]",
+            ),
+            (
+                "t.py::test[/tmp/rpytest-verify-abc/t]",
+                "t.py::test[<tmp>/t]",
+            ),
+        ] {
+            assert_eq!(normal().id(nodeid), expected);
+        }
+    }
+
+    #[test]
     fn a_reports_lines_about_times_are_gone() {
         let text = "== slowest durations ==\n0.10s call     t.py::a\n\n(3 durations < 0.005s hidden.)\n===== 1 passed in 0.12s =====\n==== ERRORS ====";
-        let expected = "== slowest durations ==\n\n== 1 passed in <time> ==\n==== ERRORS ====";
-        // The number of hidden ones is a matter of time as well.
-        let got = normal().output(text);
-        assert_eq!(got, expected, "{got}");
+        let expected = "== slowest durations ==\n== 1 passed in <time> ==\n==== ERRORS ====";
+        // The number of hidden ones is a matter of time as well, and whether there are any.
+        let none_is_hidden = text.replace("\n\n(3 durations < 0.005s hidden.)", "");
+        for text in [text, &none_is_hidden] {
+            let got = normal().output(text);
+            assert_eq!(got, expected, "{got}");
+        }
     }
 
     #[test]

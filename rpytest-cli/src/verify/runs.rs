@@ -16,10 +16,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::artefact::Artefacts;
-use super::files::Saved;
+use super::files::{Saved, remove_whole};
 use super::normal::Normal;
 use super::observation::{Observation, Ran};
 use crate::args::VerifyArguments;
+use crate::exit;
 use crate::signals::Signals;
 
 /// How often it is looked whether a run has ended.
@@ -80,7 +81,18 @@ pub(super) struct Bench<'a> {
     pub(super) has_xdist: bool,
     pub(super) count: usize,
     /// What could not be put back.
+    problems: Vec<String>,
+}
+
+/// What is left of a comparison.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// What could not be put back, or kept.
     pub(super) problems: Vec<String>,
+    /// A directory with what the user may have written meanwhile.
+    pub(super) edited: Option<PathBuf>,
+    /// A directory with what could not be put back.
+    pub(super) lost: Option<PathBuf>,
 }
 
 impl<'a> Bench<'a> {
@@ -130,7 +142,7 @@ impl<'a> Bench<'a> {
         }
         // `tmp_path` and its like are below this, with the same numbers in each run.
         let temporary = self.private.path().join("t");
-        let _ = fs::remove_dir_all(&temporary);
+        remove_whole(&temporary)?;
         fs::create_dir(&temporary)?;
         let mut command = self.command(way);
         command.args(arguments);
@@ -412,31 +424,84 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Copies of files that the user may have edited, in a directory that stays.
-    pub(super) fn rescue(&self) -> io::Result<Option<PathBuf>> {
-        let mut place: Option<TempDir> = None;
-        for (path, copy) in self.saved.doubtful(self.count) {
-            let place = match &mut place {
-                Some(place) => place,
-                None => place.insert(tempfile::Builder::new().prefix("rpytest-kept-").tempdir()?),
-            };
-            let name = path.strip_prefix(&self.rootdir).unwrap_or(path);
-            let name: PathBuf = name.iter().filter(|part| *part != "/").collect();
-            let to = place.path().join(name);
-            fs::create_dir_all(to.parent().unwrap_or(place.path()))?;
-            fs::copy(copy, to)?;
+    /// The exit code if a run of pytest gave no answer that another could be compared with.
+    pub(super) fn nothing_to_compare(&self, ran: &Ran) -> Option<u8> {
+        let code = u8::try_from(ran.code).unwrap_or(exit::INTERNAL_ERROR);
+        match code {
+            exit::INTERNAL_ERROR | exit::USAGE_ERROR | exit::NO_TESTS_COLLECTED => Some(code),
+            _ if self.arguments.runs && ran.observation.is_none() => Some(exit::INTERNAL_ERROR),
+            _ => None,
         }
-        Ok(place.map(TempDir::keep))
+    }
+
+    /// Ends what still runs, makes the files as they were, and keeps what that cannot give back.
+    pub(super) fn end(mut self) -> Left {
+        self.stop();
+        let edited = self.saved.doubtful(runs_told_apart(self.count));
+        let (edited, mut problems) = self.kept(edited);
+        let (lost, others) = self.kept(self.saved.lost());
+        problems.extend(others);
+        self.problems.extend(problems);
+        Left {
+            problems: std::mem::take(&mut self.problems),
+            edited,
+            lost,
+        }
+    }
+
+    fn stop(&mut self) {
+        if std::mem::take(&mut self.has_daemon) {
+            let _ = self.daemon_command("--daemon-stop").output();
+        }
+        self.put_back();
+    }
+
+    /// Copies in a directory that stays, and what has become no copy.
+    fn kept<'p>(
+        &self,
+        copies: impl Iterator<Item = (&'p Path, &'p Path)>,
+    ) -> (Option<PathBuf>, Vec<String>) {
+        let mut place: Option<TempDir> = None;
+        let mut problems = Vec::new();
+        for (path, copy) in copies {
+            let mut keep = || -> io::Result<()> {
+                let place = match &mut place {
+                    Some(place) => place,
+                    None => {
+                        place.insert(tempfile::Builder::new().prefix("rpytest-kept-").tempdir()?)
+                    }
+                };
+                let name = path.strip_prefix(&self.rootdir).unwrap_or(path);
+                let name: PathBuf = name.iter().filter(|part| *part != "/").collect();
+                let to = place.path().join(name);
+                fs::create_dir_all(to.parent().unwrap_or(place.path()))?;
+                // It costs no room, where a full disk may be what is wrong.
+                fs::hard_link(copy, &to).or_else(|_| fs::copy(copy, &to).map(drop))
+            };
+            // One that fails must not cost the others.
+            if let Err(error) = keep() {
+                problems.push(format!(
+                    "{}, of which no copy is kept: {error}",
+                    path.display()
+                ));
+            }
+        }
+        (place.map(TempDir::keep), problems)
     }
 }
 
 impl Drop for Bench<'_> {
     fn drop(&mut self) {
-        if self.has_daemon {
-            let _ = self.daemon_command("--daemon-stop").output();
-        }
-        self.put_back();
+        self.stop();
+        // The private directory goes next, which cannot remove what a test has locked.
+        let _ = remove_whole(&self.private.path().join("t"));
     }
+}
+
+/// In how many runs a file must have become another one to be the runs' own: after a single run nobody can tell the
+/// user's hand from the run's.
+fn runs_told_apart(count: usize) -> usize {
+    count.max(2)
 }
 
 /// Whether no session is being made.

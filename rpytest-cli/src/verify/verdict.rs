@@ -9,7 +9,7 @@ use super::compare::{Difference, shown};
 use super::facts::{Kind, Scope};
 use super::judge::{Finding, Judge, Judged};
 use super::observation::{Observation, Ran};
-use super::runs::{Bench, Way};
+use super::runs::{Bench, Left, Way};
 use crate::collect::{Color, has_colors};
 use crate::exit;
 
@@ -425,19 +425,41 @@ impl Verdict {
     }
 
     /// What could not be put back, and what the user may have written meanwhile.
-    pub(super) fn files(&mut self, problems: &[String], kept: Option<&Path>) {
+    pub(super) fn files(&mut self, left: &Left) {
         self.clear();
-        for problem in problems {
-            eprintln!("rpytest: warning: this could not be put back as it was: {problem}");
+        for problem in &left.problems {
+            tell(&format!(
+                "warning: this could not be put back as it was: {problem}"
+            ));
         }
-        if let Some(kept) = kept {
-            eprintln!(
-                "rpytest: warning: files were other ones after some runs and not after all; if you have edited them \
-                 meanwhile, your versions are in {}",
-                kept.display()
-            );
+        if let Some(lost) = &left.lost {
+            let lost = lost.display();
+            tell(&format!(
+                "warning: what could not be put back is in {lost}, as it was"
+            ));
+        }
+        if let Some(edited) = &left.edited {
+            tell(&format!(
+                "warning: files were other ones after some runs and not after all, or after the only one; they are put \
+                 back, and if you have edited them meanwhile, your versions are in {}",
+                edited.display()
+            ));
         }
     }
+
+    /// The user did not want to wait for the end.
+    pub(super) fn interrupted(&mut self, left: &Left) {
+        let files = match left.problems.is_empty() {
+            true => "; the project's files are as they were",
+            false => "",
+        };
+        tell(&format!("interrupted: nothing is verified{files}"));
+    }
+}
+
+/// Says it where errors are said. The terminal may be closed by now.
+pub(super) fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "rpytest: {text}");
 }
 
 /// What a run is called.

@@ -127,6 +127,12 @@ class Case(unittest.TestCase):
     def test_case(self):
         self.assertEqual([1, 2], [1, 3])
 
+def test_locks(tmp_path):
+    locked = tmp_path / 'locked'
+    locked.mkdir()
+    (locked / 'file').write_text('x')
+    locked.chmod(0)
+
 def test_parts(subtests):
     for n in range(3):
         with subtests.test(n=n):
@@ -328,6 +334,37 @@ def test_other():
 }
 
 #[test]
+fn what_rpytests_workers_alone_would_do_is() {
+    // At a place where xdist differs as well, but otherwise.
+    let project = Project::new(
+        "
+--- test_asks.py
+import os
+import sys
+
+def test_asks():
+    worker = os.environ.get('PYTEST_XDIST_WORKER', '')
+    ours = worker and 'rpytest_worker' in sys.modules
+    with open('made.txt', 'w') as file:
+        file.write(f'{bool(ours)}\\n{worker}\\n')
+    assert not worker
+
+def test_other():
+    pass
+",
+    );
+    let run = verify(main_venv(), &project).run();
+    assert_eq!(run.code, 1, "{run}");
+    run.shows(&[
+        "\n  1 difference in ",
+        "    made.txt\n      in rpytest -n 2\n",
+        "With workers only, and not counted",
+        "    test_asks.py::test_asks [call]\n      in rpytest -n 2; pytest-xdist has it, too",
+    ]);
+    nothing_is_left(&project);
+}
+
+#[test]
 fn a_test_that_depends_on_others_is_not_counted_either() {
     // With workers each waits for the other, so that they cannot be in one process.
     let project = Project::new(
@@ -394,6 +431,72 @@ def test_waits():
     assert_eq!(run.code, 2, "{run}");
     assert!(run.stderr.contains("interrupted"), "{run}");
     assert_eq!(files(&project.root()), before);
+    nothing_is_left(&project);
+}
+
+#[test]
+fn what_is_edited_during_the_first_run_is_kept() {
+    let project = Project::new(
+        "
+--- test_waits.py
+import os
+import time
+
+def test_waits():
+    open(os.path.expanduser('~/waits'), 'w').close()
+    time.sleep(100)
+--- mine.txt
+as it was
+",
+    );
+    let before = files(&project.root());
+    let waits = project.home().join("waits");
+    let mut running = verify(plain_venv(), &project).start();
+    running.until("the first run waits", || waits.exists());
+    fs::write(project.root().join("mine.txt"), "edited").expect("a file");
+    // As if the terminal were closed.
+    running.signal(Signal::HUP);
+    let run = running.wait();
+    assert_eq!(run.code, 129, "{run}");
+    assert!(run.stderr.contains("your versions are in "), "{run}");
+    assert_eq!(files(&project.root()), before);
+    let kept = files(&project.temporary_files());
+    let kept: Vec<_> = kept.iter().collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept[0].0.ends_with("/mine.txt"), "{kept:?}");
+    assert!(kept[0].0.contains("/rpytest-kept-"), "{kept:?}");
+    assert_eq!(kept[0].1, b"edited");
+    eventually("no process is left", || processes_of(&project).is_empty());
+}
+
+#[test]
+fn where_others_are_at_work_it_does_not_begin() {
+    let project = Project::new("--- test_a.py\ndef test_a(): pass\n");
+    let home = project.root().display().to_string();
+    let run = verify(plain_venv(), &project).env("HOME", &home).run();
+    assert_eq!((run.code, &*run.stdout), (4, ""), "{run}");
+    assert!(run.stderr.contains("others are at work in "), "{run}");
+    nothing_is_left(&project);
+}
+
+#[test]
+fn a_run_of_pytests_that_dies_excuses_nothing() {
+    let project = Project::new(
+        "
+--- test_dies.py
+import os
+
+def test_dies():
+    place = os.path.expanduser('~/count')
+    with open(place, 'a') as file:
+        file.write('x')
+    if os.path.getsize(place) == 2:
+        os._exit(1)
+",
+    );
+    let run = verify(plain_venv(), &project).run();
+    assert_eq!(run.code, 3, "{run}");
+    run.shows(&["Nothing to compare: pytest did not come to the end of its session"]);
     nothing_is_left(&project);
 }
 

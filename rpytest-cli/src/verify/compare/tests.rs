@@ -59,6 +59,11 @@ fn each_kind_of_difference_is_found() {
         ("a passed\ncode 0", "a passed\ncode 1", "ExitCode : 0 | 1"),
         ("a passed\nb passed", "a passed", "Test b: present | -"),
         ("a passed", "a passed\nb passed", "Test b: - | present"),
+        (
+            "a[1.5s] passed\na[2.5s] passed",
+            "a[1.5s] passed",
+            "Test a[2.5s]: present | -",
+        ),
         ("a passed", "a failed: no", "Outcome a: passed | failed"),
         ("a failed: x", "a failed: y", "Message a: x | y"),
         (
@@ -75,6 +80,56 @@ fn each_kind_of_difference_is_found() {
             [expected],
             "{base} and {other}"
         );
+    }
+}
+
+#[test]
+fn what_a_report_has_lost_is_found() {
+    let facts = |sections: &[&str], others: &[&str]| {
+        let report = |when: &str, sections: &[&str], others: &[&str]| Report {
+            nodeid: "a".to_owned(),
+            when: when.to_owned(),
+            sections: sections
+                .iter()
+                .map(|name| (name.to_string(), "x".to_owned()))
+                .collect(),
+            others: others
+                .iter()
+                .map(|name| (name.to_string(), "1".to_owned()))
+                .collect(),
+            ..Report::default()
+        };
+        let reports = vec![
+            report("setup", &["out"], &["mark"]),
+            report("call", sections, others),
+        ];
+        let observation = Observation {
+            reports,
+            ..Observation::default()
+        };
+        let ran = Ran {
+            observation: Some(observation),
+            ..Ran::default()
+        };
+        Facts::of(&ran, &Normal::default(), Scope::OneProcess)
+    };
+    let base = facts(&["out"], &["mark"]);
+    for (sections, others, expected) in [
+        (&["out"][..], &["mark"][..], None),
+        (&["out"], &[], Some("mark: no longer")),
+        (
+            &[],
+            &["mark"],
+            Some("sections: not those of the phase before"),
+        ),
+    ] {
+        let found = Steady::of(&base, &[]).differences(&facts(sections, others));
+        let found: Vec<_> = found.into_iter().map(|one| one.other).collect();
+        let expected: Vec<_> = expected
+            .map(|text| Some(text.to_owned()))
+            .into_iter()
+            .collect();
+        assert_eq!(found, expected);
     }
 }
 
@@ -136,8 +191,49 @@ fn what_is_steady_beside_it_still_counts() {
             "a failed: x\nb failed",
             "Outcome b: passed | failed",
         ),
+        // What varies must be there all the same.
+        (
+            "file a 1\na passed",
+            "file a 2\na passed",
+            "a passed",
+            "File a: 1 | -",
+        ),
+        (
+            "file d/1 x\nfile d/steady y",
+            "file d/2 x\nfile d/steady y",
+            "file d/3 x",
+            "File d/steady: y | -",
+        ),
+        (
+            "a passed\nb passed",
+            "a failed: x\nb passed",
+            "b passed",
+            "Test a: present | -",
+        ),
+        // Neither of pytest's two.
+        (
+            "a passed\ncode 0",
+            "a failed: x\ncode 1",
+            "a passed\ncode 3",
+            "ExitCode : 0 | 3",
+        ),
     ] {
         assert_eq!(found(base, &[again], other), [expected], "{base}");
+    }
+}
+
+#[test]
+fn lines_may_come_in_another_order() {
+    for (theirs, other, expected) in [
+        ("c\nx\na", "a\nx\nc", true),
+        ("c\nx\na", "x\nc\na", true),
+        ("c\nx\na", "a\nb\nc", true),
+        ("c\nx\na", "a\ny\nc", false),
+        ("c\nx\na", "a\nx\nx\nc", false),
+        ("c\nx\na", "x\nc", false),
+    ] {
+        let found = differs_in_lines_of("a\nb\nc", theirs, other);
+        assert_eq!(found, expected, "{theirs} and {other}");
     }
 }
 
