@@ -96,6 +96,8 @@ class Loop:
                 short.close()
                 self._show()
                 self._direct.forget_path()
+                # What holds for it is said within the protocol.
+                self._recorder.limit(None)
                 protocol(item=item, nextitem=nextitem)
             if session.shouldfail:
                 raise session.Failed(session.shouldfail)
