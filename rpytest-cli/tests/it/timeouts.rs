@@ -354,29 +354,40 @@ def test_b(): pass
     }
 }
 
-/// What reports is not interrupted, as nobody would keep what is raised there.
+/// Nor is a test to blame for whoever reads the output, and nobody would keep what is raised there.
 #[test]
-fn a_report_that_takes_a_while_is_told() {
+fn a_terminal_that_takes_its_time_is_waited_for() {
     const SLOW: &str = r#"
 --- conftest.py
 import time
 
-def pytest_runtest_logfinish():
-    time.sleep(0.7)
+class Slow:
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, text):
+        # Within the last test, and after it.
+        if text == "F" or "%" in text:
+            time.sleep(3.5)
+        return self.file.write(text)
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+def pytest_sessionstart(session):
+    writer = session.config.pluginmanager.getplugin("terminalreporter")._tw
+    writer._file = Slow(writer._file)
 --- test_a.py
-def test_fails(): assert 0
 def test_passes(): pass
+def test_fails(): assert 0
 "#;
     let project = Project::new(SLOW);
-    for (way, genuine) in [
-        (Way::InProcess, ""),
-        (Way::InProcess, "1"),
-        (Way::OneWorker, ""),
-    ] {
-        let run = rpytest(&project, way, &["--timeout=0.3"])
+    for genuine in ["", "1"] {
+        let run = rpytest(&project, Way::InProcess, &["--timeout=0.1"])
             .env("RPYTEST_GENUINE", genuine)
             .run();
         run.expect(1, "1 failed, 1 passed");
+        run.shows(&["FAILED test_a.py::test_fails - assert 0"]);
     }
 }
 

@@ -73,6 +73,8 @@ class Loop:
         finally:
             self._short.end()
             self._show()
+            # What comes now is no test's time.
+            self._recorder.post()
             self._onlookers.end()
         return True
 
