@@ -46,6 +46,10 @@ pub(super) struct Settings {
     pub part: PartOfTests,
 }
 
+/// How many processes of one worker may be about to end before another one's turn comes. A test may leave a
+/// thread that goes on for a while, and there may be as many processes as tests.
+const LINGERING: usize = 8;
+
 /// Where a worker stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -379,6 +383,11 @@ impl Crew {
     fn promote(&mut self, processes: &Processes, number: u32) {
         let runs = |worker: &Worker| worker.number == number && worker.stage == Stage::Running;
         if self.workers.values().any(runs) {
+            return;
+        }
+        let lingers = |worker: &&Worker| worker.number == number && worker.stage == Stage::Finished;
+        if self.workers.values().filter(lingers).count() > LINGERING {
+            // It comes when one of them has ended; see `worker_ended`.
             return;
         }
         let next = self.workers.iter_mut();

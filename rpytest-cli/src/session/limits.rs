@@ -13,6 +13,10 @@ use rpytest_worker::{End, ProcessId, Signal, Supervisor};
 /// How long a process has to write down the stacks of its threads.
 const STACKS: Duration = Duration::from_millis(700);
 
+/// How long a process that has said that it is done has to end: a thread of its test's may go on. xdist gives
+/// its workers as long.
+const LEAVE: Duration = Duration::from_secs(10);
+
 /// How long whoever is asked to end a session that takes too long has for it.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -30,7 +34,19 @@ struct Watched {
     since: Option<Instant>,
     /// When it was asked for the stacks of its threads; it ends after that, whatever it does.
     asked: Option<Instant>,
+    /// Since when it has nothing more to do.
+    finished: Option<Instant>,
     killed: bool,
+}
+
+impl Watched {
+    /// The reason, if it was ended for its limit.
+    fn exceeded(self, by_supervisor: bool) -> Option<String> {
+        if self.finished.is_some() || self.asked.is_none() || !by_supervisor {
+            return None;
+        }
+        Some(self.limit?.reason)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +60,8 @@ struct Limit {
 enum Deed {
     Ask,
     Kill,
+    /// What a test has started may outlive its process, as it does one that ends by itself.
+    KillAlone,
 }
 
 impl Limits {
@@ -72,6 +90,12 @@ impl Limits {
                     watched.asked = None;
                 }
             }
+            ToRust::Finished { .. } => {
+                let watched = self.processes.entry(process).or_default();
+                watched.finished = Some(now);
+                watched.since = None;
+                watched.asked = None;
+            }
             _ => {}
         }
     }
@@ -82,6 +106,7 @@ impl Limits {
             match deed {
                 Deed::Ask => supervisor.kill(process, Signal::Stacks),
                 Deed::Kill => supervisor.kill_all_of(process),
+                Deed::KillAlone => supervisor.kill(process, Signal::Kill),
             }
         }
     }
@@ -92,7 +117,12 @@ impl Limits {
             if watched.killed {
                 continue;
             }
-            if let Some(asked) = watched.asked {
+            if let Some(finished) = watched.finished {
+                if now >= finished + LEAVE {
+                    watched.killed = true;
+                    due.push((process, Deed::KillAlone));
+                }
+            } else if let Some(asked) = watched.asked {
                 if now >= asked + STACKS {
                     watched.killed = true;
                     due.push((process, Deed::Kill));
@@ -110,13 +140,16 @@ impl Limits {
     /// A process has ended. If it was ended here: which limit its item has exceeded, and the stacks that it left.
     pub fn ended(&mut self, process: ProcessId, end: &End) -> Option<(String, String)> {
         let watched = self.processes.remove(&process)?;
-        if !watched.killed || !end.by_supervisor {
-            return None;
-        }
         let stacks = end.crash_text.clone().unwrap_or_else(|| {
-            "It has not written down what its threads do: it takes no signals.".to_owned()
+            let why = if watched.killed {
+                "it takes no signals"
+            } else {
+                // The test has changed what the signal does.
+                "the request to do so has ended it"
+            };
+            format!("It has not written down what its threads do: {why}.")
         });
-        Some((watched.limit?.reason, stacks))
+        Some((watched.exceeded(end.by_supervisor)?, stacks))
     }
 
     /// Whether an item runs, which the end of a session's time does not interrupt.
@@ -198,6 +231,47 @@ mod tests {
         assert_eq!(limits.due(at(8)), []);
         limits.hear(ONE, &limit(None), at(8));
         assert_eq!(limits.due(at(100)), []);
+    }
+
+    #[test]
+    fn a_process_that_is_done_has_some_time_to_end() {
+        let mut limits = Limits::default();
+        let begun = Instant::now();
+        let at = |seconds: u64| begun + Duration::from_secs(seconds);
+        limits.hear(ONE, &limit(Some(2.0)), at(0));
+        limits.hear(ONE, &ToRust::Started { task: 0, at: None }, at(0));
+        limits.hear(ONE, &result(), at(1));
+        let finished = ToRust::Finished {
+            payload: serde_bytes::ByteBuf::new(),
+            error: None,
+        };
+        limits.hear(ONE, &finished, at(1));
+        assert_eq!(limits.due(at(10)), []);
+        assert_eq!(limits.due(at(11)), [(ONE, Deed::KillAlone)]);
+        assert_eq!(limits.due(at(12)), []);
+        assert_eq!(exceeded(&mut limits, true), None, "it ran no item");
+    }
+
+    fn exceeded(limits: &mut Limits, by_supervisor: bool) -> Option<String> {
+        limits.processes.remove(&ONE)?.exceeded(by_supervisor)
+    }
+
+    #[test]
+    fn a_process_may_die_of_being_asked() {
+        for (asked, by_supervisor, is_limit) in [
+            (true, true, true),
+            (true, false, false),
+            (false, true, false),
+        ] {
+            let mut limits = Limits::default();
+            let begun = Instant::now();
+            limits.hear(ONE, &limit(Some(2.0)), begun);
+            limits.hear(ONE, &ToRust::Started { task: 0, at: None }, begun);
+            let seconds = if asked { 2 } else { 1 };
+            limits.due(begun + Duration::from_secs(seconds));
+            let reason = exceeded(&mut limits, by_supervisor);
+            assert_eq!(reason.is_some(), is_limit, "{asked} {by_supervisor}");
+        }
     }
 
     #[test]

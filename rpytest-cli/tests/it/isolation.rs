@@ -483,3 +483,61 @@ def test_it(number):
         assert!(highest <= Some(most), "{counts:?}");
     }
 }
+
+/// A test may leave a thread that never ends, and its process with it.
+#[test]
+fn a_process_that_does_not_end_holds_nobody_up() {
+    let files = r#"
+--- test_a.py
+import threading
+import time
+
+def test_leaves_a_thread():
+    threading.Thread(target=time.sleep, args=(600,)).start()
+
+def test_passes(): pass
+"#;
+    let projects = [(); 2].map(|()| Project::new(files));
+    let mut runs = Vec::new();
+    for (project, arguments) in projects.iter().zip([&["--isolate=test"][..], &["-n", "2"]]) {
+        let command = Command::rpytest(main_venv(), project).args(arguments);
+        runs.push(command.start());
+    }
+    for (running, project) in runs.into_iter().zip(&projects) {
+        let run = running.wait();
+        run.expect(0, "2 passed");
+        eventually("nothing is left", || processes_of(project).is_empty());
+    }
+}
+
+#[test]
+fn processes_that_take_a_while_to_end_do_not_pile_up() {
+    let project = Project::new(
+        r#"
+--- test_a.py
+import os
+import threading
+import time
+
+import pytest
+
+@pytest.mark.parametrize("number", range(24))
+def test_leaves_a_thread(number):
+    with open("/proc/self/stat") as file:
+        parent = file.read().rsplit(")", 1)[1].split()[1]
+    with open(f"/proc/{parent}/task/{parent}/children") as file:
+        count = len(file.read().split())
+    with open("counts", "a") as file:
+        file.write(f"{count} ")
+    threading.Thread(target=time.sleep, args=(2,)).start()
+"#,
+    );
+    let run = Command::rpytest(main_venv(), &project)
+        .args(["--isolate=test"])
+        .run();
+    run.expect(0, "24 passed");
+    let counts = project.words("counts");
+    let highest = counts.iter().filter_map(|count| count.parse().ok()).max();
+    // Those about to end, the one that runs, and the next.
+    assert!(highest <= Some(8 + 2), "{counts:?}");
+}

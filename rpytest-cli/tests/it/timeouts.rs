@@ -328,6 +328,130 @@ def test_hangs():
     run.shows(&["Captured stderr call", "Stack of other", "in other_work"]);
 }
 
+/// Neither an alarm nor a limit is for what is done around a test.
+#[test]
+fn what_others_do_around_a_test_is_none_of_its_time() {
+    let around = r#"
+--- conftest.py
+import time
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    time.sleep(WAITS)
+    result = yield
+    time.sleep(WAITS)
+    return result
+--- test_a.py
+def test_a(): pass
+def test_b(): pass
+"#;
+    // Longer than the time and what an alarm has to be heeded in.
+    let project = Project::new(&around.replace("WAITS", "1.6"));
+    for way in [Way::InProcess, Way::OneWorker] {
+        let run = rpytest(&project, way, &["--timeout=0.1"]).run();
+        run.expect(0, "2 passed");
+    }
+}
+
+/// Nor is a test to blame for whoever reads the output, and nobody would keep what is raised there.
+#[test]
+fn a_terminal_that_takes_its_time_is_waited_for() {
+    const SLOW: &str = r#"
+--- conftest.py
+import time
+
+class Slow:
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, text):
+        # Within the last test, and after it.
+        if text == "F" or "%" in text:
+            time.sleep(3.5)
+        return self.file.write(text)
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+def pytest_sessionstart(session):
+    writer = session.config.pluginmanager.getplugin("terminalreporter")._tw
+    writer._file = Slow(writer._file)
+--- test_a.py
+def test_passes(): pass
+def test_fails(): assert 0
+"#;
+    let project = Project::new(SLOW);
+    for genuine in ["", "1"] {
+        let run = rpytest(&project, Way::InProcess, &["--timeout=0.1"])
+            .env("RPYTEST_GENUINE", genuine)
+            .run();
+        run.expect(1, "1 failed, 1 passed");
+        run.shows(&["FAILED test_a.py::test_fails - assert 0"]);
+    }
+}
+
+#[test]
+fn a_report_that_hangs_is_ended() {
+    const HANGS: &str = r#"
+--- conftest.py
+import time
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if item.name == "test_hangs" and call.when == "call":
+        while True:
+            time.sleep(0.1)
+    return report
+--- test_a.py
+def test_before(): pass
+def test_hangs(): pass
+def test_after(): pass
+"#;
+    for way in [Way::InProcess, Way::OneWorker] {
+        let project = Project::new(HANGS);
+        let run = rpytest(&project, way, &["--timeout=0.3"]).run();
+        run.expect(1, "1 failed, 2 passed");
+        run.shows(&[
+            "FAILED test_a.py::test_hangs - Timeout (>0.3s) from rpytest.",
+            "in pytest_runtest_makereport",
+        ]);
+        nothing_is_left(&project);
+    }
+}
+
+/// It is the timeout that has ended the test, whatever the signal means to it by which stacks are asked for.
+#[test]
+fn a_request_that_kills_is_a_timeout() {
+    let project = Project::new(
+        r#"
+--- test_a.py
+import signal
+import time
+
+def test_hangs():
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    while True:
+        try:
+            time.sleep(600)
+        except BaseException:
+            pass
+
+def test_after(): pass
+"#,
+    );
+    for way in [Way::InProcess, Way::OneWorker] {
+        let run = rpytest(&project, way, &["--timeout=0.3"]).run();
+        run.expect(1, "1 failed, 1 passed");
+        run.shows(&[
+            "FAILED test_a.py::test_hangs - Timeout (>0.3s) from rpytest.",
+            "the request to do so has ended it",
+        ]);
+    }
+}
+
 // -------------------------------------------------------------------- who says how long
 
 const QUICK: &str = "
@@ -387,6 +511,12 @@ fn what_is_no_time_is_refused() {
         (
             "",
             None,
+            &["--timeout=inf"],
+            "--timeout is 'inf'; it must be at most 1000000000 seconds",
+        ),
+        (
+            "",
+            None,
             &["--timeout-method=hope"],
             "--timeout-method is 'hope'; it must be signal or thread",
         ),
@@ -439,6 +569,9 @@ def test_nothing(): pass
 @pytest.mark.timeout("soon")
 def test_text(): pass
 
+@pytest.mark.timeout(float("inf"))
+def test_endless(): pass
+
 @pytest.mark.timeout(1, method="hope")
 def test_method(): pass
 
@@ -453,10 +586,11 @@ def test_good(): pass
     );
     for way in [Way::InProcess, Way::OneWorker] {
         let run = rpytest(&project, way, &["--strict-markers"]).run();
-        run.expect(1, "1 passed, 5 errors");
+        run.expect(1, "1 passed, 6 errors");
         run.shows(&[
             "the mark `timeout` of test_a.py::test_nothing: it needs a number of seconds",
             "test_text: 'soon' is no number of seconds",
+            "test_endless: inf is more seconds than can be",
             "test_method: method is 'hope'; it must be signal or thread",
             "test_keyword: it has no argument 'seconds'",
             "test_twice: timeout is given twice",
@@ -489,6 +623,24 @@ def test_it(pytestconfig):
     }
     let seen = ["never", "soon"];
     assert_eq!(project.words("seen"), seen);
+}
+
+/// It ends no session.
+#[test]
+fn a_session_timeout_of_the_users_stays_theirs() {
+    let project = Project::new(
+        r#"
+--- conftest.py
+def pytest_addoption(parser):
+    parser.addoption("--session-timeout", type=int, default=1, help="of the HTTP session")
+--- test_a.py
+import time
+time.sleep(13)
+def test_it(): pass
+"#,
+    );
+    let run = rpytest(&project, Way::InProcess, &[]).run();
+    run.expect(0, "1 passed");
 }
 
 // -------------------------------------------------------------------- sessions

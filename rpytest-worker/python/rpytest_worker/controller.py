@@ -158,6 +158,19 @@ class Controller:
             self.process.channel.send(self._plan)
 
 
+# These show what happens in the process that runs the tests, in its order.
+# (`stepwise` is implied by the two others only once the plugin is configured.)
+_IN_ONE_PROCESS = {
+    "setuponly": "--setup-only",
+    "setupshow": "--setup-show",
+    "stepwise": "--stepwise",
+    "stepwise_skip": "--stepwise-skip",
+    "stepwise_reset": "--stepwise-reset",
+    "trace": "--trace",
+    "usepdb": "--pdb",
+}
+
+
 def planned_workers(config: pytest.Config) -> int:
     """How many workers the options ask for; 0 for a session that runs its tests itself."""
     option = config.option
@@ -166,24 +179,22 @@ def planned_workers(config: pytest.Config) -> int:
             "-f/--looponfail is not supported by rpytest; "
             "rpytest --watch runs the tests that a change concerns"
         )
-    if option.rpytest_isolate != "none" and getattr(option, "usepdb", False):
-        raise pytest.UsageError("--pdb does not work with --isolate; leave out one of them")
-    if option.rpytest_isolate != "none" and not option.tx:
+    isolates = option.rpytest_isolate != "none"
+    # With `--setup-plan`, which implies two of them, nothing runs.
+    if isolates and not option.collectonly and not getattr(option, "setupplan", False):
+        for name, words in _IN_ONE_PROCESS.items():
+            if getattr(option, name, False):
+                raise pytest.UsageError(
+                    f"{words} does not work with --isolate; leave out one of them"
+                )
+    if isolates and not option.tx:
         option.numprocesses = 1
         option.tx = ["popen"]
     if not option.tx or option.collectonly:
         return 0
-    # These show what happens in the process that runs the tests, in its order.
-    # (`stepwise` is implied by the two others only once the plugin is configured.)
     for name in (
-        "setupshow",
-        "setuponly",
+        *_IN_ONE_PROCESS,
         "setupplan",
-        "stepwise",
-        "stepwise_skip",
-        "stepwise_reset",
-        "trace",
-        "usepdb",
         # These show something instead of running tests.
         "showfixtures",
         "show_fixtures_per_test",

@@ -73,6 +73,8 @@ class Loop:
         finally:
             self._short.end()
             self._show()
+            # What comes now is no test's time.
+            self._recorder.post()
             self._onlookers.end()
         return True
 
@@ -96,6 +98,8 @@ class Loop:
                 short.close()
                 self._show()
                 self._direct.forget_path()
+                # What holds for it is said within the protocol.
+                self._recorder.limit(None)
                 protocol(item=item, nextitem=nextitem)
             if session.shouldfail:
                 raise session.Failed(session.shouldfail)

@@ -243,6 +243,8 @@ def fixtures_of(item: pytest.Item) -> list[Any]:
 
 # Of what calls the code of a phase, and keeps what that raises.
 CALLS_PHASES = frozenset({_pytest.runner.CallInfo.from_call.__func__.__code__})  # type: ignore[attr-defined]
+# Called by it when that is over.
+MAKES_CALL_INFO = _pytest.runner.CallInfo.__init__.__code__
 
 _EXECUTE = _pytest.fixtures.FixtureDef.execute.__code__
 

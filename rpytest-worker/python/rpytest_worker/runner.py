@@ -75,6 +75,8 @@ class Runner:
                 self._tally.refused(refusal or "")
                 if short is not None:
                     short.close()
+                # What holds for it is said within the protocol.
+                recorder.limit(None)
                 self._protocol(item=item, nextitem=nextitem)
             else:
                 self._tally.short += 1

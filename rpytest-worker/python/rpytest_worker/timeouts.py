@@ -42,6 +42,18 @@ _AGAIN: Final = 0.005
 _OF_MESSAGES: Final = frozenset(
     f"rpytest_worker.{name}" for name in ("channel", "recorder", "spool", "wire")
 )
+# Where whoever reads the output may be waited for.
+_OF_THE_TERMINAL: Final = frozenset(
+    {
+        "_pytest._io.terminalwriter",
+        "rpytest_worker.direct_delivery",
+        "rpytest_worker.room",
+    }
+)
+# What is called right below a phase, but not within what keeps its exceptions.
+_BESIDE_PHASES: Final = frozenset({"_pytest._code.code", "_pytest.nodes", "_pytest.timing", "os"})
+# In seconds. Far more than any test takes, and as much as every system's alarms can be set to.
+_LONGEST: Final = 1e9
 # Modules of debuggers; a test that stands in one is not interrupted.
 _DEBUGGERS: Final = ("pydevd", "bdb")
 _HAS_ALARM: Final = hasattr(signal, "SIGALRM") and hasattr(signal, "setitimer")
@@ -224,6 +236,8 @@ class Timeouts:
             seconds = float(seconds)
         except (TypeError, ValueError):
             raise BadMark(f"{seconds!r} is no number of seconds") from None
+        if not seconds <= _LONGEST:
+            raise BadMark(f"{seconds!r} is more seconds than can be")
         method = values.get("method", defaults.method)
         if method not in METHODS:
             raise BadMark(f"method is {method!r}; it must be {' or '.join(METHODS)}")
@@ -249,6 +263,9 @@ class Timeouts:
             return (yield)
         finally:
             self.end(item)
+            if self._recorder is not None:
+                # What others do around the protocol is none of its time.
+                self._recorder.limit(None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -381,13 +398,15 @@ class Timeouts:
         settings, recorder = self._settings, self._recorder
         if settings is None or recorder is None or not self._is_armed:
             return
-        if not settings.in_debuggers and is_debugging():
+        is_debugged = not settings.in_debuggers and is_debugging()
+        if is_debugged and not is_sending(frame):
             recorder.limit(None)
             return
-        if not _is_within_a_phase(frame):
-            # pytest's own code, or ours, is at work. It may have to wait for whoever reads the output.
+        if is_debugged or not _is_within_a_phase(frame):
+            # A report is being made or told. The supervisor ends what hangs there, but it may have to
+            # wait for whoever reads the output.
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
-            if not is_sending(frame):
+            if _is_writing(frame) and not is_sending(frame):
                 recorder.limit(settings.seconds + settings.grace, settings.message, anew=True)
             return
         self._strikes += 1
@@ -416,25 +435,47 @@ def _is_within_a_phase(frame: types.FrameType | None) -> bool:
     """Whether code runs of which the exceptions are the item's."""
     below: types.FrameType | None = None
     while frame is not None:
-        name = frame.f_globals.get("__name__", "")
+        name = _module(frame)
         if name in _OF_MESSAGES:
             return False
         if frame.f_code in pytest_compat.CALLS_PHASES:
-            return below is not None
+            return _is_of_the_phase(below)
         if name == "rpytest_worker.short_protocol" and frame.f_code.co_name in ("_call", "_run"):
-            return below is not None and not _is_ours(below)
+            # The functions of hooks are called there without pluggy, but for those that report.
+            return _is_of_the_phase(below) and not _module(below).startswith(_REPORT)
         below, frame = frame, frame.f_back
     return False
 
 
-def _is_ours(frame: types.FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).startswith("rpytest_worker.")
+_REPORT: Final = ("rpytest_worker.", "pluggy.")
+
+
+def _is_of_the_phase(below: types.FrameType | None) -> bool:
+    """Whether this frame, which whoever keeps exceptions has called, is of what they are kept of."""
+    return (
+        below is not None
+        and _module(below) not in _BESIDE_PHASES
+        and below.f_code is not pytest_compat.MAKES_CALL_INFO
+    )
+
+
+def _module(frame: types.FrameType | None) -> str:
+    return "" if frame is None else str(frame.f_globals.get("__name__", ""))
+
+
+def _is_writing(frame: types.FrameType | None) -> bool:
+    """Whether something is being written to the terminal below this frame."""
+    while frame is not None:
+        if _module(frame) in _OF_THE_TERMINAL:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def is_sending(frame: types.FrameType | None) -> bool:
     """Whether a message is on its way below this frame: another one must not get into it."""
     while frame is not None:
-        if frame.f_globals.get("__name__", "") in _OF_MESSAGES:
+        if _module(frame) in _OF_MESSAGES:
             return True
         frame = frame.f_back
     return False
@@ -452,7 +493,10 @@ def _show_other_threads() -> None:
 
 
 def session_limit(config: pytest.Config) -> float | None:
-    """How long a session may take, whoever's option that is; also before anything is configured."""
+    """How long a session may take; also before anything is configured."""
+    if not config.pluginmanager.hasplugin(NAME):
+        # The option is somebody else's, if there is one.
+        return None
     with contextlib.suppress(Exception):  # what is wrong is said elsewhere
         limit = getattr(config.option, "session_timeout", None) or config.getini("session_timeout")
         return float(limit) if limit else None
@@ -463,9 +507,12 @@ def _number(text: Any, where: str) -> float | None:
     if text is None or text == "":
         return None
     try:
-        return float(text)
+        number = float(text)
     except (TypeError, ValueError):
-        _refuse(where, text)
+        _refuse(where, text, "a number of seconds, 0 for never")
+    if not number <= _LONGEST:
+        _refuse(where, text, f"at most {_LONGEST:.0f} seconds, 0 for never")
+    return number
 
 
 def _ini_number(config: pytest.Config, name: str, where: str) -> float | None:
@@ -478,5 +525,5 @@ def _ini_number(config: pytest.Config, name: str, where: str) -> float | None:
     return _number(value, f"{where}: {name}") or None
 
 
-def _refuse(where: str, text: object) -> NoReturn:
-    raise pytest.UsageError(f"{where} is {text!r}; it must be a number of seconds, 0 for never")
+def _refuse(where: str, text: object, wanted: str) -> NoReturn:
+    raise pytest.UsageError(f"{where} is {text!r}; it must be {wanted}")

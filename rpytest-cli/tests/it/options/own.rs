@@ -67,12 +67,35 @@ fn a_debugger_has_the_terminal_to_itself() {
     let project = Project::new("--- test_a.py\ndef test(): assert 0\n");
     let run = rpytest(&project, &["-n", "2", "--pdb"]);
     run.shows(&["entering PDB", "1 failed"]);
-    let run = rpytest(&project, &["--isolate=test", "--pdb"]);
-    assert_eq!(run.code, 4, "{run}");
-    assert!(
-        run.stderr.contains("--pdb does not work with --isolate"),
-        "{run}"
-    );
+}
+
+/// They are about a single process.
+#[test]
+fn what_cannot_be_isolated_is_refused() {
+    let project = Project::new("--- test_a.py\ndef test(): pass\n");
+    for option in [
+        "--pdb",
+        "--setup-only",
+        "--setup-show",
+        "--stepwise",
+        "--stepwise-skip",
+        "--trace",
+    ] {
+        let run = rpytest(&project, &["--isolate=test", option]);
+        assert_eq!(run.code, 4, "{run}");
+        assert!(
+            (run.stderr).contains(&format!("{option} does not work with --isolate")),
+            "{run}"
+        );
+    }
+    // What the variable asks for is left out there, and this runs nothing.
+    let run = Command::rpytest(main_venv(), &project)
+        .args(["--setup-show"])
+        .env("RPYTEST_ISOLATE", "test")
+        .run();
+    run.expect(0, "1 passed");
+    let run = rpytest(&project, &["--isolate=test", "--setup-plan"]);
+    assert_eq!(run.code, 0, "{run}");
 }
 
 #[test]
