@@ -23,6 +23,7 @@ mod junit;
 mod ledger;
 mod merge;
 mod native;
+mod quoted;
 mod session;
 mod settings;
 mod shard;

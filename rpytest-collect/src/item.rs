@@ -57,18 +57,22 @@ pub struct Item {
     pub id: NodeId,
     /// 1-based line of the function's first decorator, or of its `def` where it has none.
     pub line: u32,
+    /// Whether that line is in another file than the one of the id: that of a base class, or of an import.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub elsewhere: bool,
     /// Its marks, and what else `-k` and `-m` select by.
     #[cfg_attr(feature = "serde", serde(default = "ItemFacts::unknown"))]
     pub facts: ItemFacts,
 }
 
 impl Item {
-    /// An item without marks.
+    /// An item without marks, in its own file.
     #[must_use]
     pub fn new(id: impl Into<NodeId>, line: u32) -> Self {
         Self {
             id: id.into(),
             line,
+            elsewhere: false,
             facts: ItemFacts::default(),
         }
     }
@@ -83,6 +87,9 @@ pub struct CollectedClass {
     pub name: String,
     /// 1-based line of its first decorator, or of its `class`, in the file that defines it.
     pub line: u32,
+    /// Whether another file defines it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub elsewhere: bool,
 }
 
 /// Whether the items of a file are all of its items.

@@ -405,3 +405,49 @@ fn a_text_stands_for_what_a_file_holds_and_classes_have_lines() {
         .collect();
     assert_eq!(classes, [("TestA", 2), ("TestA::TestB", 4)]);
 }
+
+#[test]
+fn what_another_file_defines_is_said_to_be_elsewhere() {
+    let dir = project(&[
+        ("pytest.ini", "[pytest]\n"),
+        (
+            "base.py",
+            "import unittest\nclass Far:\n    def test_far(self): pass\nclass TestFar(Far): pass\n\
+             class Case(unittest.TestCase):\n    def test_case(self): pass\ndef test_imported(): pass\n",
+        ),
+        (
+            "test_a.py",
+            "from base import Case, Far, TestFar, test_imported\nclass TestNear(Far):\n    def test_near(self): pass\n\
+             class TestCase(Case):\n    def test_own(self): pass\n",
+        ),
+    ]);
+    let collection = Collector::new(dir.path()).collect().expect("a collection");
+    let file = &collection.files[0];
+    assert_eq!(file.completeness, Completeness::Exact);
+    let items = file.items.iter();
+    let mut found: Vec<_> = items
+        .map(|item| (item.id.as_str(), item.elsewhere))
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        ("test_a.py::Case::test_case", true),
+        ("test_a.py::TestCase::test_case", true),
+        ("test_a.py::TestCase::test_own", false),
+        ("test_a.py::TestFar::test_far", true),
+        ("test_a.py::TestNear::test_far", true),
+        ("test_a.py::TestNear::test_near", false),
+        ("test_a.py::test_imported", true),
+    ];
+    assert_eq!(found, expected);
+    let mut classes: Vec<_> = (file.classes.iter())
+        .map(|class| (class.name.as_str(), class.elsewhere))
+        .collect();
+    classes.sort_unstable();
+    let expected = [
+        ("Case", true),
+        ("TestCase", false),
+        ("TestFar", true),
+        ("TestNear", false),
+    ];
+    assert_eq!(classes, expected);
+}

@@ -33,6 +33,9 @@ pub struct Collection {
     /// What could not be collected, if that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<CollectionError>,
+    /// Whether these are as many as the options bear (`-x`), so that nothing else would be collected after them.
+    #[serde(default)]
+    pub stops: bool,
 }
 
 /// Items that follow each other and are of one file.
@@ -48,6 +51,9 @@ pub struct FileItems {
     /// The classes that they are in, as node ids have them behind the file, and their lines from 1; likewise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<(String, u32)>,
+    /// Those of the classes that another file defines, which has their lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<String>,
 }
 
 /// What an editor wants to know of an item besides its id.
@@ -55,6 +61,9 @@ pub struct FileItems {
 pub struct ItemDetails {
     /// The line of its function, from 1, if it has one.
     pub line: Option<u32>,
+    /// Whether that line is in another file than the one of the node id.
+    #[serde(default)]
+    pub elsewhere: bool,
     /// Whether it is one of several with different parameters.
     pub parametrized: bool,
     /// The names of its marks, sorted.

@@ -16,7 +16,7 @@ use super::facts::{Known as Environment, ProjectHooks};
 use super::inventory::{argv, attempt};
 use super::merge::{Known, absolute, stands_with};
 use super::python::{self, Collected, Failure};
-use super::request;
+use super::request::{self, Reading};
 use super::store::Items;
 use crate::args::RunArguments;
 use crate::exit;
@@ -29,6 +29,8 @@ pub(crate) struct Found {
     /// In the order of the walk.
     pub files: Vec<FoundFile>,
     pub errors: Vec<FoundError>,
+    /// pytest's exit code, if there are errors: options decide what they mean to it.
+    pub failed: u8,
 }
 
 #[derive(Debug)]
@@ -36,17 +38,31 @@ pub(crate) struct FoundFile {
     /// As node ids have it.
     pub path: String,
     pub items: Vec<FoundItem>,
-    /// Classes, as node ids have them behind the file, and their lines.
-    pub classes: Vec<(String, Option<u32>)>,
+    pub classes: Vec<FoundClass>,
     /// Why Python was asked for it; empty if the source says it all.
     pub reasons: Vec<String>,
 }
 
 #[derive(Debug)]
-pub(crate) struct FoundItem {
-    pub nodeid: String,
+pub(crate) struct FoundClass {
+    /// As node ids have it behind the file.
+    pub name: String,
+    pub place: Place,
+}
+
+/// Where something begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
     /// From 1.
     pub line: Option<u32>,
+    /// Whether the line is in another file than the one that it is collected from.
+    pub elsewhere: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct FoundItem {
+    pub nodeid: String,
+    pub place: Place,
     /// Whether it is one of several with different parameters.
     pub parametrized: bool,
     /// Names of marks, sorted.
@@ -92,11 +108,14 @@ impl From<Failure> for NotFound {
     }
 }
 
+/// pytest's exit code where what failed ends the collection, with `-x` for one: as if tests had failed.
+const STOPPED: u8 = 1;
+
 impl Found {
     /// pytest's, for such a collection.
     pub fn exit(&self) -> u8 {
         match self.files.iter().all(|file| file.items.is_empty()) {
-            _ if !self.errors.is_empty() => exit::INTERRUPTED,
+            _ if !self.errors.is_empty() => self.failed,
             true => exit::NO_TESTS_COLLECTED,
             false => 0,
         }
@@ -127,6 +146,7 @@ pub(crate) fn find(arguments: &RunArguments) -> Result<Found, NotFound> {
     // pytest's own would tell it; where it is not known, ids are below the directory.
     let rootdir = collected.rootdir.clone().unwrap_or(directory);
     let tells = tells(&collected);
+    let failed = failed(&collected);
     let errors = collected.errors.into_iter().map(error).collect();
     if !tells {
         return Err(NotFound {
@@ -141,7 +161,16 @@ pub(crate) fn find(arguments: &RunArguments) -> Result<Found, NotFound> {
             .map(|file| of_python(file, vec![reason.clone()]))
             .collect(),
         errors,
+        failed,
     })
+}
+
+/// The paths and node ids of a command line; none if not all of it is understood.
+pub(crate) fn named(arguments: &RunArguments) -> Vec<PathBuf> {
+    match request::read(&argv(arguments)) {
+        Reading::Native(request) => request.paths,
+        Reading::Other | Reading::Genuine(_) => Vec::new(),
+    }
 }
 
 /// What a file would have with another text, as far as the source says: Python could not be asked.
@@ -160,9 +189,14 @@ pub(crate) fn of_text(
 fn tells(collected: &Collected) -> bool {
     match u8::try_from(collected.exit) {
         Ok(0 | exit::NO_TESTS_COLLECTED) => true,
-        Ok(1 | exit::INTERRUPTED) => !collected.errors.is_empty(),
+        Ok(STOPPED | exit::INTERRUPTED) => !collected.errors.is_empty(),
         _ => false,
     }
+}
+
+/// The exit code of a session that could not collect all: with `-x` it is another one.
+fn failed(collected: &Collected) -> u8 {
+    u8::try_from(collected.exit).unwrap_or(exit::INTERRUPTED)
 }
 
 impl Attempt<'_> {
@@ -206,6 +240,7 @@ impl Attempt<'_> {
                 rootdir: before.native.rootdir.clone(),
                 files,
                 errors: Vec::new(),
+                failed: exit::INTERRUPTED,
             }));
         }
         let known = before.files().map(|(file, is_sure)| Known {
@@ -259,6 +294,7 @@ impl Attempt<'_> {
             rootdir: native.rootdir.clone(),
             files: files.collect(),
             errors: errors.collect(),
+            failed: exit::INTERRUPTED,
         })
     }
 }
@@ -273,6 +309,11 @@ fn paths(before: &Before, which: impl Fn(bool) -> bool) -> Vec<PathBuf> {
 
 /// The files that are known and those that Python has collected, in the order of the walk.
 fn joined(before: &Before, collected: Collected) -> Found {
+    let failed = if collected.stops && follows(before, &collected) {
+        STOPPED
+    } else {
+        failed(&collected)
+    };
     let mut theirs = collected.details.into_iter().peekable();
     let mut files = Vec::new();
     for (file, is_sure) in before.files() {
@@ -292,6 +333,7 @@ fn joined(before: &Before, collected: Collected) -> Found {
                     nodeids: Vec::new(),
                     details: Vec::new(),
                     classes: Vec::new(),
+                    elsewhere: Vec::new(),
                 };
                 of_python(found.unwrap_or_else(nothing), reasons)
             }
@@ -301,7 +343,18 @@ fn joined(before: &Before, collected: Collected) -> Found {
         rootdir: before.native.rootdir.clone(),
         files,
         errors: collected.errors.into_iter().map(error).collect(),
+        failed,
     }
+}
+
+/// Whether pytest would have come to a file after the last that could not be collected, and Python was not asked for it.
+fn follows(before: &Before, collected: &Collected) -> bool {
+    let Some(last) = collected.errors.last() else {
+        return false;
+    };
+    let last = crate::convert::file_of(&last.nodeid);
+    let mut files = before.files();
+    files.any(|(file, _)| file.path == last) && files.any(|(_, is_sure)| is_sure)
 }
 
 fn of_source(file: &CollectedFile) -> FoundFile {
@@ -313,7 +366,10 @@ fn of_source(file: &CollectedFile) -> FoundFile {
         marks.dedup();
         FoundItem {
             nodeid: item.id.to_string(),
-            line: Some(item.line),
+            place: Place {
+                line: Some(item.line),
+                elsewhere: item.elsewhere,
+            },
             // No function has such a name.
             parametrized: item.id.as_str().ends_with(']'),
             marks,
@@ -323,7 +379,13 @@ fn of_source(file: &CollectedFile) -> FoundFile {
         path: file.path.clone(),
         items: items.collect(),
         classes: (file.classes.iter())
-            .map(|class| (class.name.clone(), Some(class.line)))
+            .map(|class| FoundClass {
+                name: class.name.clone(),
+                place: Place {
+                    line: Some(class.line),
+                    elsewhere: class.elsewhere,
+                },
+            })
             .collect(),
         reasons: Vec::new(),
     }
@@ -333,7 +395,10 @@ fn of_python(file: FileItems, reasons: Vec<String>) -> FoundFile {
     let items = file.nodeids.into_iter().zip(file.details);
     let items = items.map(|(nodeid, details)| FoundItem {
         nodeid,
-        line: details.line,
+        place: Place {
+            line: details.line,
+            elsewhere: details.elsewhere,
+        },
         parametrized: details.parametrized,
         marks: details.marks,
     });
@@ -341,7 +406,13 @@ fn of_python(file: FileItems, reasons: Vec<String>) -> FoundFile {
         path: file.path,
         items: items.collect(),
         classes: (file.classes.into_iter())
-            .map(|(name, line)| (name, Some(line).filter(|line| *line > 0)))
+            .map(|(name, line)| FoundClass {
+                place: Place {
+                    line: Some(line).filter(|line| *line > 0),
+                    elsewhere: file.elsewhere.contains(&name),
+                },
+                name,
+            })
             .collect(),
         reasons,
     }

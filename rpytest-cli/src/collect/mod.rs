@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use self::attempt::Attempt;
 pub(crate) use self::before::below_pytests_cache;
-pub(crate) use self::found::{Found, FoundFile, FoundItem, NotFound, find, of_text};
+pub(crate) use self::found::{Found, FoundFile, FoundItem, NotFound, Place, find, named, of_text};
 pub(crate) use self::inventory::{cache_of, foresee, inventory};
 pub(crate) use self::merge::absolute;
 use self::report::Report;

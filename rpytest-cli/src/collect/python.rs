@@ -36,6 +36,8 @@ pub(super) struct Collected {
     /// The same items with more of each, and what failed, if that was asked for.
     pub details: Vec<FileItems>,
     pub errors: Vec<CollectionError>,
+    /// Whether pytest would collect nothing after what failed.
+    pub stops: bool,
 }
 
 /// Why there is no answer.
@@ -136,5 +138,6 @@ fn read(message: ToRust) -> Option<Collected> {
         touched: collection.touched,
         details: collection.files,
         errors: collection.errors,
+        stops: collection.stops,
     })
 }

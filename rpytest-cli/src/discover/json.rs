@@ -3,11 +3,12 @@
 use std::io;
 use std::path::Path;
 
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::tree::{Kind, Tree};
+use super::tree::{Kind, List, Tree};
 use crate::collect::{Found, NotFound};
+use crate::convert::file_of;
 
 /// The version of the form. Fields may be added to it; what is changed or taken away makes another one.
 const FORMAT: u32 = 1;
@@ -45,9 +46,11 @@ impl<'a> Document<'a> {
     }
 
     pub fn of(found: &'a Found) -> Self {
-        let function = |nodeid: &str, _: &str| match nodeid.split_once('[') {
-            Some((function, _)) => function.to_owned(),
-            None => nodeid.to_owned(),
+        // A folder may have a bracket in its name, too.
+        let function = |nodeid: &str, _: &str| {
+            let file = file_of(nodeid).len();
+            let end = nodeid[file..].find('[').map(|at| file + at);
+            nodeid[..end.unwrap_or(nodeid.len())].to_owned()
         };
         let errors = found.errors.iter().map(|error| Problem {
             path: Some(&error.path),
@@ -87,26 +90,20 @@ struct Shown<'a> {
     at: usize,
 }
 
-struct Children<'a>(&'a Shown<'a>);
-
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let node = &self.tree.nodes[self.at];
         let mut map = serializer.serialize_map(None)?;
-        let kind = match node.kind {
-            Kind::Folder => "folder",
-            Kind::File => "file",
-            Kind::Class => "class",
-            Kind::Function => "function",
-            Kind::Test => "test",
-        };
-        map.serialize_entry("kind", kind)?;
+        map.serialize_entry("kind", &node.kind)?;
         map.serialize_entry("id", &node.id)?;
         map.serialize_entry("name", &node.name)?;
         if matches!(node.kind, Kind::Folder | Kind::File) {
             map.serialize_entry("path", &node.path.to_string_lossy())?;
         } else {
-            map.serialize_entry("line", &node.line)?;
+            map.serialize_entry("line", &node.place.line)?;
+            if node.place.elsewhere {
+                map.serialize_entry("elsewhere", &true)?;
+            }
         }
         if let Some(file) = node.file {
             let completeness = match file.reasons.is_empty() {
@@ -120,20 +117,10 @@ impl Serialize for Shown<'_> {
             map.serialize_entry("marks", &item.marks)?;
         }
         if node.kind != Kind::Test {
-            map.serialize_entry("children", &Children(self))?;
+            let tree = self.tree;
+            let children = node.children.iter().map(|&at| Shown { tree, at });
+            map.serialize_entry("children", &List(children))?;
         }
         map.end()
-    }
-}
-
-impl Serialize for Children<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Shown { tree, at } = self.0;
-        let children = &tree.nodes[*at].children;
-        let mut list = serializer.serialize_seq(Some(children.len()))?;
-        for &at in children {
-            list.serialize_element(&Shown { tree, at })?;
-        }
-        list.end()
     }
 }

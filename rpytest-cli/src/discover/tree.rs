@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::name_of;
-use crate::collect::{Found, FoundFile, FoundItem};
+use serde::{Serialize, Serializer};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use super::name_of;
+use crate::collect::{Found, FoundFile, FoundItem, Place};
+
+/// As all documents call them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
     Folder,
     File,
@@ -25,7 +29,7 @@ pub(super) struct Node<'a> {
     pub name: String,
     /// Of the file or folder that it is, or is in.
     pub path: PathBuf,
-    pub line: Option<u32>,
+    pub place: Place,
     pub file: Option<&'a FoundFile>,
     pub item: Option<&'a FoundItem>,
     pub children: Vec<usize>,
@@ -60,7 +64,7 @@ impl<'a> Tree<'a> {
             id: String::new(),
             name: name_of(&root),
             path: root.clone(),
-            line: None,
+            place: Place::default(),
             file: None,
             item: None,
             children: Vec::new(),
@@ -92,8 +96,8 @@ impl<'a> Tree<'a> {
         let at = self.child(above, Kind::File, file.path.clone(), path, |node| {
             node.file = Some(file);
         });
-        let lines: HashMap<&str, Option<u32>> = (file.classes.iter())
-            .map(|(name, line)| (name.as_str(), *line))
+        let places: HashMap<&str, Place> = (file.classes.iter())
+            .map(|class| (class.name.as_str(), class.place))
             .collect();
         for item in &file.items {
             let rest = item.nodeid.strip_prefix(file.path.as_str());
@@ -104,13 +108,13 @@ impl<'a> Tree<'a> {
             // Parameters may have anything in them.
             let names = rest.split('[').next().unwrap_or(rest);
             for (end, _) in names.match_indices("::") {
-                let Some(line) = lines.get(&rest[..end]) else {
+                let Some(place) = places.get(&rest[..end]) else {
                     break;
                 };
                 let id = format!("{}::{}", file.path, &rest[..end]);
                 parent = self.child(parent, Kind::Class, id, path, |node| {
                     node.name = rest[begin..end].to_owned();
-                    node.line = *line;
+                    node.place = *place;
                 });
                 begin = end + 2;
             }
@@ -127,7 +131,7 @@ impl<'a> Tree<'a> {
                 let id = function(&item.nodeid, own);
                 parent = self.child(parent, Kind::Function, id, path, |node| {
                     node.name = own.to_owned();
-                    node.line = item.line;
+                    node.place = item.place;
                 });
             }
             let shown = if parameters.is_empty() {
@@ -137,7 +141,7 @@ impl<'a> Tree<'a> {
             };
             self.child(parent, Kind::Test, item.nodeid.clone(), path, |node| {
                 node.name = shown.to_owned();
-                node.line = item.line;
+                node.place = item.place;
                 node.item = Some(item);
             });
         }
@@ -162,7 +166,7 @@ impl<'a> Tree<'a> {
             id: key.1.clone(),
             name: name_of(path),
             path: path.to_owned(),
-            line: None,
+            place: Place::default(),
             file: None,
             item: None,
             children: Vec::new(),
@@ -172,5 +176,14 @@ impl<'a> Tree<'a> {
         self.nodes[above].children.push(at);
         self.known.insert(key, at);
         at
+    }
+}
+
+/// The elements of an iterator, as a list.
+pub(super) struct List<I>(pub I);
+
+impl<I: Iterator<Item: Serialize> + Clone> Serialize for List<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
     }
 }

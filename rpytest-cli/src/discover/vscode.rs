@@ -4,10 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::tree::{Kind, Tree};
+use super::tree::{Kind, List, Tree};
 use crate::collect::{Found, NotFound};
 
 /// The variable that names the directory of the project, where a workspace has several.
@@ -98,19 +98,10 @@ struct Shown<'a> {
     at: usize,
 }
 
-struct Children<'a>(&'a Shown<'a>);
-
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let node = &self.tree.nodes[self.at];
         let path = node.path.to_string_lossy();
-        let kind = match node.kind {
-            Kind::Folder => "folder",
-            Kind::File => "file",
-            Kind::Class => "class",
-            Kind::Function => "function",
-            Kind::Test => "test",
-        };
         // Ids are absolute: what they are relative to is the reader's question.
         let id = match node.kind {
             Kind::Folder | Kind::File => path.clone().into_owned(),
@@ -120,34 +111,26 @@ impl Serialize for Shown<'_> {
                 None => path.clone().into_owned(),
             },
         };
-        let line = || node.line.map_or_else(String::new, |line| line.to_string());
+        let line = || (node.place.line).map_or_else(String::new, |line| line.to_string());
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", &node.name)?;
         map.serialize_entry("path", &path)?;
-        map.serialize_entry("type_", kind)?;
+        map.serialize_entry("type_", &node.kind)?;
         map.serialize_entry("id_", &id)?;
         if matches!(node.kind, Kind::Class | Kind::Test) {
             map.serialize_entry("lineno", &line())?;
         }
-        match node.kind {
-            Kind::Test => map.serialize_entry("runID", &id)?,
-            _ => map.serialize_entry("children", &Children(self))?,
+        if node.kind == Kind::Test {
+            map.serialize_entry("runID", &id)?;
+        } else {
+            let tree = self.tree;
+            // A file or folder without tests has no node there.
+            let children = (node.children.iter())
+                .filter(|&&at| holds_tests(tree, at))
+                .map(|&at| Shown { tree, at });
+            map.serialize_entry("children", &List(children))?;
         }
         map.end()
-    }
-}
-
-impl Serialize for Children<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Shown { tree, at } = self.0;
-        // A file or folder without tests has no node there.
-        let children = tree.nodes[*at].children.iter();
-        let children = children.filter(|&&at| holds_tests(tree, at));
-        let mut list = serializer.serialize_seq(None)?;
-        for &at in children {
-            list.serialize_element(&Shown { tree, at })?;
-        }
-        list.end()
     }
 }
 

@@ -41,15 +41,18 @@ impl Child {
         arguments: &[OsString],
         tell: &SyncSender<ServerTold>,
     ) -> io::Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // What the server was asked for by the environment is not meant for its children.
             .env_remove("RPYTEST_MESSAGE_FORMAT")
-            .env_remove("RPYTEST_GITHUB")
-            .spawn()?;
+            .env_remove("RPYTEST_GITHUB");
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        end_with_us(&mut command);
+        let mut process = command.spawn()?;
         let out = process.stdout.take();
         let report = process.stderr.take();
         let heard = tell.clone();
@@ -125,7 +128,10 @@ impl Child {
             Signal::Interrupt => rustix::process::Signal::INT,
             Signal::Terminate => rustix::process::Signal::TERM,
         };
-        // It is a child that nobody has waited for, so that the number is its own.
+        // Once it has been waited for, the number may be another's.
+        if self.ended.is_some() {
+            return;
+        }
         let pid = i32::try_from(self.process.id())
             .ok()
             .and_then(Pid::from_raw);
@@ -134,6 +140,18 @@ impl Child {
 
     #[cfg(not(unix))]
     fn signal(&self, _: Signal) {}
+}
+
+/// Has a child end as if the editor had gone when the server is killed: when the thread that starts it ends, which is the main one.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn end_with_us(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let prepare = || {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec there is one system call, and no allocation.
+    unsafe { command.pre_exec(prepare) };
 }
 
 #[derive(Clone, Copy)]

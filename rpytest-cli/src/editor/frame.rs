@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read, Write};
 
 /// The longest header line that is read.
 const LONGEST_LINE: u64 = 8 << 10;
+const CONTENT_LENGTH: &str = "content-length:";
 /// The largest body that is read.
 const LARGEST: u64 = 64 << 20;
 
@@ -52,10 +53,9 @@ pub(super) fn read(from: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>,
             continue;
         }
         is_begun = true;
-        if let Some((name, value)) = text.split_once(':')
-            && name.trim().eq_ignore_ascii_case("content-length")
-        {
-            let value = value.trim();
+        // The body of a message whose length nobody could read may stand before it.
+        if let Some(at) = text.to_ascii_lowercase().rfind(CONTENT_LENGTH) {
+            let value = text[at + CONTENT_LENGTH.len()..].trim();
             let parsed = value
                 .parse()
                 .map_err(|_| Malformed::Length(value.to_owned()));
@@ -137,6 +137,11 @@ mod tests {
                 "Content-Length: -1\r\n\r\n",
                 Malformed::Length("-1".to_owned()),
             ),
+            (
+                "Content-Length: -1\r\n\r\n{\"a\":1}",
+                Malformed::Length("-1".to_owned()),
+            ),
+            ("Content-Type: x\r\n\r\n{\n\"a\": 1\n}", Malformed::NoLength),
             (long.as_str(), Malformed::LongLine),
         ] {
             let bytes = format!("{before}content-length:2\nContent-Type: y\n\n[]");

@@ -16,7 +16,9 @@ pub(super) fn nearest(document: &Value, line: u32) -> Option<Value> {
 
 fn look<'a>(node: &'a Value, line: u64, least: u64, best: &mut Option<(u64, &'a Value)>) {
     let mut least = least;
-    if let Some(begins) = node["line"].as_u64() {
+    // The lines of another file say nothing of this one; what is below may be here all the same.
+    let begins = node["line"].as_u64();
+    if let Some(begins) = begins.filter(|_| node["elsewhere"] != true) {
         // One that is above its class is inherited, and has its place elsewhere.
         if begins < least {
             return;
@@ -58,6 +60,12 @@ mod tests {
             class("A", 6, json!([test("A::b", 7), test("A::c", 10)])),
             class("Heir", 15, json!([test("Heir::b", 7), test("Heir::d", 16)])),
             function,
+            class("Late", 30, json!([
+                json!({"kind": "test", "id": "Late::far", "line": 32, "elsewhere": true}), test("Late::near", 31),
+            ])),
+            json!({"kind": "class", "id": "Far", "line": 33, "elsewhere": true, "children": [
+                json!({"kind": "test", "id": "Far::far", "line": 34, "elsewhere": true}),
+            ]}),
         ]}});
         for (line, id) in [
             (2, None),
@@ -68,7 +76,9 @@ mod tests {
             (12, Some("A::c")),
             (15, Some("Heir")),
             (17, Some("Heir::d")),
-            (99, Some("p")),
+            (29, Some("p")),
+            (30, Some("Late")),
+            (99, Some("Late::near")),
         ] {
             let found = nearest(&document, line);
             assert_eq!(

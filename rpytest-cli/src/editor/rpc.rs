@@ -46,7 +46,7 @@ pub(super) struct Incoming {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Params(Map<String, Value>);
 
-/// A body as a message. None for an answer, since nothing is asked of clients.
+/// A body as a message. None for an answer, since nothing is asked of clients, and for a notification that says nothing.
 pub(super) fn parse(body: &[u8]) -> Result<Option<Incoming>, (Value, Failure)> {
     let invalid = |id: &Value, message: &str| {
         let failure = Failure::new(Code::InvalidRequest, message);
@@ -77,6 +77,10 @@ pub(super) fn parse(body: &[u8]) -> Result<Option<Incoming>, (Value, Failure)> {
     let params = match message.remove("params") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(params)) => params,
+        // As some clients say that there are none.
+        Some(Value::Array(params)) if params.is_empty() => Map::new(),
+        // Whatever is wrong with it, a notification has no answer.
+        Some(_) if id.is_none() => return Ok(None),
         Some(_) => {
             let failure = Failure::new(Code::InvalidParams, "params are an object");
             return Err((shown, failure));
@@ -196,7 +200,26 @@ mod tests {
         }
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert!(parse(deep.as_bytes()).is_err());
-        let answer = parse(b"{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": null}");
-        assert_eq!(answer, Ok(None));
+        for body in [
+            "{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": null}",
+            "{\"jsonrpc\": \"2.0\", \"method\": \"m\", \"params\": [1]}",
+            "{\"jsonrpc\": \"2.0\", \"method\": \"m\", \"params\": 1}",
+        ] {
+            assert_eq!(parse(body.as_bytes()), Ok(None), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_is_no_parameters() {
+        for (id, shown) in [(None, ""), (Some(json!(1)), ", \"id\": 1")] {
+            let body =
+                format!("{{\"jsonrpc\": \"2.0\", \"method\": \"exit\", \"params\": []{shown}}}");
+            let incoming = Incoming {
+                id,
+                method: "exit".to_owned(),
+                params: Params::default(),
+            };
+            assert_eq!(parse(body.as_bytes()), Ok(Some(incoming)));
+        }
     }
 }

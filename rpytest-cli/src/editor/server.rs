@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
@@ -11,9 +10,10 @@ use rpytest_collect::Collector;
 use serde_json::{Value, json};
 
 use super::child::{self, Child};
+use super::output::{Output, Unsent};
 use super::rpc::{self, Code, Failure, Incoming, Params};
 use super::status::Statuses;
-use super::{Told, events, frame, nearest, unsaved};
+use super::{Told, events, nearest, unsaved};
 use crate::exit;
 
 /// The version of what `docs/editor.md` describes.
@@ -34,11 +34,12 @@ const METHODS: [&str; 8] = [
 const TAIL: usize = 4000;
 
 /// What is to be done with the tests of a file, once they are known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Then {
     List,
     Nearest(u32),
-    RunNearest(u32),
+    /// With more options.
+    RunNearest(u32, Vec<OsString>),
 }
 
 #[derive(Debug)]
@@ -60,21 +61,24 @@ struct Job {
     began: Instant,
 }
 
-pub(super) struct Server<W> {
+pub(super) struct Server {
     /// Of each run.
     arguments: Vec<OsString>,
     tell: SyncSender<Told>,
-    out: W,
+    out: Output,
     is_initialized: bool,
     is_shut: bool,
     ended: Option<u8>,
     next: u64,
     jobs: BTreeMap<u64, Job>,
     statuses: Statuses,
+    /// The files that ids begin with. Only the document that has an id says what it is relative to: pytest's root depends on the
+    /// file.
+    files: BTreeMap<String, PathBuf>,
 }
 
-impl<W: Write> Server<W> {
-    pub fn new(arguments: Vec<OsString>, tell: SyncSender<Told>, out: W) -> Self {
+impl Server {
+    pub fn new(arguments: Vec<OsString>, tell: SyncSender<Told>, out: Output) -> Self {
         Self {
             arguments,
             tell,
@@ -85,6 +89,7 @@ impl<W: Write> Server<W> {
             next: 1,
             jobs: BTreeMap::new(),
             statuses: Statuses::default(),
+            files: BTreeMap::new(),
         }
     }
 
@@ -98,15 +103,15 @@ impl<W: Write> Server<W> {
         self.ended
     }
 
-    /// Ends all children.
-    pub fn end(&mut self) {
+    /// Ends all children, and what is still to be written.
+    pub fn end(mut self) {
         for job in self.jobs.values() {
             job.child.terminate();
         }
         for job in self.jobs.values_mut() {
             job.child.wait();
         }
-        self.jobs.clear();
+        self.out.end();
     }
 
     // ------------------------------------------------------------------ what the editor says
@@ -186,7 +191,10 @@ impl<W: Write> Server<W> {
             }
             "listTestsInFile" => self.discover(id, params, Then::List),
             "getNearestTest" => self.discover(id, params, Then::Nearest(params.line("line")?)),
-            "runNearestTest" => self.discover(id, params, Then::RunNearest(params.line("line")?)),
+            "runNearestTest" => {
+                let then = Then::RunNearest(params.line("line")?, more(params)?);
+                self.discover(id, params, then)
+            }
             "runTestsInFile" => {
                 let file = file_of(params)?;
                 self.run(id, vec![file.into()], more(params)?)
@@ -243,7 +251,6 @@ impl<W: Write> Server<W> {
         then: Then,
     ) -> Result<Option<Value>, Failure> {
         let file = file_of(params)?;
-        more(params)?;
         if let Some(text) = params.text("text")? {
             let document = unsaved::document(&self.arguments, &file, text).map_err(failed)?;
             return self.found(id, document, then);
@@ -258,28 +265,41 @@ impl<W: Write> Server<W> {
 
     /// The tests of a file are known.
     fn found(&mut self, id: &Value, document: Value, then: Then) -> Result<Option<Value>, Failure> {
+        self.note_files(&document["tree"]);
         match then {
             Then::List => Ok(Some(document)),
             Then::Nearest(line) => {
                 let test = nearest::nearest(&document, line);
                 Ok(Some(json!({"test": test, "errors": document["errors"]})))
             }
-            Then::RunNearest(line) => {
+            Then::RunNearest(line, more) => {
                 let test = nearest::nearest(&document, line);
                 let Some(test) = test.as_ref().and_then(|test| test["id"].as_str()) else {
                     let failure = format!("there is no test at line {line} or above it");
                     return Err(Failure::new(Code::RequestFailed, failure));
                 };
                 let tests = self.arguments_for(&[test.to_owned()])?;
-                self.run(id, tests, Vec::new())?;
+                self.run(id, tests, more)?;
                 Ok(None)
             }
         }
     }
 
+    fn note_files(&mut self, node: &Value) {
+        if node["kind"] == "file"
+            && let (Some(id), Some(path)) = (node["id"].as_str(), node["path"].as_str())
+        {
+            self.files.insert(id.to_owned(), path.into());
+        }
+        for child in node["children"].as_array().into_iter().flatten() {
+            self.note_files(child);
+        }
+    }
+
     // ------------------------------------------------------------------ children
 
-    /// Node ids as arguments, which are below the directory and not below pytest's root.
+    /// Node ids as arguments, which are below the directory and not below pytest's root. Of a file that no document has shown it
+    /// can only be guessed that its root is the directory's.
     fn arguments_for(&self, ids: &[String]) -> Result<Vec<OsString>, Failure> {
         let cwd = std::env::current_dir().map_err(failed)?;
         let settings = Collector::new(&cwd).settings().map_err(failed)?;
@@ -288,7 +308,9 @@ impl<W: Write> Server<W> {
                 Some((file, rest)) => (file, Some(rest)),
                 None => (id.as_str(), None),
             };
-            let mut argument = settings.rootdir.join(file).into_os_string();
+            let path = self.files.get(file).cloned();
+            let path = path.unwrap_or_else(|| settings.rootdir.join(file));
+            let mut argument = path.into_os_string();
             if let Some(rest) = rest {
                 argument.push("::");
                 argument.push(rest);
@@ -420,17 +442,22 @@ impl<W: Write> Server<W> {
     // ------------------------------------------------------------------ output
 
     fn answer(&mut self, id: &Value, result: &Result<Value, Failure>) {
-        self.send(&rpc::answer(id, result));
+        self.send(rpc::answer(id, result));
     }
 
     fn notify(&mut self, method: &str, params: &Value) {
-        self.send(&rpc::notification(method, params));
+        self.send(rpc::notification(method, params));
     }
 
-    fn send(&mut self, body: &[u8]) {
-        if let Err(error) = frame::write(&mut self.out, body) {
-            tracing::debug!(%error, "the editor does not listen any more");
-            self.ended.get_or_insert(exit::INTERNAL_ERROR);
+    fn send(&mut self, body: Vec<u8>) {
+        // Whoever was given up is not waited for again.
+        if self.ended.is_some() {
+            return;
+        }
+        match self.out.send(body) {
+            Ok(()) => {}
+            Err(Unsent::Broken) => self.ended = Some(exit::INTERNAL_ERROR),
+            Err(Unsent::GivenUp) => self.ended = Some(self.code()),
         }
     }
 }

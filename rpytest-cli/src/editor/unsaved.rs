@@ -16,7 +16,9 @@ pub(super) fn document(
     file: &Path,
     text: &str,
 ) -> Result<Value, Box<dyn Error>> {
-    let Command::Run(run) = Command::parse(arguments.to_vec())? else {
+    // As a list of what was saved reads them.
+    let words = std::iter::once("--discover".into()).chain(arguments.iter().cloned());
+    let Command::Discover(run, _) = Command::parse(words.collect())?.with_settings()? else {
         return Err("the arguments of the server are those of no run".into());
     };
     let found = of_text(&run, file, text)?;

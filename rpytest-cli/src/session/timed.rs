@@ -8,6 +8,7 @@ use rpytest_worker::{EventKind, ProcessId};
 use super::{Part, Session};
 use crate::args::RunArguments;
 use crate::exit;
+use crate::quoted::quoted;
 use crate::timeline::{self, About, Timeline};
 
 /// The timeline that is asked for, or why it cannot be.
@@ -45,6 +46,11 @@ impl Session {
         } else {
             return;
         };
+        let is_over = self.interrupts.any() || self.interrupts.asked_to_end();
+        if is_over && matches!(event, EventKind::Ended(_)) {
+            // It ends because the user wants it to: the test is not to blame.
+            timeline.stopped(name);
+        }
         let nodeid = match event {
             EventKind::Message(ToRust::Started { task, .. }) => match &self.part {
                 Part::Solo(solo) => solo.nodeid(*task),
@@ -65,7 +71,7 @@ impl Session {
             Part::Crew(crew) => (crew.bound().cloned(), crew.measured_bound()),
             Part::Solo(_) | Part::Undecided => (None, None),
         };
-        let words = self.argv.iter().map(|word| word.to_string_lossy());
+        let words = self.argv.iter().map(|word| quoted(word));
         let about = About {
             command: std::iter::once("rpytest".into())
                 .chain(words)

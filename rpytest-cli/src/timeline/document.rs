@@ -19,7 +19,7 @@ const MOST: usize = 100_000;
 
 /// What is known of a run besides its tests.
 pub(crate) struct About {
-    /// What was typed.
+    /// What was typed, as a shell would read it.
     pub command: String,
     pub exit: u8,
     /// Names, beginnings and ends.

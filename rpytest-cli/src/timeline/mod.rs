@@ -96,11 +96,13 @@ impl Timeline {
         if path.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
-            std::fs::create_dir_all(parent)?;
-        }
         // The run may change the directory that a relative path is below.
         let path = std::path::absolute(path)?;
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+            // Whether a file can be made there is seen by making one; it is gone at once.
+            tempfile::NamedTempFile::new_in(parent)?;
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs_f64();
         Ok(Self {
@@ -156,6 +158,14 @@ impl Timeline {
             EventKind::Message(ToRust::Inventory { .. }) => place.collected = Some(now),
             EventKind::Ended(_) => self.breaks_off(lane, now, Ended::Crashed),
             _ => {}
+        }
+    }
+
+    /// The run is being stopped: what a process is about to leave behind did not crash it.
+    pub fn stopped(&mut self, name: &str) {
+        if let Some(lane) = self.names.get(name) {
+            let now = self.begun.elapsed().as_secs_f64();
+            self.breaks_off(*lane, now, Ended::Never);
         }
     }
 

@@ -21,6 +21,7 @@ use super::normal::Normal;
 use super::observation::{Observation, Ran};
 use crate::args::VerifyArguments;
 use crate::exit;
+use crate::quoted::quoted;
 use crate::signals::Signals;
 
 /// How often it is looked whether a run has ended.
@@ -537,14 +538,4 @@ fn may_take_a_value(option: &OsStr) -> bool {
     let only_letters = |text: &str| text.chars().all(|c| "qvxsl".contains(c));
     let is_flag = text.strip_prefix('-').is_some_and(only_letters);
     text.starts_with('-') && !text.contains('=') && !is_flag
-}
-
-/// As a shell wants it.
-fn quoted(word: &OsStr) -> String {
-    let text = word.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.into_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }

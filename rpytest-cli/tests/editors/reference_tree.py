@@ -64,6 +64,10 @@ def pytest_sessionfinish(session):
         line = "" if item.location[1] is None else str(item.location[1] + 1)
         made = {"name": name, "path": str(path), "type_": "test", "id_": absolute, "lineno": line, "runID": absolute}
         child(above, absolute, lambda: made)
-        details[item.nodeid] = {"marks": sorted({mark.name for mark in item.iter_markers()}), "line": line}
+        details[item.nodeid] = {
+            "marks": sorted({mark.name for mark in item.iter_markers()}),
+            "line": line,
+            "elsewhere": item.config.rootpath / item.location[0] != path,
+        }
     with open(os.environ["REFERENCE"], "w") as file:
         json.dump({"tests": tree, "errors": errors, "details": details}, file)

@@ -59,6 +59,25 @@ class TestMade:
     def test_other(self): pass
 --- sub/test_empty.py
 def helper(): pass
+--- sub/base.py
+class Far:
+    def test_far(self): pass
+
+class TestFar:
+    def test_imported(self): pass
+--- sub/test_far.py
+from base import Far, TestFar
+
+class TestNear(Far):
+    def test_near(self): pass
+--- sub/test_made_far.py
+import os
+import pytest
+from base import Far, TestFar
+
+class TestNear(Far):
+    @pytest.mark.parametrize("name", sorted(os.environ.get("NAMES", "q,r").split(",")))
+    def test_near(self, name): pass
 "#;
 
 fn discover(project: &Project, more: &str) -> Run {
@@ -138,6 +157,15 @@ fn our_own_tree_has_pytests_ids_lines_and_marks() {
             "{id}"
         );
         assert_eq!(test["marks"], expected["marks"], "{id}");
+        assert_eq!(test["elsewhere"] == true, expected["elsewhere"], "{id}");
+    }
+    for file in ["sub/test_far.py", "sub/test_made_far.py"] {
+        let elsewhere = |class: &str| {
+            let id = format!("{file}::{class}");
+            let node = nodes.iter().find(|node| node["id"] == id.as_str());
+            node.expect("a class")["elsewhere"] == true
+        };
+        assert_eq!([elsewhere("TestNear"), elsewhere("TestFar")], [false, true]);
     }
     let kind = |id: &str| {
         let node = nodes.iter().find(|node| node["id"] == id);
@@ -162,6 +190,8 @@ fn our_own_tree_has_pytests_ids_lines_and_marks() {
     assert_eq!(completeness("test_top.py"), ("exact".into(), Some(0)));
     let (made, reasons) = completeness("sub/test_made.py");
     assert_eq!(made, "partial");
+    assert_eq!(completeness("sub/test_far.py"), ("exact".into(), Some(0)));
+    assert_eq!(completeness("sub/test_made_far.py").0, "partial");
     assert!(reasons > Some(0));
 }
 
@@ -214,6 +244,42 @@ fn what_cannot_be_collected_is_in_the_document_beside_what_can() {
     assert_eq!(vscode["tests"], expected["tests"]);
     assert_eq!(vscode["status"], "error");
     assert_eq!(vscode["error"].as_array().map(Vec::len), Some(2));
+    // What it means to the run is the options' to say.
+    for options in [
+        "",
+        "-x",
+        "--maxfail=2",
+        "--continue-on-collection-errors",
+        "-x --continue-on-collection-errors",
+    ] {
+        let pytest = Command::pytest(main_venv(), &project)
+            .args(["--collect-only", "-q"])
+            .args(options.split_whitespace())
+            .run();
+        let run = discover(&project, &format!("--discover {options}"));
+        assert_eq!(run.code, pytest.code, "{options}: {run} {pytest}");
+    }
+}
+
+#[test]
+fn functions_of_a_folder_with_a_bracket_are_their_own() {
+    let project = Project::new(
+        "--- a[1]/test_a.py\nimport pytest\n\n@pytest.mark.parametrize('n', [1, 2])\ndef test_one(n): pass\n\n\
+         @pytest.mark.parametrize('n', [1, 2])\ndef test_two(n): pass\n",
+    );
+    let found = document(&discover(&project, "--discover"));
+    let functions: Vec<_> = nodes(&found["tree"])
+        .into_iter()
+        .filter(|node| node["kind"] == "function")
+        .map(|node| {
+            (
+                node["id"].clone(),
+                node["children"].as_array().map(Vec::len),
+            )
+        })
+        .collect();
+    let expected = ["a[1]/test_a.py::test_one", "a[1]/test_a.py::test_two"];
+    assert_eq!(functions, expected.map(|id| (id.into(), Some(2))));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::python::main_venv;
@@ -42,6 +43,42 @@ def test_waits():
     open("waits", "w").close()
     while not os.path.exists("go"):
         time.sleep(0.02)
+"#;
+
+/// What its file defines itself stands above line 20; what it has from another file has lines between that and 20 there.
+const HEIRS: &str = r#"
+--- sub/pytest.ini
+[pytest]
+--- sub/base.py
+# A few lines,
+# so that
+# what
+# follows
+# has
+# later
+# ones.
+class Far:
+    def test_far(self):
+        pass
+
+class TestFar:
+    def test_imported(self):
+        pass
+--- sub/test_m.py
+from base import Far, TestFar
+
+class TestNear(Far):
+    def test_near(self):
+        pass
+--- sub/test_made.py
+import os
+import pytest
+from base import Far, TestFar
+
+class TestNear(Far):
+    @pytest.mark.parametrize("name", sorted(os.environ.get("NAMES", "q,r").split(",")))
+    def test_near(self, name):
+        pass
 "#;
 
 /// An editor, and its server.
@@ -390,6 +427,87 @@ fn it_runs_tests_and_tells_of_each() {
         json!({"file": "tests/test_a.py", "line": 13}),
     );
     assert_eq!(result.expect("a result")["counts"], json!({"passed": 2}));
+}
+
+#[test]
+fn ids_are_below_the_root_of_their_file_and_lines_are_of_that_file() {
+    let project = Project::new(HEIRS);
+    let mut editor = Editor::initialized(&project);
+    for (file, passed) in [("test_m.py", 1), ("test_made.py", 2)] {
+        let path = format!("sub/{file}");
+        let params = json!({"file": path, "line": 20});
+        let found = editor.ask("getNearestTest", params.clone());
+        let id = format!("{file}::TestNear::test_near");
+        assert_eq!(found.expect("an answer")["test"]["id"], id.as_str());
+        for (method, params) in [("runNearestTest", params), ("runTest", json!({"id": id}))] {
+            let result = editor.ask(method, params).expect("a result");
+            assert_eq!(result["counts"], json!({"passed": passed}), "{method}");
+        }
+    }
+    // With options for this run alone.
+    let params = json!({"file": "sub/test_made.py", "line": 20, "arguments": ["-k", "q"]});
+    let result = editor.ask("runNearestTest", params).expect("a result");
+    assert_eq!(result["counts"], json!({"deselected": 1, "passed": 1}));
+}
+
+#[test]
+fn a_path_among_the_options_is_refused() {
+    let project = Project::new(SUITE);
+    let run = Command::rpytest(main_venv(), &project)
+        .args(["--editor-server", "-k", "test_a", "tests"])
+        .run();
+    assert_eq!(run.code, 4, "{run}");
+    assert!(
+        run.stderr.contains("takes options, and tests is none"),
+        "{run}"
+    );
+}
+
+#[test]
+fn no_run_outlives_a_server_that_is_killed() {
+    let project = Project::new(SUITE);
+    let mut editor = Editor::initialized(&project);
+    editor.send("runTestsInFile", json!({"file": "tests/test_waits.py"}));
+    editor.until("the test", |message| message["method"] == "test/started");
+    editor.server.kill().expect("it runs");
+    editor.server.wait().expect("it is ours");
+    eventually("its children have ended", || {
+        processes_of(&project).is_empty()
+    });
+}
+
+#[test]
+fn an_editor_that_does_not_read_keeps_no_server_from_ending() {
+    let project = Project::new(
+        "--- test_a.py\nimport os, select, time\n\ndef test_writes():\n    \
+         # Until nobody has taken anything for a while.\n    \
+         while select.select([], [2], [], 2)[1]:\n        os.write(2, b'x' * 4096)\n    \
+         open('stuck', 'w').close()\n    time.sleep(100)\n",
+    );
+    for by_signal in [true, false] {
+        let mut server = Command::rpytest(main_venv(), &project)
+            .args(["--editor-server"])
+            .piped();
+        let mut says = server.stdin.take().expect("a pipe");
+        for message in [
+            json!({"jsonrpc": "2.0", "id": 1, "method": "initialize"}),
+            json!({"jsonrpc": "2.0", "id": 2, "method": "runTest",
+                "params": {"id": "test_a.py::test_writes", "arguments": ["-s"]}}),
+        ] {
+            let body = message.to_string();
+            write!(says, "Content-Length: {}\r\n\r\n{body}", body.len()).expect("it reads");
+        }
+        let stuck = project.root().join("stuck");
+        eventually("the server waits", || stuck.exists());
+        std::fs::remove_file(&stuck).expect("it is there");
+        if by_signal {
+            kill_process(Pid::from_child(&server), Signal::TERM).expect("it runs");
+        } else {
+            drop(says);
+        }
+        eventually("the server has ended", || processes_of(&project).is_empty());
+        server.wait().expect("it is ours");
+    }
 }
 
 #[test]

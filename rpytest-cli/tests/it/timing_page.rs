@@ -6,6 +6,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::python::main_venv;
@@ -182,9 +183,31 @@ fn a_page_has_each_test_in_the_lane_of_its_process() {
 }
 
 #[test]
+fn a_test_that_the_user_interrupts_has_not_crashed() {
+    for way in [Way::InProcess, Way::TwoWorkers] {
+        let project = Project::new(
+            "--- test_a.py\nimport time\n\ndef test_a():\n    open('runs', 'w').close()\n    time.sleep(100)\n",
+        );
+        let mut running = Command::rpytest(main_venv(), &project)
+            .args(way.arguments())
+            .args(["--timing=html:page.html", "-k", "test_a or test_b"])
+            .start();
+        running.until("the test runs", || project.root().join("runs").exists());
+        running.signal(Signal::INT);
+        let run = running.wait();
+        assert_eq!(run.code, 2, "{run}");
+        let data = data(&project.read("page.html"));
+        assert_eq!(column(&data, "outcome"), [7], "{way:?}");
+        let command = data["command"].as_str().expect("text");
+        assert!(command.ends_with("-k 'test_a or test_b'"), "{command}");
+    }
+}
+
+#[test]
 fn a_page_that_cannot_be_written_is_refused_before_a_test_runs() {
     let project = Project::new("--- test_a.py\ndef test_a(): open('ran', 'w')\n--- file\n");
-    for path in [".", "file/page.html"] {
+    // The last is a directory in which nobody can make a file.
+    for path in [".", "file/page.html", "/proc/page.html"] {
         let run = run(&project, Way::InProcess, &format!("--timing=html:{path}"));
         assert_eq!(run.code, 4, "{run}");
         let message = format!("--timing=html: {path} cannot be written");

@@ -496,11 +496,13 @@ impl<'a> ModuleCollector<'a> {
             pytest: self.rules.world.pytest,
             legacy_paths: self.rules.config.legacy_paths,
         };
+        let elsewhere = self.is_elsewhere(at);
         match self.rules.items(at, function, scopes, inherited, &visible) {
             Ok(None) => {}
             Ok(Some(calls)) => {
                 let items = calls.into_iter().enumerate().map(|(index, call)| {
                     let mut item = Item::new(format!("{id}::{name}{}", call.suffix), function.line);
+                    item.elsewhere = elsewhere;
                     item.facts.more_marks = call.fixture_marks;
                     Collecting {
                         item,
@@ -514,6 +516,11 @@ impl<'a> ModuleCollector<'a> {
             }
             Err(reason) => self.reasons.push(reason),
         }
+    }
+
+    /// Whether a module is another one than that of which the items are.
+    pub(super) fn is_elsewhere(&self, at: Module<'_>) -> bool {
+        at.path != self.own.path
     }
 
     /// A thing that is no test unless it is a test case under some other name.

@@ -75,6 +75,7 @@ impl<'a> ModuleCollector<'a> {
         self.classes.push(CollectedClass {
             name: below_file,
             line,
+            elsewhere: self.is_elsewhere(at),
         });
         if lineage.is_testcase {
             // pytest makes an instance to look for fixtures, which may fail.
@@ -257,7 +258,9 @@ impl<'a> ModuleCollector<'a> {
                         {
                             Ok(decorated) if !decorated.is_fixture => {
                                 let id = format!("{id}::{name}");
-                                found.insert(name, Item::new(id, function.line));
+                                let mut item = Item::new(id, function.line);
+                                item.elsewhere = self.is_elsewhere(at);
+                                found.insert(name, item);
                             }
                             Ok(_) => self.reasons.push(Reason::UnknownDecorator {
                                 name: "pytest.fixture".to_owned(),

@@ -823,18 +823,21 @@ fn collection() -> ToRust {
                 details: vec![
                     ItemDetails {
                         line: Some(300),
+                        elsewhere: true,
                         parametrized: true,
                         marks: texts(&["parametrize"]),
                     },
                     ItemDetails::default(),
                 ],
                 classes: vec![("T".to_owned(), 7)],
+                elsewhere: texts(&["T"]),
             },
             FileItems {
                 path: "../other.txt".to_owned(),
                 nodeids: Vec::new(),
                 details: Vec::new(),
                 classes: Vec::new(),
+                elsewhere: Vec::new(),
             },
         ],
         collected: 70_000,
@@ -876,6 +879,7 @@ fn collection() -> ToRust {
             line: Some(3),
             message: "SyntaxError: invalid syntax".to_owned(),
         }],
+        stops: true,
     }))
 }
 

@@ -133,6 +133,7 @@ class Collecting:
                 skipped=self._skipped,
                 cache_dir=_cache_dir(config),
                 rootdir=os.fsencode(config.rootpath),
+                stops=bool(session.shouldfail),
             )
             if self._details is not None:
                 self._details.add(self.answer["files"], session.items)

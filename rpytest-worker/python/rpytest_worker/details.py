@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +15,9 @@ from .inventory import wire_nodeid
 
 class Details:
     def __init__(self) -> None:
-        # Lines of classes, by node id; `None` where there is no source.
-        self._classes: dict[str, int | None] = {}
+        # Lines of classes, by node id, and whether they are in another file; `None` where there is
+        # no source.
+        self._classes: dict[str, tuple[int | None, bool]] = {}
 
     def add(self, runs: list[dict[str, Any]], items: Sequence[pytest.Item]) -> None:
         """To runs of items of one file, in the order of the items."""
@@ -23,13 +26,17 @@ class Details:
             own = [next(rest) for _ in run["nodeids"]]
             run["details"] = [_details(item) for item in own]
             classes: dict[str, int] = {}
+            elsewhere: set[str] = set()
             for item in own:
                 for node in item.listchain():
                     if isinstance(node, pytest.Class):
-                        line = self._line_of(node)
+                        line, is_elsewhere = self._place_of(node)
                         name = wire_nodeid(node.nodeid).partition("::")[2]
                         classes.setdefault(name, line or 0)
+                        if is_elsewhere:
+                            elsewhere.add(name)
             run["classes"] = list(classes.items())
+            run["elsewhere"] = sorted(elsewhere)
 
     def error(self, node: Any, call: Any, report: pytest.CollectReport) -> dict[str, Any]:
         error = call.excinfo.value
@@ -41,22 +48,35 @@ class Details:
             "message": wire_nodeid(report.longreprtext),
         }
 
-    def _line_of(self, node: pytest.Class) -> int | None:
+    def _place_of(self, node: pytest.Class) -> tuple[int | None, bool]:
         if node.nodeid not in self._classes:
-            try:
-                self._classes[node.nodeid] = inspect.findsource(node.obj)[1] + 1
-            except (OSError, TypeError):
-                self._classes[node.nodeid] = None
+            place: tuple[int | None, bool] = None, False
+            with contextlib.suppress(OSError, TypeError):
+                line = inspect.findsource(node.obj)[1] + 1
+                place = line, _is_elsewhere(inspect.getsourcefile(node.obj), node)
+            self._classes[node.nodeid] = place
         return self._classes[node.nodeid]
 
 
 def _details(item: pytest.Item) -> dict[str, Any]:
-    line = item.location[1]
+    file, line, _ = item.location
     return {
         "line": None if line is None else line + 1,
+        # What is inherited or imported has the line of the file that defines it.
+        "elsewhere": _is_elsewhere(os.path.join(item.config.rootpath, file), item),
         "parametrized": hasattr(item, "callspec"),
         "marks": sorted({wire_nodeid(mark.name) for mark in item.iter_markers()}),
     }
+
+
+def _is_elsewhere(file: str | None, node: pytest.Class | pytest.Item) -> bool:
+    """Whether a file is another one than that of a node."""
+    if file is None or os.path.normpath(file) == str(node.path):
+        return False
+    try:
+        return not os.path.samefile(file, node.path)
+    except OSError:
+        return True
 
 
 def _line_of_error(error: BaseException | None, path: str) -> int | None:

@@ -20,11 +20,11 @@ struct PackedFile<'a> {
     count: u32,
     /// What their ids have after the path, one after the other.
     ids: &'a str,
-    /// Of each item: how long that is, the line, and what its facts are.
+    /// Of each item: how long that is, the line, and what its facts are, with [`ELSEWHERE`].
     #[serde(with = "serde_bytes")]
     items: &'a [u8],
     completeness: Completeness,
-    classes: Vec<(&'a str, u32)>,
+    classes: Vec<(&'a str, u32, bool)>,
     wide: Wide,
 }
 
@@ -32,6 +32,8 @@ struct PackedFile<'a> {
 const NONE: u32 = 0;
 const SAME: u32 = 1;
 const OWN: u32 = 2;
+/// Beside one of them: the line is in another file.
+const ELSEWHERE: u32 = 4;
 
 /// None if it cannot be kept: an answer before anything is selected has deselected nothing, and an id starts with
 /// the path of its file.
@@ -45,13 +47,14 @@ pub(super) fn pack(answer: &Answer) -> Option<Vec<u8>> {
                 ids.push_str(rest);
                 put(&mut items, u32::try_from(rest.len()).ok()?);
                 put(&mut items, item.line);
+                let elsewhere = if item.elsewhere { ELSEWHERE } else { 0 };
                 if item.facts == ItemFacts::default() {
-                    put(&mut items, NONE);
+                    put(&mut items, NONE | elsewhere);
                 } else if before == Some(&item.facts) {
-                    put(&mut items, SAME);
+                    put(&mut items, SAME | elsewhere);
                 } else {
                     let facts = rmp_serde::to_vec(&item.facts).ok()?;
-                    put(&mut items, OWN);
+                    put(&mut items, OWN | elsewhere);
                     put(&mut items, u32::try_from(facts.len()).ok()?);
                     items.extend(facts);
                     before = Some(&item.facts);
@@ -64,7 +67,7 @@ pub(super) fn pack(answer: &Answer) -> Option<Vec<u8>> {
                 items: &items,
                 completeness: file.completeness.clone(),
                 classes: (file.classes.iter())
-                    .map(|class| (class.name.as_str(), class.line))
+                    .map(|class| (class.name.as_str(), class.line, class.elsewhere))
                     .collect(),
                 wide: wide.clone(),
             })
@@ -88,9 +91,10 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Answer> {
                 items: items(&file)?,
                 deselected: 0,
                 classes: (file.classes.iter())
-                    .map(|(name, line)| CollectedClass {
+                    .map(|(name, line, elsewhere)| CollectedClass {
                         name: (*name).to_owned(),
                         line: *line,
+                        elsewhere: *elsewhere,
                     })
                     .collect(),
                 completeness: file.completeness,
@@ -115,7 +119,9 @@ fn items(file: &PackedFile<'_>) -> Option<Vec<Item>> {
         let (rest, later) = ids.split_at_checked(take(&mut bytes)? as usize)?;
         ids = later;
         let line = take(&mut bytes)?;
-        let facts = match take(&mut bytes)? {
+        let facts = take(&mut bytes)?;
+        let elsewhere = facts & ELSEWHERE != 0;
+        let facts = match facts & !ELSEWHERE {
             NONE => ItemFacts::default(),
             SAME => before.clone()?,
             OWN => {
@@ -134,6 +140,7 @@ fn items(file: &PackedFile<'_>) -> Option<Vec<Item>> {
         items.push(Item {
             id: NodeId::new(id),
             line,
+            elsewhere,
             facts,
         });
     }
@@ -189,6 +196,7 @@ mod tests {
                 "x".repeat(line as usize % 300)
             )),
             line,
+            elsewhere: line % 2 == 1,
             facts,
         };
         let file = CollectedFile {
@@ -198,6 +206,7 @@ mod tests {
             classes: vec![CollectedClass {
                 name: "TestA".to_owned(),
                 line: 7,
+                elsewhere: true,
             }],
             completeness: Completeness::Exact,
         };
