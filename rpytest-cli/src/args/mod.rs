@@ -254,7 +254,8 @@ impl Command {
         let watch = given.has("--watch") && !given.options().any(shows_only);
         let run = RunArguments {
             certain_workers,
-            explain: given.has("--explain"),
+            // One with a value is the user's own.
+            explain: given.all_of(&["--explain"]).any(|(_, value)| value.is_none()),
             native_collection: !given.has("--no-native-collection"),
             benchmark: given.has("--benchmark"),
             daemon: !given.has("--no-daemon"),
@@ -310,7 +311,7 @@ fn certain_workers(arguments: &[OsString]) -> bool {
             false => text.strip_prefix("--isolate="),
         };
         if let Some(isolate) = isolate {
-            isolates = isolate != "none";
+            isolates = matches!(isolate, "file" | "test");
         }
         previous = argument;
     }

@@ -41,6 +41,17 @@ _MARKER: Final = (
     "run the test again, up to 'reruns' times, when it fails. Provided by rpytest."
 )
 
+_ARGUMENTS: Final = frozenset(
+    {
+        "reruns",
+        "reruns_delay",
+        "reruns_delay_backoff_factor",
+        "condition",
+        "only_rerun",
+        "rerun_except",
+    }
+)
+
 Failures = Sequence[tuple[str, Any]]
 """Phases of an attempt that have failed, with what was raised, as pytest has it; `None` if nothing
 was."""
@@ -171,8 +182,10 @@ class Reruns:
 
     def _mark(self, item: Any) -> Any:
         mark = item.get_closest_marker("flaky")
-        if mark is None or mark.args or mark.kwargs:
+        if mark is None or _says_how(mark):
             return mark
+        if mark.args or mark.kwargs:
+            return None  # Whatever it is for, pytest by itself does nothing about it.
         if self._is_theirs is None:
             self._is_theirs = _is_registered(self._config)
         # Theirs says nothing of reruns, and meant something else before rpytest came.
@@ -268,7 +281,8 @@ def give_to_genuine(config: pytest.Config) -> None:
         if not is_genuine:
             raise pytest.UsageError(
                 "reruns of [tool.rpytest] or RPYTEST_RERUNS does not work with the plugin flaky, "
-                "nor with -p no:rerunfailures; leave out one of them"
+                "with an option of reruns' that a plugin or conftest has, nor with "
+                "-p no:rerunfailures; leave out one of them"
             )
         if option.reruns is None:
             option.reruns = _count(value)
@@ -395,6 +409,13 @@ def _of_ini(name: str, text: Any, kind: Any) -> Any:
         ) from None
 
 
+def _says_how(mark: Any) -> bool:
+    """Whether the arguments of a mark are those that say how a test is run again."""
+    return not _ARGUMENTS.isdisjoint(mark.kwargs) or (
+        bool(mark.args) and isinstance(mark.args[0], int)
+    )
+
+
 def _argument(mark: Any, name: str, position: int, default: Any) -> Any:
     if name in mark.kwargs:
         return mark.kwargs[name]
@@ -412,5 +433,4 @@ def _compiled(name: str, pattern: str) -> None:
 
 def _is_registered(config: pytest.Config) -> bool:
     """Whether the project, or a plugin of its, says itself what the mark `flaky` is."""
-    lines = [line for line in config.getini("markers") if line != _MARKER]
-    return any(re.split(r"[:(]", line, maxsplit=1)[0].strip() == "flaky" for line in lines)
+    return pytest_compat.has_marker(config, "flaky", but=_MARKER)
