@@ -508,6 +508,39 @@ fn values_of_the_users_stay_theirs() {
     }
 }
 
+/// A conftest that is found while tests are collected has its options for their defaults.
+#[test]
+fn options_of_conftests_that_are_found_late_stay_theirs() {
+    let project = Project::new(
+        r#"
+--- pkg/sub/conftest.py
+def pytest_addoption(parser):
+    for name in ("timeout", "quarantine", "reruns"):
+        parser.addoption(f"--{name}", default=f"no {name}")
+    parser.addini("session_timeout", "of the server", default="never")
+--- pkg/sub/test_a.py
+tries = []
+
+def test_it(pytestconfig):
+    for name in ("timeout", "quarantine", "reruns"):
+        assert pytestconfig.getoption(f"--{name}") == f"no {name}"
+    assert pytestconfig.getini("session_timeout") == "never"
+
+def test_flaky():
+    tries.append(1)
+    assert len(tries) > 1
+"#,
+    );
+    for venv in [plain_venv(), &pytest_venv("8.0.2")] {
+        for workers in [&[][..], &["-n", "1"]] {
+            let run = rpytest(venv, &project, workers);
+            run.expect(1, "1 failed, 1 passed");
+            let run = rpytest(venv, &project, &[workers, &["--reruns=1"]].concat());
+            run.expect(0, "2 passed, 1 rerun");
+        }
+    }
+}
+
 /// What nobody else has is ours, and a value that it does not take is refused as ever.
 #[test]
 fn an_option_that_nobody_else_has_is_checked() {

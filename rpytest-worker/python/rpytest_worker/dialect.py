@@ -352,6 +352,8 @@ class Dialect:
             # A debugger has the terminal to itself. xdist refuses any other number.
             option.numprocesses = 0
         if not getattr(option, "help", False):
+            assert self._options is not None
+            self._options.be_done()
             return (yield)
         help_page.arrange(config)
         result = yield

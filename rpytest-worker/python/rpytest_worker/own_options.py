@@ -7,6 +7,9 @@ pytest parses the command line several times before that. A value that an option
 right for the user's, and so ours are left out of such a parse if they are what is wrong. The last one,
 which has all of them that came back, says whether anything is.
 
+A conftest that is found while tests are collected may have such options, too: nobody can give them, and
+they have their defaults. It finds no trace of ours.
+
 Read in pytest 8.0 to 9.2.
 """
 
@@ -73,6 +76,31 @@ class OwnOptions:
             else:
                 part.come_back(self._config, taken)
                 self._there.append(part)
+
+    def be_done(self) -> None:
+        """Everything has been parsed; what conftests register from now on does not meet ours."""
+        parser, config = self._parser, self._config
+        process, add_setting = parser._processopt, parser.addini
+        owners = {dest: part for part in self._there for dest in part.known.dests}
+        for part in self._there:
+            part.take_out(parser)
+
+        def process_theirs(option: Any) -> None:
+            owner = owners.pop(option.dest, None)
+            if owner is not None:
+                for plugin in map(self._manager.getplugin, owner.plugins):
+                    if hasattr(plugin, "keep_options"):
+                        plugin.keep_options()
+                # Else it would stand in the place of their default.
+                if hasattr(config.option, option.dest):
+                    delattr(config.option, option.dest)
+            process(option)
+
+        def add_their_setting(name: str, *args: Any, **kwargs: Any) -> None:
+            add_setting(name, *args, **kwargs)
+            config._inicache.pop(name, None)
+
+        parser._processopt, parser.addini = process_theirs, add_their_setting
 
     def _parse_early(self, args: Sequence[Any], namespace: Any = None) -> Any:
         before = copy.copy(namespace)
@@ -162,6 +190,19 @@ class _Part:
 
     def leave(self, config: Any) -> None:
         parser = config._parser
+        self.take_out(parser)
+        for _, option in self._options:
+            # Else it would stand in the place of another's default.
+            default = getattr(option, "default", None)
+            if getattr(config.option, option.dest, self) is default:
+                delattr(config.option, option.dest)
+        self._settings = {name: parser._inidict.pop(name) for name in self.known.settings}
+        names = getattr(parser, "_ininames", None)  # before pytest 9
+        if names is not None:
+            names[:] = [name for name in names if name not in self._settings]
+
+    def take_out(self, parser: Any) -> None:
+        """The options alone; what they hold stays."""
         # There may be options of others in the same groups.
         self._options = [
             (group, option)
@@ -171,10 +212,6 @@ class _Part:
         self._actions = []
         for group, option in self._options:
             group.options.remove(option)
-            # Else it would stand in the place of another's default.
-            default = getattr(option, "default", None)
-            if getattr(config.option, option.dest, self) is default:
-                delattr(config.option, option.dest)
             container = getattr(group, "_arggroup", None)
             if container is not None:
                 known = parser.optparser._option_string_actions
@@ -184,10 +221,6 @@ class _Part:
                 for name in action.option_strings:
                     del known[name]
                 self._actions.append((container, action))
-        self._settings = {name: parser._inidict.pop(name) for name in self.known.settings}
-        names = getattr(parser, "_ininames", None)  # before pytest 9
-        if names is not None:
-            names[:] = [name for name in names if name not in self._settings]
 
     def come_back(self, config: Any, taken: _Known) -> None:
         """Those that nobody has; what the others hold stays as if they were not given."""

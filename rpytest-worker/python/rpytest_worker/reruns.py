@@ -8,6 +8,7 @@ its own options and behaviour are used; where the plugin `flaky` is, the mark an
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import json
 import os
@@ -70,6 +71,7 @@ class Reruns:
 
     def __init__(self) -> None:
         self._config: Any = None
+        self._option: Any = None
         # Whether the project has a mark of that name itself, once that is asked for.
         self._is_theirs: bool | None = None
         self._flaky: frozenset[str] | None = None
@@ -121,7 +123,7 @@ class Reruns:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         self._config = config
-        option = config.option
+        self._option = option = config.option
         if option.reruns is None:
             option.reruns = _configured_count(config)
         for name, kind in (("reruns_delay", _seconds), ("reruns_delay_backoff_factor", _seconds)):
@@ -141,11 +143,16 @@ class Reruns:
         if not _is_registered(config):
             config.addinivalue_line("markers", _MARKER)
 
+    def keep_options(self) -> None:
+        """What they hold is about to be somebody else's."""
+        if self._option is self._config.option:
+            self._option = copy.copy(self._option)
+
     # ---------------------------------------------------------------- which items
 
     def limits(self, item: Any) -> Limits | None:
         """How often an item may be run again; `None` if it may not."""
-        mark, option = self._mark(item), self._config.option
+        mark, option = self._mark(item), self._option
         if mark is None:
             reruns = option.reruns
             if reruns and option.rpytest_only_rerun_flaky and not self._is_known(item):
@@ -193,7 +200,7 @@ class Reruns:
 
     def _filter(self, mark: Any, name: str) -> Any:
         if mark is None or name not in mark.kwargs:
-            return getattr(self._config.option, name)
+            return getattr(self._option, name)
         patterns = mark.kwargs[name]
         return [patterns] if isinstance(patterns, (str, type)) else patterns
 
