@@ -16,7 +16,9 @@ pub(super) fn document(
     file: &Path,
     text: &str,
 ) -> Result<Value, Box<dyn Error>> {
-    let Command::Run(run) = Command::parse(arguments.to_vec())? else {
+    let mut words: Vec<OsString> = vec!["--discover".into()];
+    words.extend_from_slice(arguments);
+    let Command::Discover(run, _) = Command::parse(words)?.with_settings()? else {
         return Err("the arguments of the server are those of no run".into());
     };
     let found = of_text(&run, file, text)?;
