@@ -165,10 +165,10 @@ impl Done {
 }
 
 fn delete(path: &Path) -> io::Result<()> {
-    let result = match fs::symlink_metadata(path)?.is_dir() {
+    let result = fs::symlink_metadata(path).and_then(|metadata| match metadata.is_dir() {
         true => fs::remove_dir_all(path),
         false => fs::remove_file(path),
-    };
+    });
     match result {
         // Another process was quicker.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -137,9 +137,16 @@ pub(crate) static VARIABLES: &[(&str, &str)] = &[
     ("RPYTEST_CACHE_DIR", "Where rpytest keeps what it can make anew."),
     ("RPYTEST_DAEMON_DIR", "Where the sockets of daemons are."),
     ("RPYTEST_SHARD", "What --shard auto means, with RPYTEST_TOTAL_SHARDS."),
+    ("RPYTEST_TOTAL_SHARDS", "How many shards there are, beside RPYTEST_SHARD."),
+    ("RPYTEST_MESSAGE_FORMAT", "The --message-format of a run that has none."),
+    ("RPYTEST_GITHUB", "1: --github for all runs."),
+    ("RPYTEST_NO_PROGRESS", "1: --no-progress for all runs."),
     ("RPYTEST_LOG", "Log to standard error, in the syntax of RUST_LOG."),
     ("PYTEST_ADDOPTS", "Options of pytest's, as ever."),
 ];
+
+/// The variable by which `--verify-dropin` has runs that have nothing that pytest has not.
+pub(crate) const ONLY_PYTESTS: &str = "RPYTEST_ONLY_PYTESTS";
 
 /// Names that are less alike than this are no slip of the pen.
 const ALIKE: f64 = 0.7;
@@ -251,7 +258,21 @@ impl Settings {
         if let Some((_, value)) = given("watch_ignore") {
             settings.watch_ignore = value.split_whitespace().map(str::to_owned).collect();
         }
+        if variable(ONLY_PYTESTS).is_some() {
+            settings = settings.of_pytests();
+        }
         Ok(settings)
+    }
+
+    /// Those by which no run is another one, or reports something else.
+    fn of_pytests(self) -> Self {
+        Self {
+            daemon_idle_timeout: self.daemon_idle_timeout,
+            daemon_memory: self.daemon_memory,
+            snapshot: self.snapshot,
+            warnings: self.warnings,
+            ..Self::default()
+        }
     }
 
     /// What of them the Python side has to know, as words that come before all others of a session.
@@ -461,6 +482,18 @@ mod tests {
             warnings: Vec::new(),
         };
         assert_eq!(settings, expected);
+    }
+
+    #[test]
+    fn what_pytest_does_not_have_is_left_out_of_a_comparison() {
+        let file = "[tool.rpytest]\ndaemon_memory = '1G'\nsnapshot = 'configured'\nreruns = 3\nisolate = 'file'\n";
+        let environment = [(ONLY_PYTESTS, "1"), ("RPYTEST_PARALLEL", "auto")];
+        let expected = Settings {
+            daemon_memory: Some(1 << 30),
+            snapshot: Some(Snapshot::Configured),
+            ..Settings::default()
+        };
+        assert_eq!(load(file, &environment).expect("settings"), expected);
     }
 
     #[test]

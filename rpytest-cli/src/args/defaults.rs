@@ -41,22 +41,25 @@ impl<'a> Words<'a> {
         self.words.contains(&word)
     }
 
+    /// The values with which an option is given, in order.
+    fn values(&self, option: &str) -> impl DoubleEndedIterator<Item = &'a str> {
+        self.words.iter().enumerate().filter_map(move |(at, word)| {
+            let rest = word.strip_prefix(option)?;
+            match rest.strip_prefix('=') {
+                None if rest.is_empty() => self.words.get(at + 1).copied(),
+                inline => inline,
+            }
+        })
+    }
+
     /// Whether an option is given with this value.
     fn say(&self, option: &str, value: &str) -> bool {
-        let mut words = self.words.iter().peekable();
-        while let Some(word) = words.next() {
-            let inline = word
-                .strip_prefix(option)
-                .and_then(|rest| rest.strip_prefix('='));
-            let found = match inline {
-                None if *word == option => words.peek().map(|next| **next),
-                inline => inline,
-            };
-            if found == Some(value) {
-                return true;
-            }
-        }
-        false
+        self.values(option).any(|found| found == value)
+    }
+
+    /// The value that counts of an option of which the last one does.
+    fn last(&self, option: &str) -> Option<&'a str> {
+        self.values(option).next_back()
     }
 }
 
@@ -99,25 +102,27 @@ impl Command {
                 arguments: of_run(arguments)?,
                 json,
             },
-            Command::NativeCollect(arguments) => {
-                let (settings, configured) = settings()?;
-                let words = Words::of(&arguments, &configured);
-                let added = marks(&settings, &words);
-                Command::NativeCollect(added.into_iter().chain(arguments).collect())
+            // What there is to be run is all that these are about.
+            Command::NativeCollect(arguments) => Command::NativeCollect(with_marks(arguments)?),
+            Command::Discover(mut run, format) => {
+                run.pytest = with_marks(run.pytest)?;
+                Command::Discover(run, format)
             }
             Command::Verify(mut found) => {
-                let (settings, configured) = settings()?;
-                let words = Words::of(&found.pytest, &configured);
-                // pytest shall select the same.
-                let added = marks(&settings, &words);
-                found.settings.workers = settings.parallel.is_some();
-                found.settings.reuse = settings.enable_fixture_reuse;
-                found.pytest.splice(0..0, added);
+                // pytest shall select the same. It has none of the others.
+                found.pytest = with_marks(found.pytest)?;
                 Command::Verify(found)
             }
             other => other,
         })
     }
+}
+
+/// The words with the marks of the settings alone.
+fn with_marks(arguments: Vec<OsString>) -> Result<Vec<OsString>, Box<dyn std::error::Error>> {
+    let (settings, configured) = settings()?;
+    let added = marks(&settings, &Words::of(&arguments, &configured));
+    Ok(added.into_iter().chain(arguments).collect())
 }
 
 fn settings() -> Result<(Settings, Vec<String>), Box<dyn std::error::Error>> {
@@ -136,9 +141,7 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
     let words = Words::of(&run.pytest, &configured);
     let mut added = marks(&settings, &words);
     let in_process = run.reuse_fixtures || words.are_without_workers();
-    let mut isolates = ["file", "test"]
-        .iter()
-        .any(|value| words.say("--isolate", value));
+    let mut isolates = matches!(words.last("--isolate"), Some("file" | "test"));
     if let Some(isolate) = settings
         .isolate
         .as_ref()
@@ -147,7 +150,12 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
         isolates = isolate != "none";
         added.push(format!("--isolate={isolate}").into());
     }
-    if let Some(seconds) = settings.timeout.filter(|_| may_have_timeout(&words)) {
+    // Where no test runs it says nothing, and whoever collects natively does not know it.
+    let runs = !run.collects_only();
+    if let Some(seconds) = settings
+        .timeout
+        .filter(|_| runs && may_have_timeout(&words))
+    {
         added.push(format!("--timeout={seconds}").into());
     }
     // Plugins decide by `-n` whether they are in a session of workers (pytest-cov does), and before any plugin of ours could
@@ -161,7 +169,7 @@ fn of_run(mut run: RunArguments) -> Result<RunArguments, Box<dyn std::error::Err
     {
         added.extend(["-n".into(), OsString::from(workers)]);
     }
-    if !run.collects_only() {
+    if runs {
         added.extend(settings.words());
     }
     if !added.is_empty() {
@@ -225,6 +233,16 @@ mod tests {
         assert!(Words::of(&typed, &[]).say("--dist", "no"));
         let typed = words("--dist=loadfile no");
         assert!(!Words::of(&typed, &[]).say("--dist", "no"));
+        let configured = ["--isolate".to_owned(), "test".to_owned()];
+        for (line, expected) in [
+            ("", "test"),
+            ("--isolate=none", "none"),
+            ("--isolate none --isolate=file", "file"),
+        ] {
+            let typed = words(line);
+            let found = Words::of(&typed, &configured).last("--isolate");
+            assert_eq!(found, Some(expected), "{line}");
+        }
     }
 
     #[test]

@@ -244,9 +244,10 @@ impl Command {
         let reuse_fixtures = given.has("--reuse-fixtures");
         let certain_workers = certain_workers(&given.pytest);
         if certain_workers && reuse_fixtures {
+            let isolate = given.first_of(&["--isolate"]);
             return Err(UsageError::Together {
                 option: "--reuse-fixtures",
-                other: "-n".to_owned(),
+                other: isolate.unwrap_or("-n").to_owned(),
                 remedy: ": fixtures stay up in one process; leave out one of them",
             });
         }
@@ -254,7 +255,8 @@ impl Command {
         let watch = given.has("--watch") && !given.options().any(shows_only);
         let run = RunArguments {
             certain_workers,
-            explain: given.has("--explain"),
+            // One with a value is the user's own.
+            explain: given.has("--explain") && given.value("--explain").is_none(),
             native_collection: !given.has("--no-native-collection"),
             benchmark: given.has("--benchmark"),
             daemon: !given.has("--no-daemon"),
@@ -310,7 +312,7 @@ fn certain_workers(arguments: &[OsString]) -> bool {
             false => text.strip_prefix("--isolate="),
         };
         if let Some(isolate) = isolate {
-            isolates = isolate != "none";
+            isolates = matches!(isolate, "file" | "test");
         }
         previous = argument;
     }
@@ -372,6 +374,35 @@ mod tests {
             parse("-- --queue").is_ok(),
             "behind -- there are only paths"
         );
+    }
+
+    #[test]
+    fn what_would_be_passed_over_is_refused() {
+        for (line, option, other) in [
+            (
+                "--inventory-status --message-format=json",
+                "--inventory-status",
+                "--message-format",
+            ),
+            (
+                "--inventory-status --timing",
+                "--inventory-status",
+                "--timing",
+            ),
+            ("--discover --json", "--discover", "--json"),
+            ("--shard-info --timing", "--shard-info", "--timing"),
+            ("--editor-server --cleanup", "--editor-server", "--cleanup"),
+        ] {
+            let error = parse(line).expect_err(line);
+            let expected = format!("{option} does not work with {other}; leave out one of them");
+            assert_eq!(error.to_string(), expected);
+        }
+        assert!(parse("--inventory-status --json").is_ok());
+        for (line, other) in [("-n 2", "-n"), ("--isolate=file", "--isolate")] {
+            let error = parse(&format!("--reuse-fixtures {line}")).expect_err(line);
+            let expected = format!("--reuse-fixtures does not work with {other}:");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
     }
 
     #[test]

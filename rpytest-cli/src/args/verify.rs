@@ -23,18 +23,6 @@ pub struct VerifyArguments {
     pub all: bool,
     /// Whether tests run, so that there is more to compare than what is printed.
     pub runs: bool,
-    /// What the project's settings say.
-    pub settings: OfSettings,
-}
-
-/// What `[tool.rpytest]` says that a comparison has to take back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OfSettings {
-    /// `parallel`: runs without `-n` have workers.
-    pub workers: bool,
-    /// `enable_fixture_reuse`
-    pub reuse: bool,
 }
 
 /// Options about workers, which pytest has with xdist only, and whether a value follows.
@@ -79,7 +67,6 @@ pub(super) fn read(given: &Given) -> Result<Option<VerifyArguments>, UsageError>
         daemon: !given.has("--no-daemon"),
         all: false,
         runs: true,
-        settings: OfSettings::default(),
     };
     let options = given.options().count();
     let mut words = given.options();

@@ -105,9 +105,9 @@ const WITH_EFFECTS: [&str; 19] = [
     "-s",
 ];
 
-/// Options of pytest and of pytest-cov that say what becomes of results, and change no items. With a value in the same
+/// Options of pytest, of pytest-cov and of ours that say what becomes of results, and change no items. With a value in the same
 /// word, or none.
-const REPORTS: [&str; 22] = [
+const REPORTS: [&str; 28] = [
     "--capture",
     "--cov",
     "--cov-append",
@@ -116,28 +116,35 @@ const REPORTS: [&str; 22] = [
     "--cov-fail-under",
     "--cov-report",
     "--full-trace",
+    "--isolate",
     "--junit-prefix",
     "--junit-xml",
     "--junitprefix",
     "--junitxml",
     "--no-cov-on-fail",
+    "--no-progress",
     "--only-rerun",
     "--only-rerun-flaky",
     "--quarantine",
     "--rerun-except",
     "--reruns",
     "--reruns-delay",
+    "--reruns-delay-backoff-factor",
     "--rpytest-setting",
+    "--session-timeout",
     "--showlocals",
+    "--timeout",
+    "--timeout-method",
     "-l",
 ];
 
 /// Those of them that may have their value in the next word.
-const REPORTS_WITH_VALUES: [&str; 13] = [
+const REPORTS_WITH_VALUES: [&str; 18] = [
     "--capture",
     "--cov-config",
     "--cov-fail-under",
     "--cov-report",
+    "--isolate",
     "--junit-prefix",
     "--junit-xml",
     "--junitprefix",
@@ -147,6 +154,10 @@ const REPORTS_WITH_VALUES: [&str; 13] = [
     "--rerun-except",
     "--reruns",
     "--reruns-delay",
+    "--reruns-delay-backoff-factor",
+    "--session-timeout",
+    "--timeout",
+    "--timeout-method",
 ];
 
 /// Plugins in `addopts` that make no difference to what is printed.
@@ -464,6 +475,7 @@ mod tests {
             ("--cov tests -k a --cov-report term", "-k a"),
             ("--cov --cov-report=xml -l tests", "tests"),
             ("--cov=src -x -- --junitxml", "-x -- --junitxml"),
+            ("--timeout 60 --isolate=file --no-progress tests", "tests"),
         ] {
             let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
             let expected: Vec<OsString> = left.split_whitespace().map(OsString::from).collect();

@@ -22,6 +22,7 @@ use super::observation::{Observation, Ran};
 use crate::args::VerifyArguments;
 use crate::exit;
 use crate::quoted::quoted;
+use crate::settings::ONLY_PYTESTS;
 use crate::signals::Signals;
 
 /// How often it is looked whether a run has ended.
@@ -225,9 +226,7 @@ impl<'a> Bench<'a> {
         if without_daemon {
             command.arg("--no-daemon");
         }
-        let of_settings = self.arguments.settings;
-        let asked = self.configured_workers || (of_settings.workers && !of_pytest);
-        if in_one_process && asked {
+        if in_one_process && self.configured_workers {
             command.arg("-n0");
         } else if !in_one_process {
             command.args(self.workers());
@@ -248,11 +247,11 @@ impl<'a> Bench<'a> {
             .env("PYTHONPATH", paths)
             .env("PYTEST_DEBUG_TEMPROOT", self.private.path().join("t"))
             .env("RPYTEST_DAEMON_DIR", self.private.path().join("d"))
-            .env("RPYTEST_PYTHON", &self.python);
-        if of_settings.reuse {
-            // It is no part of what one run of pytest could do.
-            command.env("RPYTEST_ENABLE_FIXTURE_REUSE", "0");
-        }
+            .env("RPYTEST_PYTHON", &self.python)
+            // What pytest does not have can be no part of what is compared.
+            .env(ONLY_PYTESTS, "1")
+            .env_remove("RPYTEST_MESSAGE_FORMAT")
+            .env_remove("RPYTEST_GITHUB");
         if std::env::var_os("PYTHONHASHSEED").is_none() {
             command.env("PYTHONHASHSEED", "0");
         }

@@ -414,3 +414,144 @@ def test(pytestconfig): assert pytestconfig.option.json
     let help = run(&["--help"]);
     assert!(help.stdout.contains("of the plugin"), "{help}");
 }
+
+/// Options and settings of the user's that have names, or values, of ours: each in a conftest and in a plugin.
+const THEIR_OPTIONS: &str = r#"
+--- conftest.py
+import os
+
+if "IN_PLUGIN" not in os.environ:
+    from theirs import pytest_addoption
+--- theirs.py
+def pytest_addoption(parser):
+    group = parser.getgroup("timeout")
+    for name in (
+        "explain", "isolate", "no-progress", "only-rerun", "only-rerun-flaky", "quarantine", "reruns", "timeout"
+    ):
+        group.addoption(f"--{name}", default=f"no {name}", help="of the server")
+--- test_a.py
+import os
+
+def test_it(pytestconfig):
+    for name in os.environ["NAMES"].split():
+        expected = "mine" if "GIVEN" in os.environ else f"no {name}"
+        assert pytestconfig.getoption(f"--{name}") == expected
+"#;
+
+#[test]
+fn options_and_settings_of_the_users_stay_theirs() {
+    let names = "explain isolate no-progress only-rerun only-rerun-flaky quarantine reruns timeout";
+    let given: Vec<String> = names
+        .split(' ')
+        .map(|name| format!("--{name}=mine"))
+        .collect();
+    let given: Vec<&str> = given.iter().map(String::as_str).collect();
+    let project = Project::new(THEIR_OPTIONS);
+    let root = project.root().display().to_string();
+    for venv in [plain_venv(), &pytest_venv("8.0.2")] {
+        for workers in [&[][..], &["-n", "1"]] {
+            for is_plugin in [false, true] {
+                let plugin: &[&str] = if is_plugin { &["-p", "theirs"] } else { &[] };
+                for given in [&[][..], &given] {
+                    let mut command = Command::rpytest(venv, &project)
+                        .env("NAMES", names)
+                        .env("PYTHONPATH", &root)
+                        .args([workers, plugin, given].concat());
+                    if is_plugin {
+                        command = command.env("IN_PLUGIN", "1");
+                    }
+                    if !given.is_empty() {
+                        command = command.env("GIVEN", "1");
+                    }
+                    let run = command.run();
+                    run.expect(0, "1 passed");
+                    assert!(!run.stderr.contains("short protocol"), "{run}");
+                }
+            }
+        }
+    }
+}
+
+/// The value of an option and a setting, which have one name for all, are the user's as well.
+const THEIR_VALUES: &str = r#"
+--- conftest.py
+import os
+
+if "IN_PLUGIN" not in os.environ:
+    from theirs import pytest_addoption
+--- theirs.py
+def pytest_addoption(parser):
+    parser.addoption("--server-timeout", dest="timeout", default="never")
+    parser.addini("reruns", "of the server", type="bool")
+--- pytest.ini
+[pytest]
+reruns = yes
+--- test_a.py
+def test_it(pytestconfig):
+    assert pytestconfig.option.timeout == "never"
+    assert pytestconfig.getini("reruns") is True
+    assert not pytestconfig.pluginmanager.hasplugin("rpytest-timeout")
+    assert not pytestconfig.pluginmanager.hasplugin("rpytest-reruns")
+"#;
+
+#[test]
+fn values_of_the_users_stay_theirs() {
+    let project = Project::new(THEIR_VALUES);
+    let root = project.root().display().to_string();
+    for venv in [plain_venv(), &pytest_venv("8.0.2")] {
+        rpytest(venv, &project, &["-n", "1"]).expect(0, "1 passed");
+        let plugin = Command::rpytest(venv, &project)
+            .env("IN_PLUGIN", "1")
+            .env("PYTHONPATH", &root)
+            .args(["-p", "theirs"]);
+        plugin.run().expect(0, "1 passed");
+    }
+}
+
+/// A conftest that is found while tests are collected has its options for their defaults.
+#[test]
+fn options_of_conftests_that_are_found_late_stay_theirs() {
+    let project = Project::new(
+        r#"
+--- pkg/sub/conftest.py
+def pytest_addoption(parser):
+    for name in ("timeout", "quarantine", "reruns"):
+        parser.addoption(f"--{name}", default=f"no {name}")
+    parser.addini("session_timeout", "of the server", default="never")
+--- pkg/sub/test_a.py
+tries = []
+
+def test_it(pytestconfig):
+    for name in ("timeout", "quarantine", "reruns"):
+        assert pytestconfig.getoption(f"--{name}") == f"no {name}"
+    assert pytestconfig.getini("session_timeout") == "never"
+
+def test_flaky():
+    tries.append(1)
+    assert len(tries) > 1
+"#,
+    );
+    for venv in [plain_venv(), &pytest_venv("8.0.2")] {
+        for workers in [&[][..], &["-n", "1"]] {
+            let run = rpytest(venv, &project, workers);
+            run.expect(1, "1 failed, 1 passed");
+            let run = rpytest(venv, &project, &[workers, &["--reruns=1"]].concat());
+            run.expect(0, "2 passed, 1 rerun");
+        }
+    }
+}
+
+/// What nobody else has is ours, and a value that it does not take is refused as ever.
+#[test]
+fn an_option_that_nobody_else_has_is_checked() {
+    let project = Project::new("--- test_a.py\ndef test(): pass\n");
+    for (option, problem) in [
+        ("--isolate=mine", "invalid choice: 'mine'"),
+        ("--reruns=mine", "invalid _count value: 'mine'"),
+        ("--explain=mine", "ignored explicit argument 'mine'"),
+    ] {
+        let run = rpytest(plain_venv(), &project, &[option]);
+        assert_eq!(run.code, 4, "{run}");
+        assert!(run.stderr.contains(problem), "{run}");
+    }
+}

@@ -301,3 +301,33 @@ fn arguments_that_are_wrong_are_pytests_to_refuse() {
     let selected = document(&discover(&project, "--discover -k test_plain"));
     assert_eq!(selected["tests"], 1);
 }
+
+#[test]
+fn the_marks_of_the_settings_count() {
+    let project = Project::new(
+        "
+--- pyproject.toml
+[tool.rpytest]
+default_markers = 'not slow'
+timeout = 60
+isolate = 'file'
+[tool.pytest.ini_options]
+markers = ['slow']
+--- test_a.py
+import pytest
+
+def test_quick(): pass
+
+@pytest.mark.slow
+def test_slow(): pass
+",
+    );
+    for (arguments, name) in [
+        ("--discover", "test_quick"),
+        ("--discover -m slow", "test_slow"),
+    ] {
+        let found = document(&discover(&project, arguments));
+        assert_eq!(found["tests"], 1, "{arguments}: {found}");
+        assert!(found.to_string().contains(name), "{arguments}: {found}");
+    }
+}

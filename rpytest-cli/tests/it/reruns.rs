@@ -540,6 +540,21 @@ fn a_mark_of_the_projects_own_means_what_it_meant() {
         .args(["--reruns=3"])
         .run();
     run.expect(0, "22 passed, 2 rerun");
+    // Nor does one say anything of them that has arguments of its own, whoever has registered it.
+    let project = Project::new(
+        "
+--- test_a.py
+import pytest
+
+@pytest.mark.flaky(reason='JIRA-1')
+def test_keyword(): assert False
+
+@pytest.mark.flaky('JIRA-2')
+def test_text(): assert False
+",
+    );
+    let run = Command::rpytest(plain_venv(), &project).run();
+    run.expect(1, "2 failed");
 }
 
 /// Whether a test is run again is not certain before it is torn down.

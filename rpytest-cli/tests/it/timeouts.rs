@@ -598,6 +598,35 @@ def test_good(): pass
     }
 }
 
+/// A project that has registered a mark of that name means what it says, not what we would.
+#[test]
+fn a_mark_of_the_projects_own_that_cannot_be_read_says_nothing() {
+    let project = Project::new(
+        r#"
+--- pytest.ini
+[pytest]
+markers = timeout(how): of the server
+--- test_a.py
+import time
+import pytest
+
+@pytest.mark.timeout("short")
+def test_text(): pass
+
+@pytest.mark.timeout(how=3)
+def test_keyword(): pass
+
+@pytest.mark.timeout
+def test_nothing(): time.sleep(60)
+"#,
+    );
+    for way in [Way::InProcess, Way::OneWorker] {
+        let run = rpytest(&project, way, &["--strict-markers", "--timeout=0.3"]).run();
+        run.expect(1, "1 failed, 2 passed");
+        run.shows(&["Timeout (>0.3s) from rpytest."]);
+    }
+}
+
 /// A conftest may have an option of that name, as it may with pytest.
 #[test]
 fn an_option_of_the_users_stays_theirs() {

@@ -527,3 +527,34 @@ fn without_an_answer_of_pytests_there_is_none() {
     assert_eq!(refused.code, 4, "{refused}");
     nothing_is_left(&project);
 }
+
+/// What the settings say of rpytest alone would make it another run than pytest's.
+#[test]
+fn what_pytest_does_not_have_is_not_compared() {
+    let project = Project::new(
+        "
+--- pyproject.toml
+[tool.rpytest]
+parallel = 2
+isolate = 'test'
+reruns = 1
+timeout = 60
+default_markers = 'not slow'
+[tool.pytest.ini_options]
+markers = ['slow']
+--- test_a.py
+import pytest
+
+def test_passes(): pass
+
+def test_fails(): assert False
+
+@pytest.mark.slow
+def test_slow(): pass
+",
+    );
+    let run = verify(plain_venv(), &project)
+        .env("RPYTEST_MESSAGE_FORMAT", "json")
+        .run();
+    assert_eq!(run.code, 0, "{run}");
+}

@@ -19,6 +19,7 @@ from typing import Any, Final
 import pytest
 
 from . import item_again, reruns, timeouts
+from .own_options import OwnOptions
 from .reruns import Failures, Limits, Reruns
 
 PLUGIN: Final = "rpytest-attempts"
@@ -221,9 +222,8 @@ class _Subtests:
             self._attempts.tell_of_subtest(report)
 
 
-def substitute(manager: pytest.PytestPluginManager) -> None:
+def substitute(manager: pytest.PytestPluginManager, options: OwnOptions) -> None:
     """Called once it is known which plugins there are, and before options are parsed."""
     found = reruns.substitute(manager)
     if found is not None:
-        manager.register(found, reruns.PLUGIN)
-        manager.register(Attempts(found), PLUGIN)
+        options.register({reruns.PLUGIN: found, PLUGIN: Attempts(found)})

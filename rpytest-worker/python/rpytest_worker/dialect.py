@@ -19,6 +19,7 @@ import pytest
 
 from . import attempts, genuine_timeouts, help_page, quarantine, reruns, timeouts
 from .command_options import OPTIONS
+from .own_options import OwnOptions
 
 DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 
@@ -268,16 +269,28 @@ class Dialect:
 
     def __init__(self) -> None:
         self.substituted = False
+        self._options: OwnOptions | None = None
 
     @pytest.hookimpl
     def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
+        self._options = options = OwnOptions(pluginmanager)
+        options.add_each(self)
         # xdist may come by entry point, by PYTEST_PLUGINS or by `-p`; after `consider_env`, the
         # last of these before options are parsed, it is known whether it has come.
-        consider_env = pluginmanager.consider_env
+        consider_preparse, consider_env = (
+            pluginmanager.consider_preparse,
+            pluginmanager.consider_env,
+        )
+
+        def step_back_and_consider_preparse(args: Any, *, exclude_only: bool = False) -> None:
+            if not exclude_only:
+                options.step_back()
+            consider_preparse(args, exclude_only=exclude_only)
 
         def consider_env_then_substitute() -> None:
             consider_env()
-            attempts.substitute(pluginmanager)
+            options.return_after_plugins()
+            attempts.substitute(pluginmanager, options)
             if not pluginmanager.hasplugin("xdist") and not self.substituted:
                 self.substituted = True
                 pluginmanager.add_hookspecs(NodeHooks)
@@ -287,17 +300,18 @@ class Dialect:
                 fixtures.worker_id = worker_id  # type: ignore[attr-defined]
                 fixtures.testrun_uid = testrun_uid  # type: ignore[attr-defined]
                 pluginmanager.register(fixtures, "rpytest-xdist-fixtures")
-            self._have_timeouts(pluginmanager)
+            self._have_timeouts(pluginmanager, options)
 
         pluginmanager.consider_env = consider_env_then_substitute  # type: ignore[method-assign]
+        pluginmanager.consider_preparse = step_back_and_consider_preparse  # type: ignore[method-assign]
 
-    def _have_timeouts(self, manager: pytest.PytestPluginManager) -> None:
+    def _have_timeouts(self, manager: pytest.PytestPluginManager, options: OwnOptions) -> None:
         if manager.hasplugin(timeouts.NAME):
             return
         if any(map(manager.hasplugin, genuine_timeouts.NAMES)):
             manager.register(genuine_timeouts.Backstop(), timeouts.NAME)
         elif not any(map(manager.is_blocked, genuine_timeouts.NAMES)):
-            manager.register(timeouts.Timeouts(), timeouts.NAME)
+            options.register({timeouts.NAME: timeouts.Timeouts()})
 
     @pytest.hookimpl
     def pytest_addoption(self, parser: pytest.Parser) -> None:
@@ -317,6 +331,15 @@ class Dialect:
             "--rpytest-setting", dest="rpytest_setting", action="append", help=argparse.SUPPRESS
         )
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_load_initial_conftests(self) -> Generator[None, Any, Any]:
+        assert self._options is not None
+        self._options.step_back()
+        try:
+            return (yield)
+        finally:
+            self._options.return_()
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         reruns.give_to_genuine(config)
@@ -329,6 +352,8 @@ class Dialect:
             # A debugger has the terminal to itself. xdist refuses any other number.
             option.numprocesses = 0
         if not getattr(option, "help", False):
+            assert self._options is not None
+            self._options.be_done()
             return (yield)
         help_page.arrange(config)
         result = yield

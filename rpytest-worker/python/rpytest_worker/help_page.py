@@ -43,8 +43,8 @@ def arrange(config: pytest.Config) -> None:
     if of_others:
         title = "OPTIONS OF PLUGINS AND CONFTESTS"
         arranged += [_group(parser, title, _plugins(config), ()), *of_others]
-    parsed = " and ".join(option.names[0] for option in OPTIONS if option.parsed)
-    text = f"For the command line; in addopts and PYTEST_ADDOPTS, {parsed} alone."
+    typed = ", ".join(option.names[0] for option in OPTIONS if not option.parsed)
+    text = f"For the command line, and for addopts and PYTEST_ADDOPTS but for {typed}."
     arranged += [_group(parser, "OPTIONS OF RPYTEST", text, ()), *of_rpytest]
     parser._action_groups = arranged
     parser.prog = "rpytest"

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -308,49 +309,10 @@ def ini_number() -> str | None:
     return "float" if pytest.version_tuple >= (8, 4) else None
 
 
-class StepBack:
-    """Takes options of ours out of the parser, until it is known whether somebody else has options of
-    these names: what the user's code registers counts."""
-
-    def __init__(self, config: pytest.Config, parser: Any, group: Any) -> None:
-        self._config, self._parser, self._group = config, parser, group
-        self._options = list(group.options)
-        self._dests = {option.dest: getattr(option, "default", None) for option in self._options}
-        self._names = {name for option in self._options for name in option.names()}
-        group.options.clear()
-        for dest, default in self._dests.items():
-            # Else it would stand in the place of another's default.
-            if getattr(config.option, dest, self) is default:
-                delattr(config.option, dest)
-        # Since pytest 9 the options are in one parser from the start; before, it is made each time.
-        self._arggroup: Any = getattr(group, "_arggroup", None)
-        self._actions: list[Any] = []
-        if self._arggroup is not None:
-            known = parser.optparser._option_string_actions
-            self._actions = list(self._arggroup._group_actions)
-            for action in self._actions:
-                self._arggroup._group_actions.remove(action)
-                parser.optparser._actions.remove(action)
-                for name in action.option_strings:
-                    known.pop(name, None)
-
-    def return_(self) -> bool:
-        """Put them back; false, and none is, where somebody has one of them."""
-        parser = self._parser
-        groups = [*parser._groups, parser._anonymous]
-        taken = {name for group in groups for option in group.options for name in option.names()}
-        if taken & self._names:
-            return False
-        self._group.options.extend(self._options)
-        for dest, default in self._dests.items():
-            if not hasattr(self._config.option, dest):
-                setattr(self._config.option, dest, default)
-        for action in self._actions:
-            self._arggroup._group_actions.append(action)
-            parser.optparser._actions.append(action)
-            for name in action.option_strings:
-                parser.optparser._option_string_actions[name] = action
-        return True
+def has_marker(config: pytest.Config, name: str, but: str) -> bool:
+    """Whether anybody has registered a mark, other than by that line."""
+    lines = [line for line in config.getini("markers") if line != but]
+    return any(re.split(r"[:(]", line, maxsplit=1)[0].strip() == name for line in lines)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ one's.
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import json
 import os
@@ -50,6 +51,17 @@ _MARKER: Final = (
     "Provided by rpytest."
 )
 
+_ARGUMENTS: Final = frozenset(
+    {
+        "reruns",
+        "reruns_delay",
+        "reruns_delay_backoff_factor",
+        "condition",
+        "only_rerun",
+        "rerun_except",
+    }
+)
+
 Failures = Sequence[tuple[str, Any]]
 """Phases of an attempt that have failed, with what was raised, as pytest has it; `None` if nothing
 was."""
@@ -68,6 +80,7 @@ class Reruns:
 
     def __init__(self) -> None:
         self._config: Any = None
+        self._option: Any = None
         # Whether the project has a mark of that name itself, once that is asked for.
         self._is_theirs: bool | None = None
         self._flaky: frozenset[str] | None = None
@@ -119,8 +132,8 @@ class Reruns:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         self._config = config
-        option = config.option
-        if option.reruns is None and not option.usepdb:
+        self._option = option = config.option
+        if option.reruns is None and not getattr(option, "usepdb", False):
             # What the project wants of every run keeps nobody from a debugger.
             option.reruns = _configured_count(config)
         for name, kind in (("reruns_delay", _seconds), ("reruns_delay_backoff_factor", _seconds)):
@@ -132,7 +145,7 @@ class Reruns:
             setattr(option, name, patterns)
             for pattern in patterns:
                 _compiled(name, pattern)
-        if option.reruns and option.usepdb and not option.collectonly:
+        if option.reruns and getattr(option, "usepdb", False) and not option.collectonly:
             raise pytest.UsageError("--reruns does not work with --pdb; leave out one of them")
         if option.rpytest_only_rerun_flaky and not option.reruns:
             # A mark may say how often; a test that the history knows has none to say so.
@@ -140,11 +153,16 @@ class Reruns:
         if not _is_registered(config):
             config.addinivalue_line("markers", _MARKER)
 
+    def keep_options(self) -> None:
+        """What they hold is about to be somebody else's."""
+        if self._option is self._config.option:
+            self._option = copy.copy(self._option)
+
     # ---------------------------------------------------------------- which items
 
     def limits(self, item: Any) -> Limits | None:
         """How often an item may be run again; `None` if it may not."""
-        mark, option = self._mark(item), self._config.option
+        mark, option = self._mark(item), self._option
         if mark is None:
             reruns = option.reruns
             if reruns and option.rpytest_only_rerun_flaky and not self._is_known(item):
@@ -155,7 +173,7 @@ class Reruns:
             reruns = _argument(mark, "reruns", 0, 1)
             delay = _argument(mark, "reruns_delay", 1, 0)
             backoff = _argument(mark, "reruns_delay_backoff_factor", 2, 1.0)
-        if not reruns or reruns < 0 or option.usepdb:
+        if not reruns or reruns < 0 or getattr(option, "usepdb", False):
             return None
         return Limits(int(reruns), max(0.0, delay), 1.0 if backoff is None else max(0.0, backoff))
 
@@ -176,8 +194,10 @@ class Reruns:
 
     def _mark(self, item: Any) -> Any:
         mark = item.get_closest_marker("flaky")
-        if mark is None or mark.args or mark.kwargs:
+        if mark is None or _says_how(mark):
             return mark
+        if mark.args or mark.kwargs:
+            return None  # Whatever it is for, pytest by itself does nothing about it.
         if self._is_theirs is None:
             self._is_theirs = _is_registered(self._config)
         # Theirs says nothing of reruns, and meant something else before rpytest came.
@@ -185,7 +205,7 @@ class Reruns:
 
     def _filter(self, mark: Any, name: str) -> Any:
         if mark is None or name not in mark.kwargs:
-            return getattr(self._config.option, name)
+            return getattr(self._option, name)
         patterns = mark.kwargs[name]
         return [patterns] if isinstance(patterns, (str, type)) else patterns
 
@@ -273,9 +293,10 @@ def give_to_genuine(config: pytest.Config) -> None:
         if not is_genuine:
             raise pytest.UsageError(
                 "reruns of [tool.rpytest] or RPYTEST_RERUNS does not work with the plugins flaky and "
-                "pytest-retry, nor with -p no:rerunfailures; leave out one of them"
+                "pytest-retry, with an option of reruns' that a plugin or conftest has, nor with "
+                "-p no:rerunfailures; leave out one of them"
             )
-        if option.reruns is None and not option.usepdb:
+        if option.reruns is None and not getattr(option, "usepdb", False):
             option.reruns = _count(value)
 
 
@@ -400,6 +421,13 @@ def _of_ini(name: str, text: Any, kind: Any) -> Any:
         ) from None
 
 
+def _says_how(mark: Any) -> bool:
+    """Whether the arguments of a mark are those that say how a test is run again."""
+    return not _ARGUMENTS.isdisjoint(mark.kwargs) or (
+        bool(mark.args) and isinstance(mark.args[0], int)
+    )
+
+
 def _argument(mark: Any, name: str, position: int, default: Any) -> Any:
     if name in mark.kwargs:
         return mark.kwargs[name]
@@ -417,5 +445,4 @@ def _compiled(name: str, pattern: str) -> None:
 
 def _is_registered(config: pytest.Config) -> bool:
     """Whether the project, or a plugin of its, says itself what the mark `flaky` is."""
-    lines = [line for line in config.getini("markers") if line != _MARKER]
-    return any(re.split(r"[:(]", line, maxsplit=1)[0].strip() == "flaky" for line in lines)
+    return pytest_compat.has_marker(config, "flaky", but=_MARKER)

@@ -68,6 +68,13 @@ _HELP: Final = {
 }
 
 
+_MARKER: Final = (
+    "timeout(timeout, method=None, func_only=False, disable_debugger_detection=False): fail "
+    "the test if it takes longer than so many seconds; method and func_only as the settings "
+    "timeout_method and timeout_func_only. Provided by rpytest."
+)
+
+
 class Settings(NamedTuple):
     """What holds for an item."""
 
@@ -95,7 +102,6 @@ class Timeouts:
     def __init__(self) -> None:
         self._config: Any = None
         self._recorder: Recorder | None = None
-        self._group: Any = None
         self.default: Settings | None = None
         self._defaults = Settings(0.0, METHODS[0], False, False)
         self.session_seconds: float | None = None
@@ -115,7 +121,7 @@ class Timeouts:
 
     @pytest.hookimpl
     def pytest_addoption(self, parser: pytest.Parser) -> None:
-        self._group = group = parser.getgroup("timeout", "timeouts of tests (rpytest)")
+        group = parser.getgroup("timeout", "timeouts of tests (rpytest)")
         # What they hold is looked at when it is certain whose options they are.
         group.addoption("--timeout", metavar="SECONDS", help=_HELP["timeout"])
         group.addoption(
@@ -145,27 +151,10 @@ class Timeouts:
             parser.addini(name, _HELP[name], type="bool", default=False)
         parser.addini("session_timeout", _HELP["session_timeout"], type=number)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_load_initial_conftests(
-        self, early_config: pytest.Config, parser: pytest.Parser
-    ) -> Any:
-        """A conftest of the user's may have options of these names; then they are the user's."""
-        step_back = pytest_compat.StepBack(early_config, parser, self._group)
-        try:
-            return (yield)
-        finally:
-            if not step_back.return_():
-                early_config.pluginmanager.unregister(self, NAME)
-
     @pytest.hookimpl
     def pytest_configure(self, config: pytest.Config) -> None:
         self._config = config
-        config.addinivalue_line(
-            "markers",
-            "timeout(timeout, method=None, func_only=False, disable_debugger_detection=False): fail "
-            "the test if it takes longer than so many seconds; method and func_only as the settings "
-            "timeout_method and timeout_func_only. Provided by rpytest.",
-        )
+        config.addinivalue_line("markers", _MARKER)
         option, where = config.option, str(config.inipath or "the configuration")
         seconds = option.timeout = _number(option.timeout, "--timeout")
         if seconds is None:
@@ -217,6 +206,15 @@ class Timeouts:
         mark = item.get_closest_marker(MARK)
         if mark is None:
             return self.default
+        try:
+            return self._of_mark(mark)
+        except BadMark:
+            # Theirs means something else, and did so before rpytest came.
+            if pytest_compat.has_marker(self._config, MARK, but=_MARKER):
+                return self.default
+            raise
+
+    def _of_mark(self, mark: Any) -> Settings | None:
         names = ("timeout", "method", "func_only", "disable_debugger_detection")
         given: dict[str, Any] = dict(zip(names[:2], mark.args, strict=False))
         if not mark.args and not mark.kwargs:

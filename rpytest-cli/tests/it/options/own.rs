@@ -200,6 +200,14 @@ for name in ['test_d']:
         "\"exact_tests\": 2,",
         "\"native_share\": 1.0,",
     ]);
+    // What becomes of results is no matter.
+    project.write("--- pyproject.toml\n[tool.rpytest]\ntimeout = 60\nisolate = 'file'\n");
+    for more in [&[][..], &["--no-progress", "--timeout", "60"]] {
+        let run = rpytest(&project, &[&["--inventory-status"], more].concat());
+        run.shows(&["2 test files in"]);
+    }
+    let run = rpytest(&project, &["--collect-only", "-q", "--benchmark"]);
+    assert_eq!(run.code, 0, "{run}");
 }
 
 #[test]
