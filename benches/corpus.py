@@ -11,7 +11,8 @@ what another build of rpytest has left there is forgotten.
 
 Compared are the node ids that `--collect-only -q` prints, exit codes, and JUnit files: cases, order, outcomes,
 messages, properties, output (`compare_junit.py`). Where there is a difference pytest runs once more: a case that it
-tells differently itself may be different. With `-n 2`, so may one that pytest-xdist tells differently.
+tells differently itself may be different. With `-n 2`, so may one that pytest-xdist tells differently, and one
+that is as pytest tells it when it runs the tests of that worker in the worker's order.
 
 Timed are whole commands, which take turns; the first turn, which writes bytecode and durations, is not
 counted. The daemon is private, and left alone until it rests before a command is timed. The standard
@@ -28,6 +29,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import statistics
 import subprocess
@@ -48,6 +50,8 @@ import rpytest_varying  # noqa: E402
 TIMED = ("pytest", "xdist", "cold", "warm", "-n 2")
 # The daemon has all that it is going to have after two runs, so the third is the one to compare.
 WARM_RUNS = 3
+# A plugin of `--verify-dropin`, which has pytest run tests in another order.
+OBSERVER = pathlib.Path(__file__).parents[1] / "rpytest-worker/python/rpytest_verify.py"
 
 
 class TookTooLong(Exception):
@@ -182,21 +186,49 @@ def node_ids(output: str) -> list[str]:
 class Reported:
     code: int
     file: compare_junit.File
-    output: str
+    lanes: list[list[str]]
+    """The tests of each worker, in the order in which it has begun them."""
 
 
 def reported(suite: Suite, way: str) -> Reported:
     """A run with a JUnit file. What depends on the hashes of strings is the same in all."""
     place = suite.work / "junit.xml"
+    events = suite.work / "events.jsonl"
+    more = ["--message-format", f"json={events}"] if way == "-n 2" else []
     for turn in range(WARM_RUNS if way == "warm" else 1):
         if turn:
             suite.quiet()
         place.unlink(missing_ok=True)
-        ran = suite.run(way, [f"--junitxml={place}"], PYTHONHASHSEED="0")
+        ran = suite.run(way, [f"--junitxml={place}", *more], PYTHONHASHSEED="0")
     if not place.exists():
         raise OSError(f"{suite.name}, {way}: no JUnit file\n{ran.output[-2000:]}")
     place = place.rename(suite.work / f"{way.replace(' ', '')}.xml")
-    return Reported(ran.code, compare_junit.read(place), ran.output)
+    return Reported(ran.code, compare_junit.read(place), lanes(events) if more else [])
+
+
+def lanes(events: pathlib.Path) -> list[list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in events.read_text(encoding="utf-8").split("\n"):
+        event = json.loads(line or "{}")
+        if event.get("event") == "test_started":
+            found.setdefault(event["worker"], []).append(event["nodeid"])
+    return list(found.values())
+
+
+def in_order(suite: Suite, tests: list[str]) -> Reported:
+    """What pytest tells of these tests, run in this order."""
+    plugin = suite.work / "plugin"
+    (plugin / "out").mkdir(parents=True, exist_ok=True)
+    shutil.copy(OBSERVER, plugin)
+    (plugin / "out/order.json").write_text(json.dumps(tests), encoding="utf-8")
+    place = suite.work / "in-order.xml"
+    ran = suite.run(
+        "pytest",
+        ["-p", "rpytest_verify", f"--junitxml={place}"],
+        PYTHONHASHSEED="0",
+        PYTHONPATH=str(plugin),
+    )
+    return Reported(ran.code, compare_junit.read(place), [])
 
 
 def check(suite: Suite, ways: tuple[str, ...]) -> dict[str, Any]:
@@ -222,14 +254,27 @@ def check(suite: Suite, ways: tuple[str, ...]) -> dict[str, Any]:
     for way in ways:
         run = reported(suite, way)
         whole = compare_junit.compare(pytest.file, run.file)
-        difference, codes, of = whole, {pytest.code}, []
+        difference, codes, of = whole, {pytest.code}, set()
         # With what may it differ? That is asked where it does.
         for reference in ("pytest", "xdist") if way == "-n 2" else ("pytest",):
             if difference or run.code not in codes:
                 unstable = compare_junit.compare(pytest.file, again(reference))
-                of += [reference] if difference.cases() & unstable.cases() else []
+                of |= {reference} if difference.cases() & unstable.cases() else set()
                 difference = difference.without(unstable)
                 codes.add(references[reference].code)
+        for lane in run.lanes if difference else []:
+            theirs = in_order(suite, lane)
+            come_of_order = compare_junit.Difference(
+                outcomes=[
+                    key
+                    for key in (*difference.outcomes, *difference.contents)
+                    if theirs.file.cases.get(key) == run.file.cases[key]
+                ]
+            )
+            if come_of_order:
+                of.add("order")
+                difference = difference.without(come_of_order)
+                codes.add(theirs.code)
         lines = list(compare_junit.told(difference, pytest.file, run.file))
         if run.code not in codes:
             lines.append(f"exit code {run.code}, of pytest {pytest.code}")
@@ -238,12 +283,12 @@ def check(suite: Suite, ways: tuple[str, ...]) -> dict[str, Any]:
             and not (difference.missing or difference.extra or difference.outcomes),
             "junit_equal": not difference,
             "let_pass": len(whole.cases() - difference.cases()),
-            "as_of": of,
+            "as_of": sorted(of),
             "differences": lines,
         }
         said = "DIFFERENT" if lines else "equal"
         let = found["ways"][way]["let_pass"]
-        print(f"  {way:7} {said}" + (f", but for {let} that differ under {', '.join(of)}, too" if let else ""))
+        print(f"  {way:7} {said}" + (f", but for {let} that differ under {', '.join(corpus_table.REFERENCES[one] for one in sorted(of))}, too" if let else ""))
         print(*lines, sep="\n    ", flush=True)
     suite.stop()
     return found

@@ -20,7 +20,11 @@ TIMES = {
 }
 RATIOS = {"pytest/cold": "pytest / rpytest", "pytest/warm": "pytest / daemon", "xdist/-n 2": "xdist / rpytest `-n 2`"}
 # In comparison with which some cases are left out.
-REFERENCES = {"pytest": "pytest itself from run to run", "xdist": "xdist `-n 2`"}
+REFERENCES = {
+    "order": "pytest, if it runs the tests of that worker in that order",
+    "pytest": "pytest itself from run to run",
+    "xdist": "xdist `-n 2`",
+}
 # How rpytest is compared: in one process, with workers, and by the daemon.
 COMPARED = ("cold", "-n 1", "-n 2", "warm")
 HEAD = ["suite", "tests", "ids", "outcomes", "JUnit", *TIMES.values(), *RATIOS.values()]

@@ -5,6 +5,8 @@ writes below itself. It depends on nothing of rpytest's, which must not be there
 rpytest knows it (`pytest_compat.is_observer`): it stands in the way of no short cut.
 
 It only listens. If no JUnit XML is asked for, there is one all the same, which fixtures do not know of.
+The exception is a run of pytest's in the order of a worker's tests: it is to find out whether what that
+worker has shown comes of the order.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ HERE = Path(__file__).resolve().parent / "out"
 # What was observed, and the JUnit XML that nobody else has asked for.
 OBSERVATION = HERE / "observation.json"
 JUNIT = HERE / "junit.xml"
+# If it is there, the node ids of the tests that are to be run, in this order, and no others.
+ORDER = HERE / "order.json"
 
 # Attributes of reports that are times, or that a controller adds; names with an underscore are private.
 NOT_COMPARED = frozenset(
@@ -49,6 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.hasplugin("junitxml") and not junit:
         junit = _write_junit(config)
     config.pluginmanager.register(Listener(config, junit), "rpytest-verify")
+    if ORDER.exists():
+        order = json.loads(ORDER.read_text(encoding="utf-8"))
+        config.pluginmanager.register(InOrder(order), "rpytest-verify-order")
 
 
 def _write_junit(config: pytest.Config) -> str | None:
@@ -72,6 +79,19 @@ def _write_junit(config: pytest.Config) -> str | None:
         return None  # a pytest that has it in another way
     config.pluginmanager.register(writer, "rpytest-verify-junit")
     return str(JUNIT)
+
+
+class InOrder:
+    """Leaves these tests, in this order."""
+
+    def __init__(self, order: list[str]) -> None:
+        self._places = {nodeid: place for place, nodeid in enumerate(order)}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        places = self._places
+        wanted = [item for item in items if _text(item.nodeid) in places]
+        items[:] = sorted(wanted, key=lambda item: places[_text(item.nodeid)])
 
 
 class Listener:

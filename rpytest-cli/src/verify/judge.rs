@@ -11,6 +11,9 @@ use super::runs::{Bench, Stopped, Way};
 /// How many tests are run by themselves, in a process of pytest's for each.
 const ALONE: usize = 8;
 
+/// How many workers' tests are run once more by pytest, in the workers' order.
+const LANES: usize = 4;
+
 /// What is known of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
@@ -22,6 +25,8 @@ pub(super) enum Finding {
     AsXdist,
     /// The test has it in a process of pytest's of its own: it depends on those that run before it.
     Alone,
+    /// The test has it in a process of pytest's that runs what its worker has run before, in that order.
+    InOrder,
     /// It follows from others that any workers would have.
     Follows,
 }
@@ -66,6 +71,11 @@ fn scope(way: Way) -> Scope {
         Way::Workers | Way::Xdist => Scope::Workers,
         Way::Pytest | Way::Cold | Way::First | Way::Warm => Scope::OneProcess,
     }
+}
+
+/// That a test is missing does not.
+fn may_come_of_order(key: &Key) -> bool {
+    key.kind.is_of_a_test() && key.kind != Kind::Test
 }
 
 impl Judge {
@@ -210,9 +220,10 @@ impl Judge {
                 heard.findings.insert(key, Finding::Alone);
             }
         }
-        // xdist has shown what follows from its tests; what follows from a test that was run alone nobody has.
-        let is_alone = |finding: &Finding| *finding == Finding::Alone;
-        if has_answered && !heard.findings.values().any(is_alone) {
+        self.would_the_order(heard, open, bench)?;
+        // xdist has shown what follows from its tests; what follows from tests that pytest has run for this nobody has.
+        let is_by_pytest = |one: &Finding| matches!(one, Finding::Alone | Finding::InOrder);
+        if has_answered && !heard.findings.values().any(is_by_pytest) {
             return Ok(());
         }
         let of_a_test = |key: &Key| key.kind.is_of_a_test();
@@ -221,6 +232,53 @@ impl Judge {
         if any && of_tests.all(|(_, finding)| !finding.counts()) {
             for key in open(heard) {
                 heard.findings.insert(key, Finding::Follows);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has pytest run what workers have run whose tests differ, in their order: a suite may depend on it.
+    fn would_the_order(
+        &self,
+        heard: &mut Heard,
+        open: impl Fn(&Heard) -> Vec<Key>,
+        bench: &mut Bench<'_>,
+    ) -> Result<(), Stopped> {
+        if !open(heard).iter().any(may_come_of_order) {
+            return Ok(());
+        }
+        let (ran, lanes) = bench.lanes()?;
+        let facts = Facts::of(&ran, &self.normal, Scope::Workers);
+        let there_again = self.steady(Scope::Workers).differences(&facts);
+        let there_again: BTreeSet<&Key> = there_again.iter().map(|one| &one.key).collect();
+        let mut asked = 0;
+        for lane in &lanes {
+            let ids: BTreeMap<String, usize> = (lane.iter().enumerate())
+                .map(|(place, nodeid)| (self.normal.id(nodeid), place))
+                .collect();
+            let mut keys = open(heard);
+            keys.retain(|key| {
+                may_come_of_order(key)
+                    && there_again.contains(key)
+                    && ids.contains_key(&key.subject)
+            });
+            let Some(last) = keys.iter().filter_map(|key| ids.get(&key.subject)).max() else {
+                continue;
+            };
+            if asked == LANES {
+                break;
+            }
+            asked += 1;
+            let ran = bench.run_in_order(&lane[..=*last])?;
+            let theirs = Facts::of(&ran, &self.normal, Scope::Workers);
+            let ran_there: BTreeSet<String> = theirs.order.iter().cloned().collect();
+            keys.retain(|key| {
+                let known = self.workers[0].facts.get(key);
+                // A run that has died says nothing of those that it did not come to.
+                ran_there.contains(&key.subject) && theirs.facts.get(key) != known
+            });
+            for key in self.explained(&heard.facts, keys, theirs) {
+                heard.findings.insert(key, Finding::InOrder);
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The runs: what is started, with which environment, and from which state of the files.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
@@ -62,6 +63,20 @@ impl From<io::Error> for Stopped {
     fn from(error: io::Error) -> Self {
         Self::Failed(error.to_string())
     }
+}
+
+/// The node ids of the tests of each worker, from the events of a run.
+fn lanes(events: &str) -> Vec<Vec<String>> {
+    let mut lanes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in events.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_default();
+        let [kind, nodeid, worker] = ["event", "nodeid", "worker"].map(|name| event[name].as_str());
+        if let (Some("test_started"), Some(nodeid), Some(worker)) = (kind, nodeid, worker) {
+            let lane = lanes.entry(worker.to_owned()).or_default();
+            lane.push(nodeid.to_owned());
+        }
+    }
+    lanes.into_values().collect()
 }
 
 /// Everything that runs have in common.
@@ -133,6 +148,31 @@ impl<'a> Bench<'a> {
     /// Runs it, and makes the files as they were.
     pub(super) fn run(&mut self, way: Way) -> Result<Ran, Stopped> {
         self.run_with(way, &self.arguments())
+    }
+
+    /// Runs it with workers, and returns the tests of each, in the order in which it has begun them.
+    pub(super) fn lanes(&mut self) -> Result<(Ran, Vec<Vec<String>>), Stopped> {
+        let events = self.private.path().join("p/out/events.jsonl");
+        let mut format = OsString::from("json=");
+        format.push(&events);
+        let mut arguments = vec!["--message-format".into(), format];
+        arguments.extend(self.arguments());
+        let ran = self.run_with(Way::Workers, &arguments)?;
+        let text = fs::read_to_string(&events)?;
+        fs::remove_file(events)?;
+        Ok((ran, lanes(&text)))
+    }
+
+    /// Runs these tests of the user's with pytest, in this order. No command line could say that of so many.
+    pub(super) fn run_in_order(&mut self, nodeids: &[String]) -> Result<Ran, Stopped> {
+        let order = self.private.path().join("p/out/order.json");
+        fs::write(
+            &order,
+            serde_json::to_vec(nodeids).map_err(io::Error::from)?,
+        )?;
+        let ran = self.run(Way::Pytest);
+        fs::remove_file(order)?;
+        ran
     }
 
     /// The same with other arguments.

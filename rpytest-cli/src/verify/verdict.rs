@@ -332,6 +332,7 @@ impl Verdict {
             Finding::Once => "; not again in a second run, nor in three of pytest's: a rare outcome of a flaky test, perhaps",
             Finding::AsXdist => "; pytest-xdist has it, too",
             Finding::Alone => "; pytest has it, too, if it runs this test alone: it depends on those before it",
+            Finding::InOrder => "; pytest has it, too, if it runs the tests of that worker in its order: it depends on those before it",
             Finding::Follows => "; it follows from the others",
         });
         let seen = self.paint(Style::Dim, &seen);

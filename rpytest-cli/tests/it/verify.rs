@@ -401,6 +401,44 @@ def test_after():
 }
 
 #[test]
+fn a_test_that_depends_on_the_order_is_not_counted() {
+    // Alone it passes: it fails after the first, unless the second has run between them.
+    let project = Project::new(
+        "
+--- pytest.ini
+[pytest]
+markers = xdist_group(name): those that one process runs
+--- state.py
+FULL = []
+--- test_order.py
+import pytest
+import state
+
+@pytest.mark.xdist_group('one')
+def test_fills():
+    state.FULL.append('full')
+
+@pytest.mark.xdist_group('other')
+def test_empties():
+    state.FULL.clear()
+
+@pytest.mark.xdist_group('one')
+def test_needs_it_empty():
+    assert not state.FULL
+",
+    );
+    let run = verify(plain_venv(), &project)
+        .args(["-n", "2", "--dist", "loadgroup"])
+        .run();
+    assert_eq!(run.code, 0, "{run}");
+    run.shows(&[
+        "pytest has it, too, if it runs the tests of that worker in its order",
+        "A drop-in here: no difference",
+    ]);
+    nothing_is_left(&project);
+}
+
+#[test]
 fn an_interrupt_leaves_nothing() {
     let project = Project::new(
         "
