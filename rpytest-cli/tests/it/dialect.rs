@@ -508,6 +508,54 @@ fn values_of_the_users_stay_theirs() {
     }
 }
 
+/// xdist's options go together: where one of these names is the user's, there are no workers to ask for.
+const THEIR_DISTRIBUTION: &str = r#"
+--- conftest.py
+import os
+
+if "IN_PLUGIN" not in os.environ:
+    from theirs import pytest_addoption
+--- theirs.py
+def pytest_addoption(parser):
+    parser.addoption("--dist", default="wheel", help="what is tested")
+    parser.addoption("--transaction", dest="tx", default="none")
+--- test_a.py
+import os
+
+def test_it(pytestconfig):
+    assert pytestconfig.getoption("--dist") == os.environ.get("DIST", "wheel")
+    assert pytestconfig.option.tx == "none"
+    assert not hasattr(pytestconfig.option, "numprocesses")
+"#;
+
+#[test]
+fn options_of_the_users_that_xdist_has_stay_theirs() {
+    let project = Project::new(THEIR_DISTRIBUTION);
+    let root = project.root().display().to_string();
+    for venv in [plain_venv(), &pytest_venv("8.0.2")] {
+        for arguments in [&[][..], &["--dist=sdist"]] {
+            for is_plugin in [false, true] {
+                let mut command = Command::rpytest(venv, &project)
+                    .env("PYTHONPATH", &root)
+                    .args(arguments);
+                if is_plugin {
+                    command = command.env("IN_PLUGIN", "1").args(["-p", "theirs"]);
+                }
+                if arguments == ["--dist=sdist"] {
+                    command = command.env("DIST", "sdist");
+                }
+                command.run().expect(0, "1 passed");
+            }
+        }
+        // Isolation needs a worker, too.
+        for arguments in [&["-n", "2"][..], &["--isolate=test"]] {
+            let run = rpytest(venv, &project, arguments);
+            assert_eq!(run.code, 4, "{run}");
+            assert!(run.stderr.contains("unrecognized arguments: -n"), "{run}");
+        }
+    }
+}
+
 /// A conftest that is found while tests are collected has its options for their defaults.
 #[test]
 fn options_of_conftests_that_are_found_late_stay_theirs() {

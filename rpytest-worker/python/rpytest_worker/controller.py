@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from . import afterfork, pytest_compat, timeouts
-from .dialect import Dialect
+from .dialect import Dialect, worker_options
 from .distributed import Distributed, EarlyStart
 from .focus import Focus, Opened
 from .in_process import InProcess
@@ -119,9 +119,9 @@ class Controller:
     @pytest.hookimpl
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         self.workers = planned_workers(config)
-        option = config.option
+        isolate = config.option.rpytest_isolate
+        option = worker_options(config)
         testrunuid = option.testrunuid or uuid.uuid4().hex
-        isolate = option.rpytest_isolate
         dist = option.dist if self.workers else "no"
         if self.workers and dist == "no":
             dist = "load"
@@ -187,10 +187,11 @@ def planned_workers(config: pytest.Config) -> int:
                 raise pytest.UsageError(
                     f"{words} does not work with --isolate; leave out one of them"
                 )
-    if isolates and not option.tx:
-        option.numprocesses = 1
-        option.tx = ["popen"]
-    if not option.tx or option.collectonly:
+    given = worker_options(config)
+    if isolates and not given.tx:
+        given.numprocesses = 1
+        given.tx = ["popen"]
+    if not given.tx or option.collectonly:
         return 0
     for name in (
         *_IN_ONE_PROCESS,
@@ -204,7 +205,7 @@ def planned_workers(config: pytest.Config) -> int:
         if getattr(option, name, False):
             return 0
     count = 0
-    for specification in option.tx:
+    for specification in given.tx:
         match = re.fullmatch(r"(?:(\d+)\*)?popen", specification)
         if match is None:
             raise pytest.UsageError(
@@ -212,7 +213,7 @@ def planned_workers(config: pytest.Config) -> int:
                 "use --tx popen, --tx N*popen or -n N"
             )
         count += int(match[1] or 1)
-    return 0 if option.dist == "no" and not option.numprocesses else count
+    return 0 if given.dist == "no" and not given.numprocesses else count
 
 
 def _restarts(value: Any) -> int | None:

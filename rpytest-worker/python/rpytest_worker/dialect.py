@@ -13,13 +13,26 @@ import os
 import types
 import uuid
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from . import attempts, genuine_timeouts, help_page, quarantine, reruns, timeouts
 from .command_options import OPTIONS
 from .own_options import OwnOptions
+
+_SUBSTITUTE: Final = "rpytest-xdist"
+_DEFAULTS: Final = {
+    "dist": "no",
+    "distload": False,
+    "loadscopereorder": True,
+    "maxprocesses": None,
+    "maxschedchunk": None,
+    "maxworkerrestart": None,
+    "numprocesses": None,
+    "testrunuid": None,
+}
+_NOT_GIVEN: Final = pytest.StashKey[argparse.Namespace]()
 
 DIST_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 
@@ -101,6 +114,15 @@ def auto_workers(option: str) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
+
+
+def worker_options(config: pytest.Config) -> Any:
+    """What xdist's options hold. Where plugins or conftests have one of these names, none is given."""
+    manager = config.pluginmanager
+    xdist = manager.getplugin("xdist")
+    if manager.hasplugin(_SUBSTITUTE) or (xdist and not isinstance(xdist, _Presence)):
+        return config.option
+    return config.stash.setdefault(_NOT_GIVEN, argparse.Namespace(**_DEFAULTS, tx=[]))
 
 
 class Substitute:
@@ -294,12 +316,11 @@ class Dialect:
             if not pluginmanager.hasplugin("xdist") and not self.substituted:
                 self.substituted = True
                 pluginmanager.add_hookspecs(NodeHooks)
-                pluginmanager.register(Substitute(), "rpytest-xdist")
                 # In a module, as xdist's are: session-scoped fixtures that are methods are deprecated.
                 fixtures = types.ModuleType(f"{__name__}_fixtures")
                 fixtures.worker_id = worker_id  # type: ignore[attr-defined]
                 fixtures.testrun_uid = testrun_uid  # type: ignore[attr-defined]
-                pluginmanager.register(fixtures, "rpytest-xdist-fixtures")
+                options.register({_SUBSTITUTE: Substitute(), f"{_SUBSTITUTE}-fixtures": fixtures})
             self._have_timeouts(pluginmanager, options)
 
         pluginmanager.consider_env = consider_env_then_substitute  # type: ignore[method-assign]
@@ -350,7 +371,7 @@ class Dialect:
         option = config.option
         if getattr(option, "usepdb", False):
             # A debugger has the terminal to itself. xdist refuses any other number.
-            option.numprocesses = 0
+            worker_options(config).numprocesses = 0
         if not getattr(option, "help", False):
             assert self._options is not None
             self._options.be_done()

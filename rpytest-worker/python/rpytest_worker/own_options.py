@@ -155,6 +155,9 @@ class _Listed:
         self._options.update(names)
         self._dests.add(dest or names[0].lstrip("-").replace("-", "_"))
 
+    # By which a group takes the short options that pytest keeps for itself and xdist.
+    _addoption = addoption
+
     def addini(self, name: str, *_: Any, **__: Any) -> None:
         self._settings.add(name)
 

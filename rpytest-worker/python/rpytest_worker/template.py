@@ -136,11 +136,12 @@ class Template:
         option.loadgroup = self.dist == "loadgroup"
         option.looponfail = False
         option.usepdb = False
-        option.dist = "no"
-        option.distload = False
-        option.numprocesses = None
-        option.maxprocesses = None
-        option.tx = []
+        given = dialect.worker_options(config)
+        given.dist = "no"
+        given.distload = False
+        given.numprocesses = None
+        given.maxprocesses = None
+        given.tx = []
         if hasattr(option, "clean_alluredir"):
             # The controller has cleaned it. xdist's workers clean it again, before any test; one that
             # is configured later would take away what others have written.
