@@ -1,7 +1,7 @@
-//! The options of the newest pytest, and of xdist, for completions: what a shell can know without asking Python. A test
-//! holds them against `pytest --help`.
+//! The options of the newest pytest, and those that plugins are known for and rpytest has, too, for completions and the
+//! manual page: what can be known without asking Python. A test holds them against `--help`.
 
-/// An option of pytest's.
+/// An option of pytest's, or of plugins.
 #[derive(Debug)]
 pub(crate) struct PytestOption {
     /// Its names; the one that is shown first.
@@ -41,7 +41,7 @@ const fn one_of(
     option
 }
 
-/// All of them, as `--help` has them.
+/// All of pytest's, as `--help` has them, and those of xdist's that are refused.
 #[rustfmt::skip]
 pub(crate) static OPTIONS: &[PytestOption] = &[
     option(&["-k"], "EXPRESSION", "Only tests whose names match"),
@@ -136,6 +136,16 @@ pub(crate) static OPTIONS: &[PytestOption] = &[
     option(&["--log-file-date-format"], "FORMAT", "How their dates look there"),
     option(&["--log-auto-indent"], "HOW", "Indent messages of several lines"),
     option(&["--log-disable"], "LOGGER", "A logger to be silent"),
+    option(&["--px"], "SPEC", "A gateway to other machines"),
+    option(&["--rsyncdir"], "DIR", "What is copied to other machines"),
+    option(&["--rsyncignore"], "GLOB", "What is not"),
+    switch(&["-f", "--looponfail"], "Refused: --watch does it"),
+];
+
+/// What rpytest has itself where the plugins are not installed that are known for it: xdist, pytest-rerunfailures,
+/// pytest-timeout.
+#[rustfmt::skip]
+pub(crate) static PROVIDED: &[PytestOption] = &[
     option(&["-n", "--numprocesses"], "N|auto|logical", "How many workers"),
     option(&["--maxprocesses"], "N", "How many at most, with auto and logical"),
     option(&["--max-worker-restart"], "N", "How many crashed workers are replaced"),
@@ -143,11 +153,16 @@ pub(crate) static OPTIONS: &[PytestOption] = &[
     switch(&["--loadscope-reorder"], "Larger scopes first"),
     switch(&["--no-loadscope-reorder"], "Scopes in order"),
     option(&["--tx"], "SPEC", "A kind of worker"),
-    option(&["--px"], "SPEC", "A gateway to other machines"),
     switch(&["-d"], "Short for --dist=load"),
-    option(&["--rsyncdir"], "DIR", "What is copied to other machines"),
-    option(&["--rsyncignore"], "GLOB", "What is not"),
     option(&["--testrunuid"], "ID", "The value of testrun_uid"),
     option(&["--maxschedchunk"], "N", "How many tests a worker is given at once"),
-    switch(&["-f", "--looponfail"], "Refused: --watch does it"),
+    option(&["--reruns"], "N", "How many times a test that fails is run again"),
+    option(&["--reruns-delay"], "SECONDS", "How long to wait before it is"),
+    option(&["--reruns-delay-backoff-factor"], "FACTOR", "By what that is multiplied each time"),
+    option(&["--only-rerun"], "REGEX", "Run again only for errors that match"),
+    option(&["--rerun-except"], "REGEX", "Do not run again for errors that match"),
+    option(&["--timeout"], "SECONDS", "How long a test may take; 0 for no limit"),
+    one_of(&["--timeout-method", "--timeout_method"], &["signal", "thread"], "How one is ended that takes longer"),
+    switch(&["--timeout-disable-debugger-detection"], "Limits even with a debugger"),
+    option(&["--session-timeout"], "SECONDS", "After how long no further test begins"),
 ];

@@ -6,7 +6,8 @@ use clap::{Arg, ArgAction, ValueHint};
 
 use super::commands;
 use super::definition::{Group, Takes};
-use super::{pytests, table};
+use super::pytests::{self, PytestOption};
+use super::table;
 use crate::settings;
 
 /// Writes the completions for a shell.
@@ -50,15 +51,8 @@ impl Shell {
 /// The command line with pytest's options. bash would offer the name of the paths in the place of paths.
 fn whole(shell: Shell) -> clap::Command {
     let mut command = bare();
-    for option in pytests::OPTIONS {
-        let takes = match option.value {
-            "" => Takes::Nothing,
-            value => Takes::Value(value),
-        };
-        let arg = arg(option.names, takes, option.choices, option.help);
-        command = command.arg(arg.help_heading("pytest"));
-    }
-    command = own(command);
+    command = with(command, "pytest", pytests::OPTIONS);
+    command = own(provided(command));
     if shell != Shell::Bash {
         let paths = Arg::new("PATH")
             .num_args(0..)
@@ -78,6 +72,22 @@ fn bare() -> clap::Command {
         .disable_version_flag(true)
         .disable_help_subcommand(true)
         .args_conflicts_with_subcommands(true)
+}
+
+fn with(command: clap::Command, heading: &'static str, options: &[PytestOption]) -> clap::Command {
+    options.iter().fold(command, |command, option| {
+        let takes = match option.value {
+            "" => Takes::Nothing,
+            value => Takes::Value(value),
+        };
+        let arg = arg(option.names, takes, option.choices, option.help);
+        command.arg(arg.help_heading(heading))
+    })
+}
+
+/// Adds the options that plugins have, too.
+fn provided(command: clap::Command) -> clap::Command {
+    with(command, "workers, reruns, timeouts", pytests::PROVIDED)
 }
 
 /// Adds the options of rpytest's own.
@@ -136,7 +146,7 @@ fn arg(
 /// Writes the manual page.
 pub(crate) fn manual(out: &mut dyn Write) -> io::Result<()> {
     use clap_mangen::roff::{Roff, bold, italic, roman};
-    let mut command = own(bare());
+    let mut command = own(provided(bare()));
     for subcommand in commands::all() {
         command = command.subcommand(subcommand);
     }
@@ -169,7 +179,7 @@ pub(crate) fn manual(out: &mut dyn Write) -> io::Result<()> {
     text.text([roman(
         "Runs the tests that pytest would run, by the pytest of the environment, and prints what it would print. \
          All options of pytest and of its plugins are taken; ",
-    ), bold("rpytest --help"), roman(" lists those that there are. The following are rpytest's own.")]);
+    ), bold("rpytest --help"), roman(" lists those that there are. The following are rpytest's own, and those that it has where the plugins known for them are not installed.")]);
     text.to_writer(out)?;
     page.render_options_section(out)?;
     page.render_subcommands_section(out)?;
@@ -219,6 +229,9 @@ mod tests {
         for option in table::OPTIONS.iter().filter(|option| option.listed()) {
             assert!(page.contains(option.name()), "{}: {page}", option.name());
         }
+        for option in pytests::PROVIDED {
+            assert!(page.contains(option.names[0]), "{option:?}: {page}");
+        }
         for key in settings::KEYS {
             assert!(page.contains(key.name), "{}", key.name);
         }
@@ -229,7 +242,8 @@ mod tests {
             let script = String::from_utf8(script).expect("text");
             let ours = table::OPTIONS.iter().filter(|option| option.listed());
             let ours = ours.map(super::super::definition::Definition::name);
-            let pytests = pytests::OPTIONS.iter().map(|option| option.names[0]);
+            let pytests = pytests::OPTIONS.iter().chain(pytests::PROVIDED);
+            let pytests = pytests.map(|option| option.names[0]);
             for name in ours.chain(pytests) {
                 let name = match shell {
                     Shell::Fish => name.trim_start_matches('-'),

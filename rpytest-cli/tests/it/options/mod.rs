@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::parity::{compare, words};
 use crate::support::normal::{junit, normal, normal_text};
-use crate::support::python::{Venv, main_venv, pytest_venv};
+use crate::support::python::{main_venv, plain_venv, pytest_venv};
 use crate::support::{Command, Project, Run, Way};
 
 /// What an option shows of itself.
@@ -109,25 +109,28 @@ fn every_option_has_a_case() {
     let options = cases.flat_map(|case| case.options);
     let mut known: BTreeSet<&str> = options.map(|(option, _)| *option).collect();
     known.extend(cases::REFUSED.iter().map(|(option, _)| *option));
+    let project = Project::new("--- test_a.py\ndef test(): pass\n");
     for (option, wanted) in cases::REFUSED {
-        let project = Project::new("--- test_a.py\ndef test(): pass\n");
         let run = Command::rpytest(main_venv(), &project).args([option]).run();
         assert_eq!(run.code, 4, "{option}: {run}");
         assert!(run.stderr.contains(wanted), "{option}: {run}");
     }
-    let project = Project::new("--- test_a.py\ndef test(): pass\n");
     let completions = Command::rpytest(main_venv(), &project)
         .args(["completions", "bash"])
         .run();
     let offered: BTreeSet<&str> = completions.stdout.split([' ', '"', '\n']).collect();
-    let newest = listed(main_venv());
+    let newest = listed(Command::pytest(main_venv(), &project));
     assert!(newest.len() > 90, "{newest:?}");
-    for names in &newest {
+    // Without plugins rpytest has what those are known for.
+    let ours = listed(Command::rpytest(plain_venv(), &project));
+    assert!(ours.len() > newest.len(), "{ours:?}");
+    for names in newest.iter().chain(&ours) {
         for name in names {
             assert!(offered.contains(name.as_str()), "{name} is not completed");
         }
     }
-    let older = ["8.0.2", "8.4.2", "9.0.3"].map(|version| listed(&pytest_venv(version)));
+    let older = ["8.0.2", "8.4.2", "9.0.3"]
+        .map(|version| listed(Command::pytest(&pytest_venv(version), &project)));
     for names in newest.iter().chain(older.iter().flatten()) {
         let covered = names.iter().any(|name| known.contains(name.as_str()));
         assert!(covered, "no case is about {names:?}");
@@ -135,9 +138,8 @@ fn every_option_has_a_case() {
 }
 
 /// The options that pytest lists, each with its names.
-fn listed(venv: &Venv) -> Vec<Vec<String>> {
-    let project = Project::new("--- test_a.py\ndef test(): pass\n");
-    let help = Command::pytest(venv, &project).args(["--help"]).run();
+fn listed(command: Command<'_>) -> Vec<Vec<String>> {
+    let help = command.args(["--help"]).run();
     let lines = help
         .stdout
         .lines()
@@ -147,8 +149,10 @@ fn listed(venv: &Venv) -> Vec<Vec<String>> {
             let names = line.split("  ").next().unwrap_or_default();
             let names = format!("-{names}");
             let name = |text: &str| text.split(['=', ' ']).next().unwrap_or_default().to_owned();
-            names.split(", ").map(name).collect()
+            names.split(", ").map(name).collect::<Vec<_>>()
         })
+        // What is said of options may begin a line, too.
+        .filter(|names| names.iter().all(|name| !name.contains([',', '.'])))
         .collect()
 }
 
