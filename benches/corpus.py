@@ -6,8 +6,8 @@
 
 ROOT is where `corpus.py --root DIR fetch all`, beside the recipes, has put sources and environments; one
 `baseline` there brings pytest-xdist, which is not in the projects' own. What was found out of each suite is
-kept in ROOT/table.json, so that a table can be made in parts: suites that are named again are replaced, and
-what another build of rpytest has left there is forgotten.
+kept in ROOT/table.json, so that a table can be made in parts: suites that are named again are replaced. The
+table names the builds of rpytest; one of a single build begins with an empty directory, or without that file.
 
 Compared are the node ids that `--collect-only -q` prints, exit codes, and JUnit files: cases, order, outcomes,
 messages, properties, output (`compare_junit.py`). Where there is a difference pytest runs once more: a case that it

@@ -31,21 +31,19 @@ HEAD = ["suite", "tests", "ids", "outcomes", "JUnit", *TIMES.values(), *RATIOS.v
 
 
 class Kept:
-    """The findings of one build of rpytest, suite by suite."""
+    """What was found last of each suite, with the build of rpytest that it was found with."""
 
     def __init__(self, place: pathlib.Path, build: str) -> None:
         self.place, self.build = place, build
         self.suites: dict[str, dict[str, Any]] = {}
         if place.exists():
-            found = json.loads(place.read_text(encoding="utf-8"))
-            if found["build"] == build:
-                self.suites = found["suites"]
+            self.suites = json.loads(place.read_text(encoding="utf-8"))["suites"]
 
     def put(self, name: str, version: str, part: str, found: dict[str, Any]) -> None:
         suite = self.suites.setdefault(name, {})
         suite["version"] = version
-        suite[part] = found
-        text = json.dumps({"build": self.build, "suites": self.suites}, indent=1)
+        suite[part] = found | {"build": self.build}
+        text = json.dumps({"suites": self.suites}, indent=1)
         new = self.place.with_suffix(".new")
         new.write_text(text + "\n", encoding="utf-8")
         os.replace(new, self.place)
@@ -101,7 +99,11 @@ def notes(kept: Kept) -> list[str]:
         )
     if parts:
         dates = sorted({part["date"] for part in parts})
-        lines += [f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, build {kept.build}.", ""]
+        builds = sorted({part["build"] for part in parts})
+        lines += [
+            f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, build{'s' * (len(builds) > 1)} {', '.join(builds)}.",
+            "",
+        ]
     for name, suite in sorted(kept.suites.items()):
         check = suite.get("check")
         if check is None:
