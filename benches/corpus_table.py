@@ -77,7 +77,9 @@ def markdown(kept: Kept) -> str:
         rows.append(row)
     if any(ratios.values()):
         means = [f"**{statistics.geometric_mean(values):.2f}**" for values in ratios.values()]
-        rows.append(["geometric mean", f"{tests:,}", *[""] * (len(HEAD) - 2 - len(means)), *means])
+        timed = len(next(iter(ratios.values())))
+        whole = f"{len(kept.suites)} suites; geometric means of {timed}"
+        rows.append([whole, f"{tests:,}", *[""] * (len(HEAD) - 2 - len(means)), *means])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([*lines, "", *notes(kept)]).rstrip()
 
