@@ -10,6 +10,10 @@ use sha2::{Digest, Sha256};
 /// `RPYTEST_DAEMON_DIR` puts the directory somewhere else.
 const VARIABLE: &str = "RPYTEST_DAEMON_DIR";
 
+/// Namespaces of Linux in which a process may find another machine: other files, another network, another host name. A
+/// run in one must not take place outside of it, though both may see the same directory of sockets.
+const NAMESPACES: [&str; 6] = ["ipc", "mnt", "net", "pid", "user", "uts"];
+
 /// The files of one daemon.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -18,11 +22,17 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The place of the daemon for a project's root directory and an interpreter.
+    /// The place of the daemon for a project's root directory and an interpreter, in the namespaces of this process.
     pub(super) fn new(root: &Path, interpreter: &Path) -> Self {
         let mut digest = Sha256::new();
         for path in [root, interpreter] {
             digest.update(path.as_os_str().as_encoded_bytes());
+            digest.update([0]);
+        }
+        for name in NAMESPACES {
+            // Nothing where there are none.
+            let id = std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap_or_default();
+            digest.update(id.as_os_str().as_encoded_bytes());
             digest.update([0]);
         }
         let digest = digest.finalize();

@@ -224,8 +224,11 @@ fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std
         _ => std::fs::write(place.failures(), serde_json::to_vec(&failures)?)?,
     }
     drop(last);
+    // As long as it is held; whoever waits for it sees that it is gone. In namespaces of a container there may never be another.
+    let unlocked = std::fs::remove_file(place.lock());
     drop(lock);
-    Ok(removed?)
+    removed.and(unlocked)?;
+    Ok(())
 }
 
 /// What the daemon before this one could tell nobody.

@@ -83,6 +83,18 @@ fn is_there(pid: i32) -> bool {
     stat(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
 }
 
+/// Asks daemons to end that are in a mount namespace of their own.
+pub fn end_daemons_elsewhere(project: &Project) {
+    let place = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let here = place("self");
+    for process in all(project) {
+        let there = place(&process.pid.to_string());
+        if process.role == Role::Daemon && there.is_some() && there != here {
+            signal(process.pid, Signal::TERM);
+        }
+    }
+}
+
 /// Sends a signal, if the process is still there.
 pub fn signal(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {

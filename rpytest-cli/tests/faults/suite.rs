@@ -245,6 +245,8 @@ impl Suite {
     fn stop_daemon(&self, what: &str) {
         let begun = Instant::now();
         while self.mode.daemon && !processes::all(&self.project).is_empty() {
+            // Nobody finds one from outside.
+            processes::end_daemons_elsewhere(&self.project);
             let stop = Command::rpytest(main_venv(), &self.project)
                 .output("stop")
                 .env("RPYTEST_DAEMON_DIR", &self.daemons().to_string_lossy())

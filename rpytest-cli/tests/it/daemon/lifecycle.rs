@@ -76,6 +76,44 @@ fn it_tells_what_it_keeps_and_leaves_nothing() {
     eventually("nothing is left", || processes_of(&project).is_empty());
 }
 
+/// Where a run finds another network, or other files, it must not borrow from outside.
+#[test]
+fn namespaces_have_daemons_of_their_own() {
+    let project = Project::new(SUITE);
+    // Writes down in which namespace a test runs.
+    project.write("--- conftest.py\nimport os\ndef pytest_runtest_setup():\n    open('signs/net', 'w').write(os.readlink('/proc/self/ns/net'))\n");
+    let daemon = Daemon::start(&project);
+    daemon.run(&["-q"]).expect(0, "3 passed");
+    let outside = project.read("signs/net");
+    // The daemon that this run starts is ended from within; none is there until it has started.
+    let script = r#"
+case $(id -u) in 0) as=;; *) as=--map-root-user;; esac
+unshare --net $as true || exit 0
+exec unshare --net $as /bin/sh -c '
+    readlink /proc/self/ns/net >signs/expected
+    "$rpytest" --daemon-status && exit 9
+    "$rpytest" -q
+    code=$?
+    until "$rpytest" --daemon-stop; do sleep 0.05; done
+    exit $code
+'"#;
+    let run = Command::shell(main_venv(), &project, script)
+        .without("RPYTEST_NO_DAEMON")
+        .run();
+    assert_eq!(run.code, 0, "{run}");
+    let expected = project.read("signs/expected");
+    if expected.is_empty() {
+        println!("a network of one's own is not to be had: {run}");
+    } else {
+        run.expect(0, "3 passed");
+        assert_eq!(project.read("signs/net"), expected.trim());
+        assert_ne!(outside, expected.trim());
+    }
+    assert!(daemon.status().is_some(), "it goes on");
+    daemon.stop();
+    eventually("nothing is left", || processes_of(&project).is_empty());
+}
+
 #[test]
 fn it_ends_when_nobody_needs_it() {
     let project = Project::new(SUITE);
