@@ -141,7 +141,12 @@ class Recorder:
     def pytest_runtest_logreport(self, report: Any) -> None:
         self.before_report()
         hidden = report.when == "call" and pytest_capture.is_capturing_descriptors(self._config)
-        self._add(reports.HIDDEN_REPORT if hidden else reports.REPORT, report)
+        if self.story is None:
+            return
+        kind = reports.HIDDEN_REPORT if hidden else reports.REPORT
+        earlier = self.story.add_report(kind, report)
+        if earlier is not None and self.statuses is not None:
+            self.statuses.replace(report, earlier)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:

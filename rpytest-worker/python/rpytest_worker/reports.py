@@ -8,6 +8,7 @@ never has to import a class of the user's to read a report.
 
 from __future__ import annotations
 
+import copy
 import marshal
 import os
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,25 @@ class Story:
     def __init__(self, item: pytest.Item) -> None:
         self.item = item
         self.events: list[tuple[str, Any]] = []
+        # What reports held when they were logged, by their identities.
+        self._logged: dict[int, dict[str, Any]] = {}
+
+    def add_report(self, kind: str, report: Any) -> Any:
+        """Add one that is logged, and return what stands for it from now on where it was logged before.
+
+        A plugin may change a report and log it again, as pytest-retry does: it was another one then.
+        """
+        before = self._logged.get(id(report))
+        self._logged[id(report)] = report.__dict__.copy()
+        earlier = None
+        if before is not None:
+            earlier = copy.copy(report)
+            earlier.__dict__ = before
+            self.events = [
+                (one, earlier if value is report else value) for one, value in self.events
+            ]
+        self.events.append((kind, report))
+        return earlier
 
     def reruns(self) -> int:
         """How many attempts came before the last one."""

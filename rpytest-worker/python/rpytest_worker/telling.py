@@ -56,6 +56,12 @@ class Statuses:
                 return text(status[0]) if status else ""
         return _plain_outcome(report)
 
+    def replace(self, report: Any, earlier: Any) -> None:
+        """A report is logged again; another one stands for what it was."""
+        self._known = [
+            (earlier if known is report else known, status) for known, status in self._known
+        ]
+
     def forget(self) -> None:
         """Another item begins."""
         self._known.clear()

@@ -230,6 +230,47 @@ fn protocol() {
         .check();
 }
 
+const LOGGED_AGAIN: &str = r#"
+--- conftest.py
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    for outcome in getattr(item.obj, "outcomes", ()) if call.when == "call" else ():
+        # The same object, as those know who hold on to it.
+        report.outcome = outcome
+        report.sections = [*report.sections, ("said", outcome)]
+        if outcome == "retried":
+            item.ihook.pytest_runtest_logreport(report=report)
+    return report
+
+def pytest_report_teststatus(report):
+    if report.outcome == "retried":
+        return "retried", "R", ("RETRY", {"yellow": True})
+--- test_again.py
+def test_passes_then():
+    assert 0
+
+test_passes_then.outcomes = ["retried", "retried", "passed"]
+
+def test_fails_still():
+    assert 0
+
+test_fails_still.outcomes = ["retried", "failed"]
+
+def test_plain():
+    pass
+"#;
+
+/// A report is what it was when it was logged, whatever becomes of it then (pytest-retry).
+#[test]
+fn report_that_is_changed_and_logged_again() {
+    Table::new(LOGGED_AGAIN)
+        .same(&["", "-v", "-rA", "--junitxml=junit.xml"])
+        .check();
+}
+
 const VERSION: &str = r#"
 --- conftest.py
 import os
