@@ -11,8 +11,8 @@ table names the builds of rpytest; one of a single build begins with an empty di
 
 Compared are the node ids that `--collect-only -q` prints, exit codes, and JUnit files: cases, order, outcomes,
 messages, properties, output (`compare_junit.py`). Where there is a difference pytest runs once more: a case that it
-tells differently itself may be different. With `-n 2`, so may one that pytest-xdist tells differently, and one
-that is as pytest tells it when it runs the tests of that worker in the worker's order.
+tells differently itself may be different. With workers, so may one that pytest-xdist tells differently with as
+many, and one that is as pytest tells it when it runs the tests of that worker in the worker's order.
 
 Timed are whole commands, which take turns; the first turn, which writes bytecode and durations, is not
 counted. The daemon is private, and left alone until it rests before a command is timed. The standard
@@ -47,6 +47,8 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "rpytest-cli/tests/obser
 import compare_junit  # noqa: E402
 import rpytest_varying  # noqa: E402
 
+# What a run with workers may differ from pytest in, since it has workers.
+WITH_WORKERS = {"-n 1": ("xdist -n 1",), "-n 2": ("xdist",)}
 TIMED = ("pytest", "xdist", "cold", "warm", "-n 2")
 # The daemon has all that it is going to have after two runs, so the third is the one to compare.
 WARM_RUNS = 3
@@ -94,13 +96,14 @@ class Suite:
         pytest = [str(self.venv / "bin" / "pytest")]
         if way == "pytest":
             return pytest, {}
-        if way == "xdist":
+        if way.startswith("xdist"):
             return pytest, self.xdist
         return [self.rpytest, *([] if way == "warm" else ["--no-daemon"])], {}
 
     def workers(self, way: str) -> list[str]:
         """The last word on the command line, since some recipes turn off the workers of `addopts`."""
-        return {"xdist": ["-n", "2"], "-n 1": ["-n", "1"], "-n 2": ["-n", "2"]}.get(way, [])
+        of_ways = {"xdist": "2", "xdist -n 1": "1", "-n 1": "1", "-n 2": "2"}
+        return ["-n", of_ways[way]] if way in of_ways else []
 
     def run(self, way: str, more: list[str], **variables: str) -> Ran:
         """Runs a command to its end, whatever its exit code."""
@@ -256,7 +259,7 @@ def check(suite: Suite, ways: tuple[str, ...]) -> dict[str, Any]:
         whole = compare_junit.compare(pytest.file, run.file)
         difference, codes, of = whole, {pytest.code}, set()
         # With what may it differ? That is asked where it does.
-        for reference in ("pytest", "xdist") if way == "-n 2" else ("pytest",):
+        for reference in ("pytest", *WITH_WORKERS.get(way, ())):
             if difference or run.code not in codes:
                 unstable = compare_junit.compare(pytest.file, again(reference))
                 of |= {reference} if difference.cases() & unstable.cases() else set()

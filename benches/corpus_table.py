@@ -24,6 +24,7 @@ REFERENCES = {
     "order": "pytest, if it runs the tests of that worker in that order",
     "pytest": "pytest itself from run to run",
     "xdist": "xdist `-n 2`",
+    "xdist -n 1": "xdist `-n 1`",
 }
 # How rpytest is compared: in one process, with workers, and by the daemon.
 COMPARED = ("cold", "-n 1", "-n 2", "warm")

@@ -2,11 +2,16 @@
 """Measure what a test costs to collect and to run, by kinds of tests, beside pytest.
 
     per_test.py --rpytest target/release/rpytest --venv VENV [--runs 5] [--tests 5000] [--kind NAME ...]
+                [--instructions]
 
 Each kind is a suite of its own, of files with 50 tests. A plugin notes when the session has started, when it
 has collected and when it finishes, in pytest and in rpytest alike; both run all tests in one process and
 take turns. Medians, in microseconds for each test, and those of the ratios within a turn. The standard library
 is enough.
+
+With `--instructions` it is not time that is noted but how many instructions of bytecode have been executed,
+which no other load of the machine changes (Python 3.12 and newer). What is written in C, and the system,
+do not count.
 """
 
 from __future__ import annotations
@@ -35,6 +40,33 @@ def pytest_sessionfinish(session):
     times.append(time.perf_counter())
     with open(os.environ["CLOCK"], "w") as file:
         json.dump(times, file)
+"""
+
+COUNT = """
+import json, os, sys
+
+counts = []
+count = 0
+
+def instruction(code, offset):
+    global count
+    count += 1
+
+def pytest_sessionstart(session):
+    counts.append(0)
+    sys.monitoring.use_tool_id(sys.monitoring.PROFILER_ID, "count")
+    events = sys.monitoring.events.INSTRUCTION
+    sys.monitoring.register_callback(sys.monitoring.PROFILER_ID, events, instruction)
+    sys.monitoring.set_events(sys.monitoring.PROFILER_ID, events)
+
+def pytest_collection_finish(session):
+    counts.append(count)
+
+def pytest_sessionfinish(session):
+    sys.monitoring.set_events(sys.monitoring.PROFILER_ID, 0)
+    counts.append(count)
+    with open(os.environ["CLOCK"], "w") as file:
+        json.dump(counts, file)
 """
 
 FIXTURES = """import pytest
@@ -74,12 +106,12 @@ KINDS = {
 IN_FILE = 50
 
 
-def suite(directory: pathlib.Path, kind: str, tests: int) -> None:
+def suite(directory: pathlib.Path, kind: str, tests: int, clock: str) -> None:
     head, text = KINDS[kind]
     of_one = 10 if kind == "parametrized" else 1
     directory.mkdir()
     (directory / "pytest.ini").write_text("[pytest]\n")
-    (directory / "clock.py").write_text(CLOCK)
+    (directory / "clock.py").write_text(clock)
     numbers = iter(range(tests // of_one))
     for file in range(tests // IN_FILE):
         of_file = [next(numbers) for _ in range(IN_FILE // of_one)]
@@ -92,6 +124,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--tests", type=int, default=5000)
     parser.add_argument("--kind", action="append", choices=sorted(KINDS))
+    parser.add_argument("--instructions", action="store_true")
     options = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="rpytest-per-test-"))
     clock = work / "clock.json"
@@ -116,10 +149,11 @@ def main() -> None:
         begun, collected, finished = json.loads(clock.read_text())
         return collected - begun, finished - collected
 
-    print(f"{'microseconds a test':20} {'collect':>9} {'pytest':>9} {'ratio':>6}   {'run':>9} {'pytest':>9} {'ratio':>6}")
+    unit, scale = ("instructions a test", 1.0) if options.instructions else ("microseconds a test", 1e6)
+    print(f"{unit:20} {'collect':>9} {'pytest':>9} {'ratio':>6}   {'run':>9} {'pytest':>9} {'ratio':>6}")
     for kind in options.kind or KINDS:
         directory = work / "suite"
-        suite(directory, kind, options.tests)
+        suite(directory, kind, options.tests, COUNT if options.instructions else CLOCK)
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for turn in range(options.runs + 1):
             for name, command in commands.items():
@@ -130,8 +164,8 @@ def main() -> None:
         for phase in (0, 1):
             ours, theirs = ([pair[phase] for pair in found[name]] for name in ("rpytest", "pytest"))
             ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
-            micro = 1e6 / options.tests
-            line += f" {statistics.median(ours) * micro:9.1f} {statistics.median(theirs) * micro:9.1f} {ratio:6.2f}  "
+            each = scale / options.tests
+            line += f" {statistics.median(ours) * each:9.1f} {statistics.median(theirs) * each:9.1f} {ratio:6.2f}  "
         print(line, flush=True)
         shutil.rmtree(directory)
     shutil.rmtree(work)
