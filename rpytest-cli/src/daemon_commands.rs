@@ -112,6 +112,9 @@ fn show(status: &Status) {
         status.uptime_seconds,
         memory(status.memory_bytes)
     );
+    if status.runs > 0 {
+        println!("runs that have not ended: {}", status.runs);
+    }
     if let Some(reason) = &status.last_dropped {
         println!("the last interpreter was dropped: {reason}");
     }

@@ -42,8 +42,23 @@ impl std::fmt::Debug for Signals {
 }
 
 impl Signals {
-    /// Takes SIGINT and SIGTERM over from here to the end of the process.
+    /// Takes SIGINT and SIGTERM over from here to the end of the process. Where SIGINT is ignored, as for what a
+    /// script has put in the background, it stays so, for this process and for those that it starts.
     pub fn install() -> io::Result<Self> {
+        Self::taking(if is_interrupt_ignored() {
+            &[SIGTERM]
+        } else {
+            &[SIGINT, SIGTERM]
+        })
+    }
+
+    /// Takes both, whoever has started this process: for who starts others on behalf of those who come later.
+    #[cfg(unix)]
+    pub fn install_anyway() -> io::Result<Self> {
+        Self::taking(&[SIGINT, SIGTERM])
+    }
+
+    fn taking(signals: &[i32]) -> io::Result<Self> {
         static INSTALLED: Mutex<Option<Signals>> = Mutex::new(None);
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(signals) = &*installed {
@@ -53,9 +68,9 @@ impl Signals {
                 ..signals.clone()
             });
         }
+        let mut arriving = signal_hook::iterator::Signals::new(signals)?;
         let signals = Signals::default();
         let counted = signals.clone();
-        let mut arriving = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
         #[cfg(unix)]
         let _ = HANDLE.set(arriving.handle());
         thread::Builder::new()
@@ -98,7 +113,7 @@ impl Signals {
     /// `nohup` it stays ignored.
     #[cfg(unix)]
     pub fn of_a_closed_terminal(&self) -> io::Result<()> {
-        let handle = HANDLE.get().filter(|_| !is_hang_up_ignored());
+        let handle = HANDLE.get().filter(|_| !is_ignored(SIGHUP));
         handle.map_or(Ok(()), |handle| handle.add_signal(SIGHUP))
     }
 
@@ -148,11 +163,19 @@ impl Signals {
     }
 }
 
-/// By what the kernel says of this process; where it does not, SIGHUP ends it as ever.
+/// Whether SIGINT is nothing to this process.
+pub(crate) fn is_interrupt_ignored() -> bool {
+    #[cfg(unix)]
+    return is_ignored(SIGINT);
+    #[cfg(not(unix))]
+    false
+}
+
+/// By what the kernel says of this process; where it does not, a signal does as ever.
 #[cfg(unix)]
-fn is_hang_up_ignored() -> bool {
+fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & 1 << (SIGHUP - 1) != 0)
+    mask.is_some_and(|mask| mask & 1 << (signal - 1) != 0)
 }

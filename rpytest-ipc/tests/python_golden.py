@@ -25,7 +25,9 @@ from rpytest_worker.wire import (
     WireError,
     frame,
     pack,
+    packed_items,
     unpack,
+    passed_frame,
     result_frame,
     started_frame,
 )
@@ -89,6 +91,8 @@ def check_frames_with_a_packer_of_their_own() -> None:
                 "payload": payload,
             }
             assert result_frame(task, "xpassed", (0.5, 1e-9, 3.0), payload) == frame(message)
+            passed = frame({**message, "outcome": "passed"})
+            assert passed_frame(task, (0.5, 1e-9, 3.0), payload) == passed
             shared = {"": 1.0, "a.py": 0.25}
             message["shared"] = [{"scope": key, "seconds": shared[key]} for key in shared]
             seconds = (0.5, 1e-9, 3.0)
@@ -105,6 +109,17 @@ def check_frames_with_a_packer_of_their_own() -> None:
                 del message[key]
             whole = result_frame(task, "xpassed", seconds, payload, story=message["story"])
             assert whole == frame(message)
+
+
+def check_items_with_a_packer_of_their_own() -> None:
+    items = [("a.py::test_é", 0, "a.py"), ("a.py::test", 1, "a.py"), ("b.py::test" + "x" * 300, 300, "b.py")]
+    for count in (0, 1, 3, 15, 16, 70000):
+        some = (items * (count // 3 + 1))[:count]
+        plain = [
+            {"address": {"nodeid": nodeid, "nth": nth}, "scope": scope} for nodeid, nth, scope in some
+        ]
+        message = {"type": "inventory", "items": plain, "unshareable": [], "payload": b""}
+        assert frame({**message, "items": packed_items(some)}) == frame(message)
 
 
 def check_golden_over_a_channel() -> None:

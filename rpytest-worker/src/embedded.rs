@@ -147,7 +147,7 @@ fn digest() -> String {
 
 fn unpack_into(directory: &Path) -> io::Result<PathBuf> {
     let target = directory.join(format!("{PREFIX}{}", digest()));
-    if is_intact(&target) {
+    if is_intact(&target)? {
         touch(&target);
         return Ok(target);
     }
@@ -159,7 +159,7 @@ fn unpack_into(directory: &Path) -> io::Result<PathBuf> {
     if let Err(error) = &locked {
         tracing::debug!("failed to lock {}: {error}", directory.display());
     }
-    if is_intact(&target) {
+    if is_intact(&target)? {
         return Ok(target);
     }
     let fresh = private_directory(directory)?;
@@ -171,7 +171,7 @@ fn unpack_into(directory: &Path) -> io::Result<PathBuf> {
     match fs::rename(fresh.path(), &target) {
         // There is no directory to be deleted any more.
         Ok(()) => drop(fresh.keep()),
-        Err(error) if !is_intact(&target) => return Err(error),
+        Err(error) if !is_intact(&target)? => return Err(error),
         Err(_) => {}
     }
     prune(directory, &target);
@@ -202,12 +202,29 @@ fn write_files(root: &Path) -> io::Result<()> {
 /// Whether it has all files, in their sizes, and no other module, and is nobody else's to write to.
 ///
 /// The contents are not compared: this runs at each start.
-fn is_intact(root: &Path) -> bool {
-    let has_all = FILES.iter().all(|(path, text)| {
-        fs::symlink_metadata(root.join(path))
-            .is_ok_and(|file| file.is_file() && file.len() == text.len() as u64)
-    });
-    has_all && is_private(root) && count_modules(root).is_ok_and(|count| count == FILES.len())
+///
+/// # Errors
+///
+/// If that cannot be found out, as without descriptors: to replace it then would take it from others who use it.
+fn is_intact(root: &Path) -> io::Result<bool> {
+    for (path, text) in FILES {
+        let file = unless_missing(fs::symlink_metadata(root.join(path)))?;
+        if !file.is_some_and(|file| file.is_file() && file.len() == text.len() as u64) {
+            return Ok(false);
+        }
+    }
+    Ok(is_private(root) && unless_missing(count_modules(root))? == Some(FILES.len()))
+}
+
+/// `None` for what is not there, or not any more.
+fn unless_missing<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            _ => Err(error),
+        },
+    }
 }
 
 fn count_modules(directory: &Path) -> io::Result<usize> {
@@ -363,7 +380,7 @@ mod tests {
         let cache = cache();
         let vars = Vars("RPYTEST_CACHE_DIR", cache.path().join("below/it").into());
         let first = PythonFiles::unpack(&vars).expect("it can be written to");
-        assert!(is_intact(first.root()));
+        assert!(is_intact(first.root()).expect("it can be read"));
         assert_eq!(
             fs::read_to_string(first.entry()).ok().as_deref(),
             text_of(ENTRY)
@@ -377,6 +394,20 @@ mod tests {
         assert!(bytecode.exists());
         let names = entries(&cache.path().join("below/it"));
         assert_eq!(names, [".lock".to_owned(), format!("python-{}", digest())]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_looked_at_is_not_replaced() {
+        let cache = cache();
+        let root = unpack_into(cache.path()).expect("it can be written to");
+        fs::remove_dir_all(root.join("rpytest_worker")).expect("it is ours");
+        // A loop: that it is damaged is not known.
+        std::os::unix::fs::symlink("rpytest_worker", root.join("rpytest_worker"))
+            .expect("it is ours");
+        unpack_into(cache.path()).expect_err("nobody can say what is there");
+        assert_eq!(entries(cache.path()).len(), 2);
+        assert!(root.join("rpytest_worker").is_symlink());
     }
 
     fn text_of(path: &str) -> Option<&'static str> {
@@ -399,9 +430,9 @@ mod tests {
         ];
         for damage in damages {
             damage().expect("it is ours");
-            assert!(!is_intact(&root));
+            assert!(!is_intact(&root).expect("it can be read"));
             assert_eq!(unpack_into(cache.path()).ok().as_ref(), Some(&root));
-            assert!(is_intact(&root));
+            assert!(is_intact(&root).expect("it can be read"));
             assert_eq!(
                 entries(cache.path()).len(),
                 2,
@@ -444,7 +475,7 @@ mod tests {
                     scope.spawn(|| {
                         barrier.wait();
                         let root = unpack_into(cache.path()).expect("it can be written to");
-                        assert!(is_intact(&root));
+                        assert!(is_intact(&root).expect("it can be read"));
                     });
                 }
             });
@@ -489,10 +520,10 @@ mod tests {
         assert_eq!(error.directory, file);
         let files = PythonFiles::unpack(&Vars("XDG_CACHE_HOME", file.into())).expect("a way out");
         let root = files.root().to_owned();
-        assert!(is_intact(&root));
+        assert!(is_intact(&root).expect("it can be read"));
         let clone = files.clone();
         drop(files);
-        assert!(is_intact(&root));
+        assert!(is_intact(&root).expect("it can be read"));
         drop(clone);
         assert!(!root.exists());
     }

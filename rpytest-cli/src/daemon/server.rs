@@ -143,7 +143,7 @@ pub(crate) fn serve_on() -> Result<(), Box<dyn std::error::Error>> {
 
 fn serve_first(limits: Limits, first: Option<Request>) -> Result<(), Box<dyn std::error::Error>> {
     inherited::withhold()?;
-    let signals = Signals::install()?;
+    let signals = Signals::install_anyway()?;
     let directory = std::env::current_dir()?;
     let interpreter = Interpreter::find(&directory, &ThisProcess)?;
     let (settings, root) = Settings::of_the_project()?;
@@ -657,6 +657,7 @@ impl Daemon {
             pid: std::process::id(),
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             memory_bytes: memory(std::process::id()),
+            runs: self.running,
             snapshots: self.keeps.iter_mut().flat_map(Keep::snapshots).collect(),
             last_dropped: self.last_dropped.clone(),
             warm: match (&mut self.warm, &self.of_warm) {

@@ -132,6 +132,8 @@ pub(crate) struct Status {
     pub(crate) uptime_seconds: f64,
     /// Resident memory in bytes, where the system tells.
     pub(crate) memory_bytes: Option<u64>,
+    /// Runs that have borrowed and are not over.
+    pub(crate) runs: usize,
     pub(crate) snapshots: Vec<Snapshot>,
     /// Why the last snapshot was dropped.
     pub(crate) last_dropped: Option<String>,

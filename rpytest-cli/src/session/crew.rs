@@ -549,8 +549,10 @@ impl Crew {
                 feed.told_to_finish(worker.id);
             }
             if worker.stage == Stage::Collecting {
-                // It has nothing yet that it would have to tear down.
-                processes.supervisor.kill(*process, Signal::Kill);
+                // Of tests it has nothing yet that it would have to tear down. One that was interrupted ends by itself.
+                if !self.interrupted {
+                    processes.supervisor.kill(*process, Signal::Kill);
+                }
             } else {
                 processes.send(
                     *process,
@@ -563,20 +565,16 @@ impl Crew {
     }
 
     /// The user has interrupted the run. Workers are in process groups of their own, so that each
-    /// gets the signal from here, once.
+    /// gets the signal from here, once. Python drops it where it strikes in a finalizer, and where it comes right before a
+    /// system call that waits it strikes after that. So they are told as well, once they listen.
     pub fn interrupt(&mut self, processes: &Processes) {
         self.interrupted = true;
-        if let Some(feed) = &mut self.feed {
-            feed.stop();
-        }
         for (process, worker) in &self.workers {
-            if let Some(feed) = &mut self.feed {
-                feed.told_to_finish(worker.id);
-            }
             if worker.stage != Stage::Finished {
                 processes.supervisor.kill(*process, Signal::Interrupt);
             }
         }
+        self.stop_workers(processes);
         if let Some(template) = self.template
             && self.feed.is_none()
         {

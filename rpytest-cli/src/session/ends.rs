@@ -66,7 +66,7 @@ impl Session {
             self.controller = self.start_controller(settled);
             return;
         }
-        if self.interrupts.any() {
+        if self.interrupts.have_come() {
             self.exit.get_or_insert(exit::INTERRUPTED);
             return;
         }
@@ -134,6 +134,7 @@ impl Session {
 
     pub(super) fn host_ended(&mut self, end: &End) {
         self.processes.host_forks = false;
+        self.interrupts.has_no_host();
         if self.over.is_none() && !end.by_supervisor {
             tracing::warn!("the host {end}");
         }

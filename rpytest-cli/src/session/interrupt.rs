@@ -2,8 +2,8 @@
 //!
 //! Ctrl-C on a terminal, and `kill` of a process group, interrupt the controller as well as this
 //! process; `kill` of this process alone does not. The controller must be interrupted exactly once.
-//! The host is in the same process group and does nothing but count its interrupts: what it has seen
-//! the controller has seen.
+//! The host is in the same process group and does nothing but count its interrupts, from when it forks
+//! the controller, or from when it serves, where nothing is forked: what it has seen the controller has seen.
 
 use crate::signals::Signals;
 
@@ -13,6 +13,7 @@ pub(super) struct Interrupts {
     from_within: usize,
     handled: usize,
     seen_by_host: u32,
+    has_host: bool,
 }
 
 impl Interrupts {
@@ -22,6 +23,7 @@ impl Interrupts {
             from_within: 0,
             handled: 0,
             seen_by_host: 0,
+            has_host: true,
         }
     }
 
@@ -52,6 +54,11 @@ impl Interrupts {
         &self.signals
     }
 
+    /// Whether the user wants the run to end, whether that has been looked at or not.
+    pub fn have_come(&self) -> bool {
+        self.any() || self.asked_to_end()
+    }
+
     /// Whether a signal has come since they were looked at last.
     pub fn asked_to_end(&self) -> bool {
         self.terminated().is_some() || self.signals.interrupts() + self.from_within > self.handled
@@ -59,6 +66,15 @@ impl Interrupts {
 
     pub fn terminated(&self) -> Option<i32> {
         self.signals.terminated()
+    }
+
+    /// The host has ended, and tells nothing any more.
+    pub fn has_no_host(&mut self) {
+        self.has_host = false;
+    }
+
+    pub fn has_host(&self) -> bool {
+        self.has_host
     }
 
     /// With the host's count, after an interrupt: whether nobody else has had it.

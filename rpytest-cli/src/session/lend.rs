@@ -11,6 +11,7 @@ use crate::args::RunArguments;
 use crate::daemon::{self, Denied, Loan, Stage};
 use crate::daemon_commands::TEARDOWN;
 use crate::settings::Snapshot;
+use crate::signals::is_interrupt_ignored;
 
 /// How long a daemon may take to start.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,6 +37,10 @@ pub(super) fn whether(arguments: &RunArguments, snapshot: Snapshot) -> Result<()
         .find(|name| is_set(name))
     {
         return Err(format!("the environment variable {name} is set"));
+    }
+    if is_interrupt_ignored() {
+        // The processes that it lends are interrupted by what interrupts others.
+        return Err("SIGINT is ignored".to_owned());
     }
     match snapshot {
         Snapshot::Off => Err("snapshot is off".to_owned()),

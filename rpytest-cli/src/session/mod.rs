@@ -404,11 +404,7 @@ impl Session {
             }
             EventKind::Message(ToRust::Probed { interrupts, .. }) => {
                 let alone = self.interrupts.reached_only_us(interrupts);
-                if alone {
-                    self.processes
-                        .supervisor
-                        .kill(self.controller, Signal::Interrupt);
-                }
+                self.interrupt(alone);
             }
             EventKind::Message(message) => {
                 if let Part::Crew(crew) = &mut self.part {
@@ -422,6 +418,10 @@ impl Session {
                 self.controller_ended(&end, crash);
             }
             EventKind::Ended(end) if process == self.processes.host => self.host_ended(&end),
+            EventKind::StartFailed(_) if self.interrupts.have_come() => {
+                eprintln!("rpytest: interrupted");
+                self.exit.get_or_insert(exit::INTERRUPTED);
+            }
             EventKind::StartFailed(error) => {
                 eprintln!("rpytest: error: failed to {error}");
                 self.exit.get_or_insert(exit::USAGE_ERROR);

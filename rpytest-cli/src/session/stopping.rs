@@ -81,23 +81,28 @@ impl Session {
             }
             _ => {
                 // Whether the controller has had the signal, too, depends on who sent it to whom.
-                if self.processes.keeps_fixtures {
-                    // It is in a session of its own, and no terminal's.
-                    let supervisor = &self.processes.supervisor;
-                    supervisor.kill(self.controller, Signal::Interrupt);
+                if self.processes.keeps_fixtures || !self.interrupts.has_host() {
+                    // It is in a session of its own, and no terminal's; or nobody could say.
+                    self.interrupt(true);
                 } else {
                     let probe = ToPython::Probe { token: 0 };
                     self.processes.send(self.processes.host, &probe);
                 }
-                if let Part::Crew(crew) = &mut self.part {
-                    crew.interrupt(&self.processes);
-                }
-                if let Part::Undecided = self.part
-                    && let Some(template) = self.template
-                {
-                    self.processes.supervisor.kill(template, Signal::Kill);
-                }
             }
+        }
+    }
+
+    /// Interrupts all who run for the session, the controller first: it would take the end of its workers for that of
+    /// the run.
+    pub(super) fn interrupt(&mut self, and_controller: bool) {
+        let supervisor = &self.processes.supervisor;
+        if and_controller {
+            supervisor.kill(self.controller, Signal::Interrupt);
+        }
+        match (&mut self.part, self.template) {
+            (Part::Crew(crew), _) => crew.interrupt(&self.processes),
+            (Part::Undecided, Some(template)) => supervisor.kill(template, Signal::Kill),
+            _ => {}
         }
     }
 }

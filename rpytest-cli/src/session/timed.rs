@@ -46,7 +46,7 @@ impl Session {
         } else {
             return;
         };
-        let is_over = self.interrupts.any() || self.interrupts.asked_to_end();
+        let is_over = self.interrupts.have_come();
         if is_over && matches!(event, EventKind::Ended(_)) {
             // It ends because the user wants it to: the test is not to blame.
             timeline.stopped(name);

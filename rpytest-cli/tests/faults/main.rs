@@ -3,6 +3,7 @@
 //!
 //! `RPYTEST_FAULTS=2000 cargo test --release -p rpytest-cli --test faults -- --nocapture` injects that many faults and prints what
 //! came of them. Which ones they are follows from `RPYTEST_FAULTS_SEED`; when exactly they strike is the machine's choice.
+//! `RPYTEST_FAULTS_KIND`, as in "few descriptors", leaves out all but those of one kind.
 
 // Processes, their parents and their environments are read in /proc.
 #![cfg(target_os = "linux")]
@@ -45,6 +46,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 fn whatever_happens_the_run_tells_the_truth() {
     let faults = number("RPYTEST_FAULTS", FAULTS);
     let seed = number("RPYTEST_FAULTS_SEED", 1);
+    let only = env::var("RPYTEST_FAULTS_KIND").ok();
     let next = AtomicU64::new(0);
     let outcomes: Mutex<BTreeMap<(&str, String), u64>> = Mutex::default();
     let failed: Mutex<Vec<String>> = Mutex::default();
@@ -58,11 +60,14 @@ fn whatever_happens_the_run_tells_the_truth() {
                     if number >= faults {
                         break;
                     }
+                    let kind = Kind::of_number(number);
+                    if only.as_deref().is_some_and(|only| kind.name() != only) {
+                        continue;
+                    }
                     // Each has chances of its own, so that one of many can be had again alone.
                     let mut random = Random::new(seed.wrapping_mul(1_000_003).wrapping_add(number));
                     let mode = Mode::any(&mut random);
                     let suite = suites.entry(mode).or_insert_with(|| Suite::new(mode));
-                    let kind = Kind::of_number(number);
                     let fault = Fault::any(kind, suite, &mut random);
                     let what = format!("fault {number} of seed {seed}, {mode:?}: {fault:?}");
                     let survives = AssertUnwindSafe(|| suite.survives(&fault, &what));
@@ -78,10 +83,15 @@ fn whatever_happens_the_run_tells_the_truth() {
             });
         }
     });
-    println!("{faults} faults:");
-    for ((kind, came), count) in outcomes.into_inner().expect("nobody panicked") {
+    let outcomes = outcomes.into_inner().expect("nobody panicked");
+    println!("{} faults:", outcomes.values().sum::<u64>());
+    for ((kind, came), count) in &outcomes {
         println!("{count:6}  {kind:20} {came}");
     }
+    assert!(
+        !outcomes.is_empty(),
+        "there are no faults of the kind {only:?}"
+    );
     let failed = failed.into_inner().expect("nobody panicked");
     assert!(failed.is_empty(), "not survived, see above: {failed:#?}");
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -209,15 +209,13 @@ impl Suite {
         let came = checks::tells_the_truth(&self.project, &run, &self.expected, fault)
             .unwrap_or_else(|problem| panic!("{what}\n{problem}\n{run}"));
         // A daemon stays, with what it keeps; of the run nothing does.
-        if !self.mode.daemon {
-            self.nothing_runs(what);
+        match self.mode.daemon {
+            true => self.comes_to_rest(),
+            false => self.nothing_runs(what),
         }
         self.is_right(&format!("after {what}"));
         self.stop_daemon(what);
-        // To remove a directory takes descriptors.
-        if !matches!(fault, Fault::FewDescriptors(_)) {
-            self.nothing_is_left(what);
-        }
+        self.nothing_is_left(what);
         match struck {
             true => came,
             false => "there was nobody to strike".to_owned(),
@@ -231,6 +229,22 @@ impl Suite {
     fn nothing_runs(&self, what: &str) {
         let ended = processes::end(&self.project, |_| false);
         ended.unwrap_or_else(|problem| panic!("{what}\n{problem}"));
+    }
+
+    /// Waits until no test says any more that it begins or ends. What the daemon has lent ends when it sees that whoever has borrowed
+    /// it is gone; until then it goes on, and would be taken for the next run.
+    fn comes_to_rest(&self) {
+        let ran = || fs::read(self.project.base().join("ran")).unwrap_or_default();
+        let begun = Instant::now();
+        let mut before = ran();
+        while begun.elapsed() < processes::PATIENCE {
+            std::thread::sleep(Duration::from_millis(300));
+            let now = ran();
+            if now == before {
+                break;
+            }
+            before = now;
+        }
     }
 
     /// A run to which nothing happens.
@@ -292,7 +306,7 @@ impl Suite {
                     || name.ends_with(".pyc")
                     || name.ends_with("__pycache__")
                     || name.ends_with("lastfailed");
-                if is_others {
+                if is_others || is_probe(&path) {
                     continue;
                 }
                 if path.is_dir() && !path.is_symlink() {
@@ -328,4 +342,15 @@ impl Suite {
             .args(self.mode.arguments())
             .start()
     }
+}
+
+/// Whether it is the file by which Python's `tempfile` finds out where it may write, and which it removes at once: what is killed in
+/// between leaves it.
+fn is_probe(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_chance =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    name.len() == 8
+        && name.chars().all(is_chance)
+        && fs::read(path).is_ok_and(|content| content.is_empty() || content == b"blat")
 }

@@ -163,7 +163,26 @@ fn durations(project: &Project) -> Value {
     serde_json::from_str(&text).expect("the durations are there")
 }
 
-fn check(project: &Project, way: Way, case: &str) {
+/// What is too little is wrong; too much is the machine's affair unless it is so in each of three runs.
+fn check(way: Way, case: &str, run: impl Fn() -> Project) {
+    let mut too_much = Vec::new();
+    for _ in 0..3 {
+        too_much = measured(&run(), way, case);
+        if too_much.is_empty() {
+            return;
+        }
+    }
+    panic!("{}", too_much.join("\n"));
+}
+
+/// Returns what took longer than it should.
+fn measured(project: &Project, way: Way, case: &str) -> Vec<String> {
+    let mut too_much = Vec::new();
+    let mut at_most = |seconds: f64, what: &str| {
+        if seconds >= NAP {
+            too_much.push(format!("{case}: {what} took {seconds}"));
+        }
+    };
     let durations = durations(project);
     let scope = |scope: &str| {
         let (file, _) = scope.split_once("::").unwrap_or((scope, ""));
@@ -203,8 +222,7 @@ fn check(project: &Project, way: Way, case: &str) {
         "test_fails.py::test_it",
         "test_import.py::test_it",
     ] {
-        let seconds = setup(nodeid);
-        assert!(seconds < NAP, "{case}: {nodeid} took {seconds}");
+        at_most(setup(nodeid), nodeid);
     }
     for (nodeid, naps) in [
         ("test_own.py::test_it", 1.0),
@@ -215,8 +233,7 @@ fn check(project: &Project, way: Way, case: &str) {
         assert!(seconds >= naps * NAP, "{case}: {nodeid} took {seconds}");
     }
     for name in ["test_own.py", "test_own.py::test_without_a_class"] {
-        let seconds = scope(name).unwrap_or_default();
-        assert!(seconds < NAP, "{case}: {name} took {seconds}");
+        at_most(scope(name).unwrap_or_default(), name);
     }
     for name in ["test_import.py::test_it", "pkg/test_wide.py", "pkg", ""] {
         assert_eq!(scope(name), None, "{case}: {name}");
@@ -226,8 +243,9 @@ fn check(project: &Project, way: Way, case: &str) {
     assert!(seconds >= NAP, "{case}: its import took {seconds}");
     for file in ["test_module.py", "test_class.py", "pkg/test_wide.py"] {
         let seconds = import(file).unwrap_or_else(|| panic!("{case}: {file} is not told of"));
-        assert!(seconds < NAP, "{case}: the import of {file} took {seconds}");
+        at_most(seconds, &format!("the import of {file}"));
     }
+    too_much
 }
 
 #[test]
@@ -235,17 +253,19 @@ fn what_is_shared_is_recorded_apart() {
     for (name, files) in [("as it is", ""), ("with a plugin", WRAPS)] {
         for way in [Way::InProcess, Way::TwoWorkers] {
             for genuine in ["0", "1"] {
-                let project = Project::new(SUITE);
-                if !files.is_empty() {
-                    project.write(files);
-                }
-                let run = Command::rpytest(main_venv(), &project)
-                    .env("RPYTEST_GENUINE", genuine)
-                    .args(way.arguments())
-                    .run();
-                run.expect(1, "12 passed, 1 error");
                 let case = format!("{name}, {way:?}, genuine={genuine}");
-                check(&project, way, &case);
+                check(way, &case, || {
+                    let project = Project::new(SUITE);
+                    if !files.is_empty() {
+                        project.write(files);
+                    }
+                    let run = Command::rpytest(main_venv(), &project)
+                        .env("RPYTEST_GENUINE", genuine)
+                        .args(way.arguments())
+                        .run();
+                    run.expect(1, "12 passed, 1 error");
+                    project
+                });
             }
         }
     }
@@ -253,22 +273,26 @@ fn what_is_shared_is_recorded_apart() {
 
 #[test]
 fn of_the_oldest_pytest() {
-    let project = Project::new(SUITE);
-    let run = Command::rpytest(&pytest_venv("8.0.2"), &project).run();
-    run.expect(1, "12 passed, 1 error");
-    check(&project, Way::InProcess, "pytest 8.0");
+    check(Way::InProcess, "pytest 8.0", || {
+        let project = Project::new(SUITE);
+        let run = Command::rpytest(&pytest_venv("8.0.2"), &project).run();
+        run.expect(1, "12 passed, 1 error");
+        project
+    });
 }
 
 #[test]
 fn workers_that_collect_for_themselves_tell_of_it() {
-    let project = Project::new(SUITE);
-    project.write("--- conftest.py\nopen('effect', 'w').close()\n");
-    let run = Command::rpytest(main_venv(), &project)
-        .args(["-n2", "--explain"])
-        .run();
-    run.expect(1, "12 passed, 1 error");
-    assert!(run.stderr.contains("collected for themselves"), "{run}");
-    check(&project, Way::TwoWorkers, "workers that collect");
+    check(Way::TwoWorkers, "workers that collect", || {
+        let project = Project::new(SUITE);
+        project.write("--- conftest.py\nopen('effect', 'w').close()\n");
+        let run = Command::rpytest(main_venv(), &project)
+            .args(["-n2", "--explain"])
+            .run();
+        run.expect(1, "12 passed, 1 error");
+        assert!(run.stderr.contains("collected for themselves"), "{run}");
+        project
+    });
 }
 
 #[test]

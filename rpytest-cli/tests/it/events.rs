@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::normal::{difference, normal, normal_text};
 use crate::support::project::Files;
 use crate::support::python::{main_venv, plain_venv, venv_of};
-use crate::support::{Command, Project, Run, WAYS, Way};
+use crate::support::{Command, Project, RUNS_ON, Run, WAYS, Way};
 
 /// A project with all that a test can come to.
 const SUITE: Files<'_> = Files::Directory("examples/suite");
@@ -402,9 +402,7 @@ fn a_session_that_does_not_begin_or_finds_errors_says_so() {
 #[test]
 fn an_interrupt_leaves_a_test_without_an_end() {
     for way in [Way::InProcess, Way::TwoWorkers] {
-        let project = Project::new(
-            "--- test_a.py\nimport time\n\ndef test_a():\n    open('runs', 'w').close()\n    time.sleep(100)\n",
-        );
+        let project = Project::new(RUNS_ON);
         let mut running = Command::rpytest(main_venv(), &project)
             .args(way.arguments())
             .args(["--json"])
@@ -427,9 +425,7 @@ fn an_interrupt_leaves_a_test_without_an_end() {
 
 #[test]
 fn who_interrupts_does_not_wait_for_the_reader_of_a_pipe() {
-    let project = Project::new(
-        "--- test_a.py\nimport time\n\ndef test_a():\n    open('runs', 'w').close()\n    time.sleep(100)\n",
-    );
+    let project = Project::new(RUNS_ON);
     let pipe = project.root().join("pipe");
     let made = process::Command::new("mkfifo").arg(pipe).status();
     assert!(made.expect("it starts").success());
@@ -677,7 +673,7 @@ fn each_run_of_watch_mode_is_a_session_in_the_same_stream() {
     let waits =
         || fs::read_to_string(&waits).is_ok_and(|text| text.contains("waiting for changes"));
     running.until("it waits", waits);
-    project.write("--- test_a.py\ndef test_a():\n    assert 0\n");
+    project.put("test_a.py", "def test_a():\n    assert 0\n");
     running.until("another session", sessions(2));
     running.signal(Signal::INT);
     running.wait();

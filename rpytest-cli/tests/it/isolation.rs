@@ -430,14 +430,16 @@ import pytest
 def test_waits(number):
     with open("ran", "a") as file:
         file.write(f"{number} ")
-    if number:
-        time.sleep(600)
+    while number:
+        time.sleep(0.01)
 "#,
         );
         let mut running = Command::rpytest(main_venv(), &project)
             .args(["--isolate=test", "-n", count])
             .start();
         running.until("a test waits", || project.words("ran").len() > 1);
+        // A session that is interrupted before it has written its header shows no test that has run.
+        running.until_it_shows("test_a.py .");
         running.signal_group(Signal::INT);
         let run = running.wait();
         assert_eq!(run.code, 2, "{run}");

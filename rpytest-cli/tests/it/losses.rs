@@ -323,6 +323,9 @@ fn no_worker_is_replaced_if_the_user_says_so() {
 }
 
 /// Tests that say when they run, and then wait for what comes.
+///
+/// Python drops an interrupt that strikes while an open file is thrown away, and one that comes right before a system
+/// call strikes after it. So whoever waits for one closes what it writes, and sleeps for a moment at a time.
 const WAITS: &str = "
 --- conftest.py
 import os
@@ -331,16 +334,14 @@ import pytest
 @pytest.fixture
 def torn_down():
     yield
-    open('torn_down', 'a').write('test ')
+    with open('torn_down', 'a') as file:
+        file.write('test ')
 
 @pytest.fixture(scope='session', autouse=True)
 def session_wide(request):
     yield
-    open('torn_down', 'a').write('session ')
-
-def pytest_runtest_logreport(report):
-    if report.failed and 'PYTEST_XDIST_WORKER' not in os.environ:
-        open('reported', 'a').write(report.nodeid)
+    with open('torn_down', 'a') as file:
+        file.write('session ')
 --- test_waits.py
 import time
 import pytest
@@ -350,7 +351,8 @@ def test_fails():
 
 @pytest.mark.parametrize('number', range(4))
 def test_waits(number, torn_down):
-    open('waiting', 'a').write(f'{number} ')
+    with open('waiting', 'a') as file:
+        file.write(f'{number} ')
     while True:
         time.sleep(0.01)
 ";
@@ -359,9 +361,8 @@ def test_waits(number, torn_down):
 fn start_waiting(project: &Project, way: Way) -> Running {
     let mut running = start(project, way, &["-v"]);
     let count = if way == Way::TwoWorkers { 2 } else { 1 };
-    running.until("tests wait", || {
-        project.words("waiting").len() >= count && !project.read("reported").is_empty()
-    });
+    running.until("tests wait", || project.words("waiting").len() >= count);
+    running.until_it_shows("test_fails FAILED");
     running
 }
 
@@ -415,6 +416,217 @@ fn interrupt_of_the_command_alone() {
     }
 }
 
+/// A process can be told of an interrupt before it has come to itself.
+#[test]
+fn an_interrupt_reaches_a_worker_that_is_being_forked() {
+    let project = Project::new(
+        "--- conftest.py
+import os
+import time
+
+def in_a_fork():
+    with open('forks', 'a') as file:
+        file.write('one ')
+    with open('forks') as file:
+        if len(file.read().split()) == 2:
+            time.sleep(1)
+
+os.register_at_fork(after_in_child=in_a_fork)
+--- test_both.py
+import time
+import pytest
+
+@pytest.mark.parametrize('number', range(4))
+def test_waits(number):
+    with open('waiting', 'a') as file:
+        file.write(f'{number} ')
+    while True:
+        time.sleep(0.01)
+",
+    );
+    let mut running = Command::rpytest(main_venv(), &project)
+        .args(["-n2"])
+        .start();
+    running.until("one waits, and the other is being forked", || {
+        !project.words("waiting").is_empty() && project.words("forks").len() == 2
+    });
+    running.signal(Signal::INT);
+    let run = running.wait();
+    assert_eq!(run.code, 2, "{run}");
+    run.shows(&["KeyboardInterrupt", "no tests ran"]);
+    nothing_is_left(&project);
+}
+
+/// Whoever collects may have something to undo.
+#[test]
+fn an_interrupt_ends_workers_that_collect_as_it_ends_pytest() {
+    let project = Project::new(
+        "--- conftest.py
+import os
+
+# No worker is forked from a process that has done that.
+open('effect', 'w').close()
+
+def note(what):
+    with open(what, 'a') as file:
+        file.write(os.environ.get('PYTEST_XDIST_WORKER', 'controller') + ' ')
+
+def pytest_configure():
+    note('configured')
+
+def pytest_unconfigure():
+    note('unconfigured')
+--- test_a.py
+import os
+import time
+
+if os.environ.get('PYTEST_XDIST_WORKER') == 'gw1':
+    open('collects', 'w').close()
+    while True:
+        time.sleep(0.01)
+
+def test_a():
+    pass
+",
+    );
+    let mut running = Command::rpytest(main_venv(), &project)
+        .args(["-n2"])
+        .start();
+    running.until("one collects", || project.root().join("collects").exists());
+    running.signal(Signal::INT);
+    let run = running.wait();
+    assert_eq!(run.code, 2, "{run}");
+    run.shows(&["KeyboardInterrupt"]);
+    let all = ["controller", "gw0", "gw1"];
+    assert_eq!(project.words("configured"), all, "{run}");
+    assert_eq!(project.words("unconfigured"), all, "{run}");
+    nothing_is_left(&project);
+}
+
+/// The same of the session's own process, of which the command knows as soon as it exists.
+#[test]
+fn an_interrupt_reaches_a_session_that_is_being_forked() {
+    for whom in ["alone", "group"] {
+        let project = Project::new(
+            "--- sitecustomize.py
+import os
+import time
+
+def in_a_fork():
+    with open('forks', 'a') as file:
+        file.write('one ')
+    time.sleep(1)
+
+if 'SLOW_FORKS' in os.environ:
+    os.register_at_fork(after_in_child=in_a_fork)
+--- test_one.py
+import time
+
+def test_waits():
+    while True:
+        time.sleep(0.01)
+",
+        );
+        let path = project.root().display().to_string();
+        let mut running = Command::rpytest(main_venv(), &project)
+            .env("PYTHONPATH", &path)
+            .env("SLOW_FORKS", "1")
+            .start();
+        running.until("it is being forked", || !project.words("forks").is_empty());
+        match whom {
+            "alone" => running.signal(Signal::INT),
+            _ => running.signal_group(Signal::INT),
+        }
+        let run = running.wait();
+        assert_eq!(run.code, 2, "{whom} {run}");
+        assert_eq!(run.stderr, "rpytest: interrupted\n", "{whom} {run}");
+        nothing_is_left(&project);
+    }
+}
+
+/// While interpreters start they take no notice, even where something runs threads in them, and none is forked.
+#[test]
+fn an_interrupt_while_interpreters_start_ends_the_run() {
+    for threads in ["0", "1"] {
+        for whom in ["alone", "group"] {
+            let project = Project::new(
+                "--- sitecustomize.py
+import os
+import sys
+import threading
+import time
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'pytest':
+            sys.meta_path.remove(self)
+            open('starts', 'w').close()
+            end = time.monotonic() + 1
+            while time.monotonic() < end:
+                time.sleep(0.01)
+
+if 'THREADS' in os.environ:
+    for _ in range(int(os.environ['THREADS'])):
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    sys.meta_path.insert(0, Slow())
+--- test_a.py
+def test_a():
+    pass
+",
+            );
+            let path = project.root().display().to_string();
+            let mut running = Command::rpytest(main_venv(), &project)
+                .env("PYTHONPATH", &path)
+                .env("THREADS", threads)
+                .start();
+            running.until("one starts", || project.root().join("starts").exists());
+            match whom {
+                "alone" => running.signal(Signal::INT),
+                _ => running.signal_group(Signal::INT),
+            }
+            let run = running.wait();
+            assert_eq!(run.code, 2, "{threads} {whom} {run}");
+            // Where pytest has begun to configure by then, it shows where it was.
+            let said = ["rpytest: interrupted\n", "KeyboardInterrupt\n"];
+            let is_said = said.iter().any(|said| run.stderr.ends_with(said));
+            assert!(is_said, "{threads} {whom} {run}");
+            assert!(!run.stderr.contains("error:"), "{threads} {whom} {run}");
+            assert_eq!(run.stdout, "", "{threads} {whom} {run}");
+            nothing_is_left(&project);
+        }
+    }
+}
+
+/// A script puts its commands into the background with SIGINT ignored, and so it stays.
+#[test]
+fn interrupt_of_a_command_that_ignores_it() {
+    let project = Project::new(
+        "--- test_background.py
+import os
+import signal
+
+def test_how_it_is_handled():
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+def test_interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(int(open('command').read()), signal.SIGINT)
+",
+    );
+    for arguments in [&[][..], &["-n1"]] {
+        let script = r#"trap '' INT; echo $$ >command; exec "$rpytest" -q "$@""#;
+        for _ in 0..2 {
+            let run = Command::shell(main_venv(), &project, script)
+                .without("RPYTEST_NO_DAEMON")
+                .args(["sh"])
+                .args(arguments.iter().copied())
+                .run();
+            assert_eq!(run.code, 0, "{run}");
+            run.shows(&["2 passed in"]);
+        }
+    }
+}
+
 #[test]
 fn second_interrupt_ends_at_once() {
     for way in WAYS {
@@ -426,14 +638,11 @@ import os
 import time
 import pytest
 
-def pytest_runtest_logreport(report):
-    if report.failed and 'PYTEST_XDIST_WORKER' not in os.environ:
-        open('reported', 'a').write(report.nodeid)
-
 @pytest.fixture
 def torn_down():
     yield
-    open('torn_down', 'a').write('begun ')
+    with open('torn_down', 'a') as file:
+        file.write('begun ')
     while True:
         try:
             time.sleep(0.01)

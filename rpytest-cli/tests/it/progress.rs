@@ -1,9 +1,7 @@
 //! The line below the report: it is there while tests run, and when they are over nobody can tell that it was.
 
-use std::fs;
-use std::time::Duration;
-
 use rustix::process::Signal;
+use std::fs;
 
 use crate::support::normal::{difference, normal_text};
 use crate::support::python::main_venv;
@@ -123,15 +121,7 @@ fn on_screen(
     eventually("the line is as expected", || seen(&screen.text()));
     fs::write(project.root().join("go"), "").expect("written");
     let code = running.wait().code;
-    // What is on its way to the screen is there in no time.
-    let last = loop {
-        let text = screen.text();
-        std::thread::sleep(Duration::from_millis(100));
-        if text == screen.text() {
-            break text;
-        }
-    };
-    (last, code)
+    (screen.whole_text(), code)
 }
 
 /// The rows that runs have in common: with workers, tests come in any order.

@@ -1,4 +1,5 @@
-//! Code with rewritten assertions, kept by content: what it is, and what nobody must notice of it.
+//! Code with rewritten assertions, kept by content: what it is, and what nobody must notice of it; and how modules
+//! are imported.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,43 +14,47 @@ fn workspace() -> PathBuf {
     root.expect("the workspace").to_owned()
 }
 
-/// Compares code object by code object.
-fn code_is_pytests_own(venv: &Venv) {
-    let store = tempfile::tempdir().expect("a directory");
-    let script = workspace().join("rpytest-cli/tests/it/code_is_pytests_own.py");
+/// Compares what is ours with what is pytest's: code object by code object, and answer by answer.
+fn code_and_answers_are_pytests_own(venv: &Venv) {
     let libraries = fs::read_dir(venv.root().join("lib"))
         .expect("a venv")
         .flatten()
         .map(|python| python.path().join("site-packages/_pytest"));
-    let output = process::Command::new(venv.bin().join("python"))
-        .arg(script)
-        .arg(store.path())
-        .args(libraries)
-        .arg(workspace().join("examples/suite"))
-        .env("PYTHONPATH", workspace().join("rpytest-worker/python"))
-        .env_remove("RPYTEST_GENUINE")
-        .output()
-        .expect("it runs");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{}: {stderr}",
-        venv.root().display()
-    );
+    let sources = libraries.chain([workspace().join("examples/suite")]);
+    for (script, arguments) in [
+        ("code_is_pytests_own.py", sources.collect()),
+        ("answers_are_pytests_own.py", Vec::new()),
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let output = process::Command::new(venv.bin().join("python"))
+            .arg(workspace().join("rpytest-cli/tests/it").join(script))
+            .arg(directory.path())
+            .args(arguments)
+            .env("PYTHONPATH", workspace().join("rpytest-worker/python"))
+            .env_remove("RPYTEST_GENUINE")
+            .output()
+            .expect("it runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{}: {stderr}",
+            venv.root().display()
+        );
+    }
 }
 
 #[test]
 fn code_is_that_of_each_pytest() {
-    code_is_pytests_own(main_venv());
+    code_and_answers_are_pytests_own(main_venv());
     for version in ["8.0.2", "8.4.2", "9.0.3"] {
-        code_is_pytests_own(&pytest_venv(version));
+        code_and_answers_are_pytests_own(&pytest_venv(version));
     }
 }
 
 #[test]
 fn code_is_that_of_each_python() {
     for python in interpreters().iter().skip(1) {
-        code_is_pytests_own(&python_venv(python));
+        code_and_answers_are_pytests_own(&python_venv(python));
     }
 }
 
@@ -170,6 +175,15 @@ fn a_source_is_rewritten_once() {
     let run = command.args(["-n", "2"]).run();
     assert_eq!(counts(&run).1, 0, "{run}");
     assert!(!lab.project.root().join("__pycache__").exists());
+}
+
+/// What is kept is ours, and no effect that a project's code has.
+#[test]
+fn keeping_code_keeps_no_worker_from_being_forked() {
+    let lab = Lab::new(SUITE);
+    let run = lab.command().args(["-n", "2"]).run();
+    assert_eq!(counts(&run), (0, 3), "{run}");
+    assert!(!run.stderr.contains("collected for themselves"), "{run}");
 }
 
 #[test]

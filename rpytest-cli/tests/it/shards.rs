@@ -6,6 +6,7 @@ mod merge;
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::support::daemon::Daemon;
 use crate::support::python::main_venv;
 use crate::support::{Command, Project, Run, WAYS};
 
@@ -353,6 +354,7 @@ fn a_shard_borrows_no_collection_from_the_daemon() {
     };
     // Two runs of everything: the second one begins from what the daemon has collected.
     assert_eq!(line("").code, 0);
+    Daemon::that_a_run_started(&project).has_settled();
     assert_eq!(line("").code, 0);
     let mut shards = Vec::new();
     for index in 0..2 {

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::python::main_venv;
-use crate::support::{Command, Project, Run, Way};
+use crate::support::{Command, Project, RUNS_ON, Run, Way};
 
 const SUITE: &str = r#"
 --- test_a.py
@@ -185,9 +185,7 @@ fn a_page_has_each_test_in_the_lane_of_its_process() {
 #[test]
 fn a_test_that_the_user_interrupts_has_not_crashed() {
     for way in [Way::InProcess, Way::TwoWorkers] {
-        let project = Project::new(
-            "--- test_a.py\nimport time\n\ndef test_a():\n    open('runs', 'w').close()\n    time.sleep(100)\n",
-        );
+        let project = Project::new(RUNS_ON);
         let mut running = Command::rpytest(main_venv(), &project)
             .args(way.arguments())
             .args(["--timing=html:page.html", "-k", "test_a or test_b"])

@@ -454,7 +454,8 @@ def test_waits():
         file.write('x')
     if os.path.getsize(place) == 5:
         open(os.path.expanduser('~/waits'), 'w').close()
-        time.sleep(100)
+        while True:
+            time.sleep(0.01)
 ",
     );
     let before = files(&project.root());

@@ -74,7 +74,7 @@ impl<'a> Watching<'a> {
     }
 
     fn write(&self, name: &str, text: &str) {
-        fs::write(self.project.root().join(name), text).expect("written");
+        self.project.put(name, text);
     }
 }
 
@@ -553,7 +553,7 @@ fn signals_end_it() {
     watching.next();
     watching.write(
         "test_a.py",
-        "import pathlib, time\ndef test_a():\n    pathlib.Path('begun').touch()\n    time.sleep(100)\n",
+        "import pathlib, time\ndef test_a():\n    pathlib.Path('begun').touch()\n    while True:\n        time.sleep(0.01)\n",
     );
     let begun = project.root().join("begun");
     watching.running.until("the test runs", || begun.exists());

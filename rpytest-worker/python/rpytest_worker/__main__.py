@@ -37,8 +37,12 @@ class _Loader(SourceFileLoader):
 
 def main() -> None:
     fds = [int(_argument(f"--{name}-fd") or "") for name in ("channel", "crash", "spool")]
-    # Until there is a session an interrupt is the supervisor's to handle.
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Interrupts wait until there is a session, which hears them (`host.hear_interrupts`).
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    interrupt = None
+    if len(sys._current_frames()) > 1:
+        # Threads that were started before have a mask of their own.
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     here = os.path.dirname(os.path.abspath(__file__))
     for directory in (here, os.path.dirname(here)):
         sys.path_importer_cache[directory] = FileFinder(directory, (_Loader, [".py"]))
@@ -50,8 +54,11 @@ def main() -> None:
     else:
         sys.path[0] = os.path.dirname(here)
     try:
+        from rpytest_worker.made_code import MadeCode
+
         try:
-            import pytest  # noqa: F401
+            with MadeCode(here):
+                import pytest  # noqa: F401
         except ImportError as error:
             if error.name != "pytest":
                 raise

@@ -281,9 +281,30 @@ def has_let_go(but: set[int]) -> bool:
     return True
 
 
+def _show_as_interpreter(error: BaseException) -> None:
+    """The interpreter goes on after an error at its end, too, and says what it was."""
+    import traceback
+
+    what = "on threading shutdown:" if sys.version_info >= (3, 13) else f"in: {threading!r}"
+    trace = error.__traceback__
+    # Whoever has called it is C's.
+    lines = traceback.format_tb(None if trace is None else trace.tb_next)
+    kind = type(error)
+    name = kind.__qualname__
+    own = ("builtins", "__main__") if sys.version_info >= (3, 11) else ("builtins",)
+    if kind.__module__ not in own:
+        name = f"{kind.__module__}.{name}"
+    text = f"Traceback (most recent call last):\n{''.join(lines)}{name}: {error}\n"
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"Exception ignored {what}\n{text}")
+
+
 def run_exit_functions() -> None:
     # What `Py_Finalize` does first; there is no public name for it. To do so twice makes no difference.
-    threading._shutdown()  # type: ignore[attr-defined]
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+    except BaseException as error:  # an interrupt, say, while a thread is waited for
+        _show_as_interpreter(error)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):

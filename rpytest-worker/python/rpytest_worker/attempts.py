@@ -78,6 +78,11 @@ class Attempts:
 
     # ---------------------------------------------------------------- an attempt
 
+    @property
+    def are_wanted(self) -> bool:
+        """Whether an item may be run again for which no mark says so."""
+        return self._reruns.are_wanted
+
     def _begin(self, item: Any) -> bool:
         """Whether an item may be run again; then this is its first attempt."""
         limits = self._reruns.limits(item)
@@ -144,8 +149,11 @@ class Attempts:
 
     def release(self) -> None:
         """Nothing of the item is left."""
+        self.running = None
+        if self._item is None:
+            return  # it was never looked at
         self._undo.close()
-        self._item = self._limits = self.running = None
+        self._item = self._limits = None
         self._failed = []
         self._held, self._early = [], []
         self._tears_down_alone = False

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from . import afterfork, collection, pytest_compat, surroundings
+from .collection import ShortStart
 from .details import Details
 from .dialect import Dialect
 from .touches import Touches
@@ -35,7 +36,7 @@ def run(process: Process, message: dict[str, Any]) -> NoReturn:
     plugin = Collecting(skip, touches, Details() if message["detailed"] else None)
     code: Any = 3
     try:
-        code = pytest_compat.run_console([Dialect(), plugin])
+        code = pytest_compat.run_console([Dialect(), ShortStart(), plugin])
     except SystemExit as error:  # a plugin's, or a conftest's
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     touches.stop()

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import afterfork, rewriting
+from . import afterfork, pytest_compat, rewriting
 from .costs import Imports
 from .short_collection import ShortCollection
+from .short_factories import ShortFactories
 from .tally import Tally
 
 if TYPE_CHECKING:
     from .channel import Channel
+
+
+class ShortStart:
+    """A plugin: from its start on, a session looks for fixtures with less."""
+
+    def __init__(self) -> None:
+        self._undo = contextlib.ExitStack()
+        # What of pytest is not known.
+        self.unknown: str | None = None
+
+    # No wrapper, whose frame would be in what pytest shows of an error.
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        # Which shows frames that are hidden otherwise.
+        is_shown = getattr(session.config.option, "fulltrace", False)
+        if not (is_shown or pytest_compat.is_genuine()):
+            replace = functools.partial(pytest_compat.replace, self._undo)
+            self.unknown = ShortFactories().begin(replace)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        self._undo.close()
 
 
 @contextlib.contextmanager
@@ -50,11 +73,14 @@ def shorter(
 @contextlib.contextmanager
 def built_here(session: pytest.Session) -> Iterator[Tally | None]:
     """The same, with nothing said and nothing kept of what is rewritten."""
-    if os.environ.get("RPYTEST_GENUINE", "") not in ("", "0"):
+    if pytest_compat.is_genuine():
         yield None
         return
     short = ShortCollection(session)
     short.begin()
+    for plugin in session.config.pluginmanager.get_plugins():
+        if isinstance(plugin, ShortStart):
+            short.tally.note(plugin.unknown)
     try:
         with afterfork.rare_garbage_collection():
             yield short.tally

@@ -7,6 +7,7 @@ collection and tests happen elsewhere, and their reports pass through its hooks 
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, pytest_compat, timeouts
+from . import afterfork, host, pytest_compat, timeouts
+from .collection import ShortStart
 from .dialect import Dialect, worker_options
 from .distributed import Distributed, EarlyStart
 from .focus import Focus, Opened
@@ -33,11 +35,17 @@ if TYPE_CHECKING:
 def run(process: Process, start: dict[str, Any]) -> NoReturn:
     process.channel.read_ahead()
     controller = Controller(process, start["settled"], start["listens"])
-    plugins: list[Any] = [Dialect(), controller]
+    plugins: list[Any] = [Dialect(), ShortStart(), controller]
     if start["focus"] is not None:
         plugins.append(controller.focused(start["focus"], tells=not start["sharded"]))
     if start["sharded"]:
         plugins += controller.sharded()
+    try:
+        host.hear_interrupts()
+    except KeyboardInterrupt:
+        # It came while this process was made: there is no session yet that could say so.
+        print("rpytest: interrupted", file=sys.stderr, flush=True)
+        os._exit(2)
     try:
         code = pytest_compat.run_console(plugins)
     except SystemExit as error:  # a plugin's, or a conftest's
@@ -82,6 +90,14 @@ class Controller:
                 if afterfork.has_let_go({channel.fileno()}):
                     # Nobody needs to wait until the system has taken its memory apart.
                     channel.send({"type": "left", "code": code})
+                os._exit(code)
+        elif not self.workers and not pytest_compat.is_genuine():
+            from .ending import Ending
+
+            afterfork.run_exit_functions()
+            # What the host has imported was frozen before the fork.
+            gc.unfreeze()
+            if Ending(before=False).noticed() is None:
                 os._exit(code)
         # Left to the interpreter's end, it would be a ResourceWarning where those are on.
         self.process.close()

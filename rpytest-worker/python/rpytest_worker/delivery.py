@@ -33,10 +33,10 @@ class Delivery:
             self._apart = self._reporter.pytest_runtest_logreport
 
     def events(self, events: list[tuple[str, Any]], node: Any = None) -> None:
-        if self._direct is not None and events.__class__ is reports.PlainPass:
-            (_, start), (_, setup), (_, call), (_, teardown), _ = events
+        if self._direct is not None and events.__class__ is reports.Plain:
+            (_, start), *told, _ = events
             self._direct.start(*start)
-            self._direct.passed([(start[0], (setup, call, teardown))])
+            self._direct.deliver([(start[0], [report for _, report in told])])
             return
         if self._direct is not None:
             self._direct.forget_path()

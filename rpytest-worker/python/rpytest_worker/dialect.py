@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from . import attempts, genuine_timeouts, help_page, quarantine, reruns, timeouts
+from . import attempts, genuine_timeouts, quarantine, reruns, timeouts
 from .command_options import OPTIONS
 from .own_options import OwnOptions
 
@@ -376,6 +376,8 @@ class Dialect:
             assert self._options is not None
             self._options.be_done()
             return (yield)
+        from . import help_page  # few sessions need it
+
         help_page.arrange(config)
         result = yield
         help_page.add_settings(config)

@@ -1,4 +1,4 @@
-"""What pytest's terminal reporter does for an item that has passed, without the plugin manager.
+"""What pytest's terminal reporter does for an item with nothing to show, without the plugin manager.
 
 Private names of the reporter are touched here.
 """
@@ -15,7 +15,7 @@ from . import pytest_compat
 
 
 class DirectDelivery:
-    """Reports an item that passed with nothing to show, without the plugin manager.
+    """Reports an item that passed or was skipped, with nothing to show, without the plugin manager.
 
     Such an item calls five hooks, and most of what they do, over all plugins, is nothing. Where only
     pytest itself implements them it is known what is left: `when_equal` makes sure of that.
@@ -27,8 +27,8 @@ class DirectDelivery:
         "pytest_runtest_logfinish",
         "pytest_report_teststatus",
     )
-    # Whose `pytest_runtest_logreport` does nothing for a phase that passed, or for one that is not the
-    # call.
+    # Whose `pytest_runtest_logreport` does nothing for a phase that passed or was skipped, or for one
+    # that passed and is not the call.
     INDIFFERENT = frozenset({"Session", "LoggingPlugin"})
     OF_CALLS = frozenset({"LFPlugin", "TerminalProgressPlugin"})
 
@@ -88,8 +88,9 @@ class DirectDelivery:
             self._reporter.pytest_runtest_logstart(nodeid, location)
         self._path = nodeid.partition("::")[0]
 
-    def passed(self, items: Iterable[tuple[str, Sequence[Any]]]) -> None:
-        """Report items that have started: their node ids, and the reports of their three phases.
+    def deliver(self, items: Iterable[tuple[str, Sequence[Any]]]) -> None:
+        """Report items that have started: their node ids, and the reports of their three phases; or of
+        setup and teardown, if they were skipped.
 
         Where each is shown by a letter and the line has room, the letters are written together.
         """
@@ -98,7 +99,13 @@ class DirectDelivery:
         reporter.flush = _do_nothing
         letters = room = 0
         try:
-            for nodeid, (setup, call, teardown) in items:
+            for nodeid, reports in items:
+                if len(reports) == 2:
+                    self._write(letters)
+                    letters = 0
+                    self._skipped(nodeid, *reports)
+                    continue
+                setup, call, teardown = reports
                 if not letters:
                     room = self._room(call)
                 if letters >= room:
@@ -133,9 +140,19 @@ class DirectDelivery:
         self._phases, self._calls = stats[""], stats["passed"]
         self._reported = reporter._progress_nodeids_reported
         total = reporter._session.testscollected
-        # At most so much is written at the end of a line, and something else with the last item.
-        progress = max(len(f" [{total}/{total}]"), len(" 99h 59m")) + 2
-        width = reporter._screen_width - progress - reporter._tw.width_of_current_line
+        # So much is written at the end of a line, and something else with the last item.
+        of_styles = {
+            "progress": len(" [100%]"),
+            "count": len(f" [{total}/{total}]"),
+            "times": len(" 99h 59m"),
+        }
+        style: Any = getattr(reporter, "_show_progress_info", None)
+        progress = of_styles.get(style, max(of_styles.values())) + 2
+        line = reporter._tw._current_line
+        width = reporter._screen_width - progress
+        # To count columns takes the reporter long.
+        is_plain = line.isascii() and line.isprintable()
+        width -= len(line) if is_plain else reporter._tw.width_of_current_line
         return int(min(width, total - len(self._reported) - 1))
 
     def _write(self, letters: int) -> None:
@@ -158,6 +175,21 @@ class DirectDelivery:
         reporter.pytest_runtest_logreport(call)
         stats[""].append(teardown)
         self._tell_others(setup, call, teardown)
+        if self._finish is not None:
+            self._finish(nodeid)
+
+    def _skipped(self, nodeid: str, setup: Any, teardown: Any) -> None:
+        reporter = self._reporter
+        reporter.pytest_runtest_logreport(setup)
+        try:
+            reporter.stats[""].append(teardown)
+        except KeyError:
+            reporter._add_stats("", [teardown])
+        for function in self._others:
+            function(report=setup)
+            function(report=teardown)
+        for function in self._others_of_calls:
+            function(report=setup)
         if self._finish is not None:
             self._finish(nodeid)
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from . import host, pytest_compat
+from . import host, pytest_compat, short_plugins
 from .channel import Channel
 from .spool import Spool
 
@@ -49,18 +49,23 @@ class Process:
 
 
 def run(fds: list[int], rewritten: str | None, interrupt: Any) -> NoReturn:
-    """Play the part that the supervisor names."""
+    """Play the part that the supervisor names, which hears interrupts once it is ready for them.
+
+    `interrupt` is what is to handle them, where they have been ignored so far.
+    """
     for fd in fds:
         os.set_inheritable(fd, False)
     process = Process(*fds)
     pytest_compat.preload()
-    # Imported here, and not by the module, so that a host has them before it forks.
-    from . import collecting, controller, resident, rewriting, template, warm  # noqa: F401
+    # Imported here, and not by the module, so that a host has them before it forks: whoever takes the
+    # place of a process that has died must not depend on our files any more.
+    from . import controller, rewriting, template  # noqa: F401
 
     if rewritten is not None:
         rewriting.install(rewritten)
     gc.enable()
-    signal.signal(signal.SIGINT, interrupt)
+    if interrupt is not None:
+        signal.signal(signal.SIGINT, interrupt)
     process.greet()
     command = process.channel.recv()
     while command is not None and command["type"] == "host":
@@ -73,20 +78,39 @@ def run(fds: list[int], rewritten: str | None, interrupt: Any) -> NoReturn:
     play(process, command)
 
 
-def play(process: Process, start: dict[str, Any]) -> NoReturn:
-    from . import collecting, controller, resident, rewriting, template, warm
+def prepare_all_parts() -> None:
+    """Import what any of the parts needs, in a host that forks for whoever comes."""
+    from . import collecting, controller, resident, rewriting, template, warm  # noqa: F401
 
+
+def play(process: Process, start: dict[str, Any]) -> NoReturn:
+    if not pytest_compat.is_genuine():
+        short_plugins.install()
+    # The others import their own: a host of one run does not take time for them.
     if start["type"] == "rewrite":
+        from . import rewriting
+
         rewriting.help_with(process, start)
     if start.get("role") == "warm":
+        from . import warm
+
+        host.hear_interrupts()
         warm.run(process)
     process.timed = start.get("timed", False)
     argv = [os.fsdecode(argument) for argument in start["argv"]]
     sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "pytest"), *argv]
     if start["type"] == "collect":
+        from . import collecting
+
+        host.hear_interrupts()
         collecting.run(process, start)
     if start["role"] == "resident":
+        from . import resident
+
+        host.hear_interrupts()
         resident.run(process, start)
+    from . import controller, template
+
     if start["role"] == "controller":
         controller.run(process, start)
     template.run(process, start)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import pytest_compat, sharing, touches
+from . import audit, pytest_compat, sharing, touches
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -39,7 +39,7 @@ class Opened:
         self._written: set[str] = set()
         # Set once there are tests.
         self.recorder: Callable[[], Recorder | None] = lambda: None
-        sys.addaudithook(self._audit)
+        audit.listen(self._audit)
 
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
         if event != "open" or not self._active:

@@ -29,6 +29,17 @@ def not_shown(function: _Function) -> _Function:
     return function
 
 
+# The code of functions that `keep_errors`.
+KEEP_ERRORS: set[types.CodeType] = set()
+
+
+def keep_errors(function: _Function) -> _Function:
+    """Mark a function that calls what is a test's and keeps what that raises for the test: an alarm
+    may raise below its frame."""
+    KEEP_ERRORS.add(function.__code__)
+    return function
+
+
 def has_visible_frame(trace: types.TracebackType | None, of_anybody: bool) -> bool:
     """Whether a traceback has a frame that pytest shows, and does not leave out as one of its own."""
     while trace is not None:

@@ -2,6 +2,10 @@
 
 `serve` answers the supervisor until it says `shutdown`. In each child it returns a new `Process`
 with the child's own channel; in the host itself it never returns.
+
+The supervisor may interrupt a child as soon as it knows of it, which is before the child has come to
+itself: the handler that counts a host's interrupts is still in place, and nothing would come of one.
+So SIGINT is blocked from before the fork until the child calls `hear_interrupts`.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +27,8 @@ PR_SET_PDEATHSIG = 1
 # Of a process of ours: its channel, its crash file, its spool. What comes after them with a message is
 # for its standard input, output and error, and for those that its borrower has inherited besides.
 OWN_DESCRIPTORS = 3
+# By when a signal that has reached one process of a group has reached all of them.
+_SPREAD_SECONDS = 0.005
 
 
 @functools.cache
@@ -51,6 +58,16 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
+def hold_interrupts() -> None:
+    """From here on an interrupt waits for `hear_interrupts`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def hear_interrupts() -> None:
+    """This process is ready for an interrupt; one that has come since `hold_interrupts` strikes now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 class _Signals:
     """While a host serves, a signal only wakes it up."""
 
@@ -65,6 +82,12 @@ class _Signals:
 
     def _count(self, *_: object) -> None:
         self.interrupts += 1
+
+    def forget_interrupts(self) -> None:
+        """While they are held: those that have come so far."""
+        self.interrupts = 0
+        if signal.SIGINT in signal.sigpending():
+            signal.sigwait({signal.SIGINT})
 
     def fileno(self) -> int:
         return self._read
@@ -86,14 +109,19 @@ class _Signals:
 
 
 def serve(process: Process, flushes: bool = True) -> Process:
-    """Fork a child for each `fork` message. Returns in the children only.
+    """Fork a child for each `fork` message. Returns in the children only, with interrupts held.
 
     Without `flushes`, what is in the buffers of the standard streams is each child's to write.
     """
-    from . import afterfork
+    from . import afterfork, entry
 
     _prctl()  # found once, and not in each child
+    hold_interrupts()
     signals = _Signals()
+    # Those that came while the interpreter started are the supervisor's to handle.
+    signals.forget_interrupts()
+    hear_interrupts()
+    has_forked = False
     children: set[int] = set()
     channel = process.channel
     while True:
@@ -117,27 +145,35 @@ def serve(process: Process, flushes: bool = True) -> Process:
             afterfork.has_let_go({channel.fileno()})
             os._exit(0)
         elif message["type"] == "probe":
+            # A signal to a group of processes reaches one after the other.
+            time.sleep(_SPREAD_SECONDS)
             channel.send(
                 {"type": "probed", "token": message["token"], "interrupts": signals.interrupts}
             )
         elif message["type"] == "look":
+            # Only a daemon asks, and what it keeps an interpreter for is not known yet.
+            entry.prepare_all_parts()
             channel.send({"type": "grown", "refusals": [], "looked": _loaded()})
         elif message["type"] in ("fork", "lend"):
             lease = message if message["type"] == "lend" else None
             if flushes:
                 sys.stdout.flush()
                 sys.stderr.flush()
-            child = _fork(message["child"], process, signals, fds, lease)
-            if isinstance(child, int):
-                children.add(child)
-            elif child is not None:
+            hold_interrupts()
+            # A host forks the controller first, which knows of none that came before.
+            child = _fork(message["child"], process, signals, fds, lease, forgets=not has_forked)
+            if child is not None and not isinstance(child, int):
                 in_child: Process = child
                 return in_child
+            hear_interrupts()
+            if child is not None:
+                has_forked = True
+                children.add(child)
 
 
 def _loaded() -> dict[str, list[bytes]]:
     """The files of the modules that are loaded, and where others would come from."""
-    from . import touches  # takes its time; only a daemon asks
+    from . import touches
 
     # Ours lie in a directory that is named by what is in it.
     ours = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -151,7 +187,12 @@ def _loaded() -> dict[str, list[bytes]]:
 
 
 def _fork(
-    number: int, process: Process, signals: _Signals, fds: list[int], lease: dict[str, Any] | None
+    number: int,
+    process: Process,
+    signals: _Signals,
+    fds: list[int],
+    lease: dict[str, Any] | None,
+    forgets: bool,
 ) -> Any:
     """The child's pid in the host, `None` if there is no child, its `Process` in the child."""
     from . import afterfork
@@ -164,6 +205,8 @@ def _fork(
         if threading.active_count() > 1:
             # Of a thread that holds a lock, a fork keeps the lock and loses the thread.
             raise OSError("the interpreter runs threads before anything is imported")
+        if forgets:
+            signals.forget_interrupts()
         pid = os.fork()
     except OSError as error:
         for fd in fds:

@@ -45,7 +45,8 @@ class InProcess:
         self._curtain: pytest_compat.Curtain | None = None
         self._to_replay: list[pytest.Item] = []
         self._keys: dict[int, inventory.Key] = {}
-        self._tasks: dict[int, int] = {}
+        # The number of each item that was collected, by its identity; a plugin may make others later.
+        self.tasks: dict[int, int] = {}
         self.recorder = Recorder(process.channel, config, process.timed)
         self._loop = Loop(self, self.recorder)
         # Their stories have what items tell.
@@ -124,7 +125,7 @@ class InProcess:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         self.replay(item.session)
-        task = self.task(item)
+        task = self.tasks.get(id(item))
         if task is None:
             return (yield)
         self._loop.refused()
@@ -151,15 +152,11 @@ class InProcess:
             }
         )
 
-    def task(self, item: pytest.Item) -> int | None:
-        """The item's number; `None` for one that a plugin made after collection."""
-        return self._tasks.get(id(item))
-
     def _announce(self, session: pytest.Session) -> None:
         addresses = inventory.keys(session.items)
         for position, (item, key) in enumerate(zip(session.items, addresses, strict=True)):
             self._keys[id(item)] = key
-            self._tasks[id(item)] = position
+            self.tasks[id(item)] = position
         self._process.channel.send(
             {
                 "type": "inventory",
@@ -192,9 +189,9 @@ class InProcess:
     def replay(self, session: pytest.Session) -> None:
         """Report what is settled, once pytest's loop has begun: failures count as failed tests only
         from there."""
-        items, self._to_replay = self._to_replay, []
-        if not items:
+        if not self._to_replay:
             return
+        items, self._to_replay = self._to_replay, []
         deliver = delivery.Delivery(self._config)
         last_crash = [key for key, entry in self._settled.items() if entry["payload"] is None][-1:]
         for item in items:

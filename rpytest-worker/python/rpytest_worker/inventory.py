@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
+
+from . import wire
 
 Key = tuple[str, int]
 
@@ -31,11 +32,14 @@ def keys(items: Sequence[pytest.Item]) -> list[Key]:
     return result
 
 
-def entries(items: Sequence[pytest.Item], addresses: Sequence[Key], dist: str) -> list[Any]:
-    return [
-        {"address": {"nodeid": nodeid, "nth": nth}, "scope": _scope(item, nodeid, dist)}
-        for item, (nodeid, nth) in zip(items, addresses, strict=True)
-    ]
+def entries(items: Sequence[pytest.Item], addresses: Sequence[Key], dist: str) -> wire.Packed:
+    """What a message `inventory` says of each."""
+    return wire.packed_items(
+        [
+            (nodeid, nth, _scope(item, nodeid, dist))
+            for item, (nodeid, nth) in zip(items, addresses, strict=True)
+        ]
+    )
 
 
 def _scope(item: pytest.Item, nodeid: str, dist: str) -> str:

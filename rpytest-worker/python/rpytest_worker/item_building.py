@@ -14,18 +14,28 @@ import types
 from typing import Any, Final
 
 import _pytest.fixtures
+import _pytest.nodes
 import _pytest.python
 import pytest
 from _pytest.compat import getfuncargnames
 from _pytest.fixtures import FuncFixtureInfo, TopRequest
 from _pytest.mark.structures import NodeKeywords, get_unpacked_marks
 
-from . import pytest_compat
+from . import known_code, pytest_compat
 
 _Function: Any = pytest.Function
 _Definition: Any = _pytest.python.FunctionDefinition
 _new: Any = object.__new__
 _UNSET: Final = object()
+_NodeId: Any = getattr(_pytest.nodes, "NodeId", None)  # since pytest 9.2
+_OF_AN_ID: Final = ("path", "names", "params", "_str_cache")
+# Its fields, which cannot be set in the usual way: a node id is not to be changed.
+_SET_ID: Final = (
+    [vars(_NodeId)[name].__set__ for name in _OF_AN_ID]
+    if getattr(_NodeId, "__slots__", None) == _OF_AN_ID
+    and known_code.unknown(known_code.NODE_IDS) is None
+    else None
+)
 
 
 class Unknown(Exception):
@@ -212,7 +222,7 @@ class Builder:
         item.extra_keyword_matches = set()
         if self._has_structured_ids:
             params = callspec.id if callspec is not None and callspec._idlist else None
-            item._id = node.id.child(base).with_params(params)
+            item._id = _child_id(node.id, base, params)
         else:
             item._nodeid = f"{node.nodeid}::{name}"
         item.stash = item._store = pytest.Stash()
@@ -279,6 +289,17 @@ _FUNCTION_TYPES: Final = (types.FunctionType, types.MethodType)
 _VALUES: Final = frozenset(
     {"name", "callspec", "callobj", "keywords", "fixtureinfo", "originalname"}
 )
+
+
+def _child_id(of: Any, name: str, params: str | None) -> Any:
+    """`of.child(name).with_params(params)`, without the one in between."""
+    if _SET_ID is None or of.params is not None:
+        return of.child(name).with_params(params)
+    made = _new(_NodeId)
+    text = f"{of}::{name}" if params is None else f"{of}::{name}[{params}]"
+    for setter, value in zip(_SET_ID, (of.path, (*of.names, name), params, text), strict=True):
+        setter(made, value)
+    return made
 
 
 def arguments_of(function: Any, name: str, cls: Any) -> tuple[str, ...]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 import _pytest.logging
 import pytest
+
+_END: Final = os.SEEK_END
 
 
 class ItemOutput:
@@ -28,7 +30,9 @@ class ItemOutput:
         self._root = logging.getLogger()
         self._open = False
         self._attached: dict[int, logging.Logger] = {}
-        self._files: list[int] = []
+        # While capture is in place: its files, the descriptors that they stand for, and its streams.
+        self._descriptors: tuple[int, int, int, int] = (-1, -1, -1, -1)
+        self._streams: tuple[Any, Any] = (None, None)
         if self._capture is not None:
             capturing = self._capturing = self._capture._global_capturing
             # Others who suspend it want to see what has been reported.
@@ -54,7 +58,7 @@ class ItemOutput:
         """
         logs = self._logs
         if logs is not None:
-            if self._root.handlers[-2:] != self._handlers or _ATTACHES_TO_NON_PROPAGATING:
+            if _ATTACHES_TO_NON_PROPAGATING or self._root.handlers[-2:] != self._handlers:
                 self._attach()
             caplog = logs.caplog_handler
             if caplog.records:
@@ -72,16 +76,18 @@ class ItemOutput:
                 storage[self._handler_key] = caplog
         capture = self._capture
         if capture is not None:
-            capturing = self._capturing
-            out, err = capturing.out, capturing.err
-            if not self._open or capturing._state != "started":
+            if not self._open or self._capturing._state != "started":
                 capture.resume_global_capture()
-                self._files = [out.tmpfile.fileno(), err.tmpfile.fileno()]
+                out, err = self._capturing.out, self._capturing.err
+                files = out.tmpfile.fileno(), err.tmpfile.fileno()
+                self._descriptors = *files, out.targetfd, err.targetfd
+                self._streams = out.syscapture.tmpfile, err.syscapture.tmpfile
             else:
                 # Whatever the last phase has done to them.
-                os.dup2(self._files[0], out.targetfd)
-                os.dup2(self._files[1], err.targetfd)
-                sys.stdout, sys.stderr = out.syscapture.tmpfile, err.syscapture.tmpfile
+                out_file, err_file, stdout, stderr = self._descriptors
+                os.dup2(out_file, stdout)
+                os.dup2(err_file, stderr)
+                sys.stdout, sys.stderr = self._streams
             if capture._capture_fixture is not None:
                 capture.activate_fixture()
         self._open = True
@@ -92,12 +98,15 @@ class ItemOutput:
         if capture is not None:
             if capture._capture_fixture is not None:
                 capture.deactivate_fixture()
-            lseek, (out, err) = os.lseek, self._files
-            if lseek(out, 0, os.SEEK_END) or lseek(err, 0, os.SEEK_END):
+            lseek, (out, err, _, _) = os.lseek, self._descriptors
+            if lseek(out, 0, _END) or lseek(err, 0, _END):
                 return True
         if self._logs is not None and self._logs.report_handler.records:
             return True
-        return any(self._queues)
+        for queue in self._queues:  # noqa: SIM110 - it is called for each item
+            if queue:
+                return True
+        return False
 
     @property
     def has_exceptions(self) -> bool:

@@ -22,9 +22,7 @@ from _pytest._code.code import ExceptionInfo
 from . import frames, pytest_compat, short_fixtures
 from .item_output import ItemOutput
 from .known_hooks import PHASES
-
-Phase = tuple[float, float, float]
-"""Seconds that a phase took, and when it started and stopped, since the epoch."""
+from .uneventful import Phase
 
 
 class ItemReports:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import importlib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -87,6 +87,9 @@ WALK: Final[Mapping[str, str]] = {
     "doctest:_is_doctest": "40bfcdfa",
     "config:Config._getconftest_pathlist": "19b22e99 3671141a",
     "nodes:FSCollector.from_parent": "ab11ee8f",
+    "nodes:FSCollector.__init__": "452a1ec6 25724d8a a926b019 f722985a",
+    "config:_get_directory": "ded395a5",
+    "config:PytestPluginManager._getconftestmodules": "c0c6cd7f",
 }
 
 # The same from pytest 8.3.5 to 9.2; before, pytest looked up what is a property.
@@ -99,6 +102,22 @@ FACTORIES: Final[Mapping[str, str]] = {
     "fixtures:get_real_method": "2d03df20 absent",
     "compat:safe_getattr": "4c5f7696",
     "compat:safe_isclass": "6373d981",
+}
+
+# The same from pytest 8.0 to 9.2.
+IMPORTS: Final[Mapping[str, str]] = {
+    "assertion.rewrite:AssertionRewritingHook._early_rewrite_bailout": "a17e9d87",
+    "assertion.rewrite:AssertionRewritingHook._should_rewrite": "63e5d07e",
+    "assertion.rewrite:try_makedirs": "68e97e78 f48f7ce4",
+    "pathlib:resolve_package_path": "d8b18ea3",
+    "pathlib:fnmatch_ex": "6f8e6195",
+}
+
+# Of pytest 9.2, the first that has them.
+NODE_IDS: Final[Mapping[str, str]] = {
+    "nodeid:NodeId.child": "e0045ae6",
+    "nodeid:NodeId.with_params": "2583295b",
+    "nodeid:NodeId.__str__": "8a737634",
 }
 
 # The same from pytest 8.4 to 9.2.
@@ -253,24 +272,48 @@ def _digest(function: Any) -> str:
         function = function.__wrapped__
     if not isinstance(function, types.FunctionType):
         return type(function).__name__
-    names = "\0".join(sorted(set(_names(function.__code__))))
-    return blake2b(names.encode(), digest_size=4).hexdigest()
+    return of_code(function)
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
-    for names in (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars):
-        yield from (name for name in names if not name.startswith("."))
+def of_code(function: types.FunctionType) -> str:
+    """The digest of the names in a function's code."""
+    names: set[str] = set()
+    _add_names(function.__code__, names)
+    ordered = sorted(names)
+    # Those of comprehensions' arguments come and go with versions of Python. They are the first.
+    while ordered and ordered[0].startswith("."):
+        del ordered[0]
+    return blake2b("\0".join(ordered).encode(), digest_size=4).hexdigest()
+
+
+def _add_names(code: types.CodeType, names: set[str]) -> None:
+    names.update(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _names(constant)
+            _add_names(constant, names)
 
 
 def main() -> None:
-    tables = COLLECTION, WALK, FACTORIES, PROTOCOL, FIXTURES, ASSERTIONS, TRACEBACKS
+    tables = (
+        COLLECTION,
+        WALK,
+        FACTORIES,
+        IMPORTS,
+        NODE_IDS,
+        PROTOCOL,
+        FIXTURES,
+        ASSERTIONS,
+        TRACEBACKS,
+    )
     for name, known in (entry for table in tables for entry in table.items()):
         found = digest(name)
         if found not in known.split():
             print(f"{name}: {found}")
+    from . import short_plugins
+
+    found = short_plugins.digest()
+    if found not in short_plugins.KNOWN:
+        print(f"pluggy: {found}")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from . import pytest_compat
 from .direct_delivery import DirectDelivery
 from .onlookers import Onlookers
 from .recorder import Recorder
-from .short_protocol import Passed, ShortProtocol
+from .short_protocol import ShortProtocol
 from .tally import Tally
+from .uneventful import Uneventful
 
 if TYPE_CHECKING:
     from .in_process import InProcess
@@ -32,7 +33,7 @@ class Loop:
         self._short: ShortProtocol | None = None
         self._refusal = ""
         self.tally = Tally("ways")
-        self._passed: list[Passed] = []
+        self._unshown: list[Uneventful] = []
         self._shown = 0.0
         # While it is seen to what somebody wants to look at; reporting looks at the same.
         self._looked_at = False
@@ -81,17 +82,19 @@ class Loop:
     def _run(self, session: pytest.Session, short: ShortProtocol) -> None:
         items = session.items
         protocol: Callable[..., object] = session.config.hook.pytest_runtest_protocol
+        tasks, tally = self._plugin.tasks, self.tally
+        if items:
+            self._plugin.replay(session)
         # As in pytest, the list is looked at anew: a test may change it.
         position = 0
         while position < len(items):
             item = items[position]
             position += 1
             nextitem = items[position] if position < len(items) else None
-            task = self._plugin.task(item)
+            task = tasks.get(id(item))
             refusal = short.refusal(item) if task is not None else "it was made by a plugin"
             if task is not None and refusal is None:
-                self.tally.short += 1
-                self._plugin.replay(session)
+                tally.short += 1
                 self._run_item(short, task, item, nextitem)
             else:
                 self._refusal = refusal or ""
@@ -119,20 +122,20 @@ class Loop:
             short.close()
             self._show()
             self._direct.start(nodeid, item.location)
-        recorder.begin(item, task)
+        story = recorder.begin(item, task)
         try:
-            passed = short.run(item, nextitem)
-            if passed is not None and not recorder.has_events:
-                recorder.passed(task, passed)
-                self._passed.append(passed)
+            run = short.run(item, nextitem)
+            if run is not None and not story.events and not (run.skipped and recorder.listens):
+                recorder.uneventful(task, run)
+                self._unshown.append(run)
                 if self._direct.shows_each or monotonic() - self._shown > _SHOW_SECONDS:
                     short.close()
                     self._show()
                 return
-            if passed is not None:
-                # There were warnings, of which is told after all else.
+            if run is not None:
+                # There were warnings, of which is told after all else, or somebody listens.
                 with recorder.before_events():
-                    short.tell_passed(passed)
+                    short.tell_all(run)
         except BaseException:
             recorder.abandon()
             raise
@@ -142,7 +145,7 @@ class Loop:
     def _look(self) -> None:
         """Called before somebody sees what has been reported, or reports something."""
         short = self._short
-        if self._looked_at or short is None or not (self._passed or short.is_running):
+        if self._looked_at or short is None or not (self._unshown or short.is_running):
             return
         self._looked_at = True
         try:
@@ -155,11 +158,11 @@ class Loop:
             self._looked_at = False
 
     def _show(self) -> None:
-        """Deliver the reports of items that have passed with nothing to tell."""
-        passed, self._passed = self._passed, []
-        if passed:
+        """Deliver the reports of items with nothing to tell but their outcome."""
+        unshown, self._unshown = self._unshown, []
+        if unshown:
             # Whoever reads the output may take their time, which is not the test's.
             self._recorder.post()
-            self._direct.passed([(one.item.nodeid, one.reports()) for one in passed])
+            self._direct.deliver([(one.nodeid, one.reports()) for one in unshown])
             self._direct.flush()
         self._shown = monotonic()

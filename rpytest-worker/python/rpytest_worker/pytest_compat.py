@@ -99,6 +99,11 @@ def set_prog(config: pytest.Config, argv: Sequence[str]) -> None:
     config._parser.prog = os.path.basename(argv[0])
 
 
+def file_id(path: str) -> Any:
+    """The node id of a file below the root directory."""
+    return path if NodeId is None else NodeId(path=path)
+
+
 def nodeid_key(nodeid: str) -> Any:
     """The key that cacheprovider's dictionaries use for a node id."""
     return nodeid if NodeId is None else NodeId.parse(nodeid)
@@ -365,6 +370,8 @@ def remember_hook_proxies(session: Any) -> None:
     manager = session.config.pluginmanager
     conftests, directories = manager._conftest_plugins, manager._dirpath2confmods
     known: dict[Any, Any] = {}
+    # Of files, the directory that each is in, whose conftests are in force for it.
+    files: dict[Any, Any] = {}
     counted = 0, 0
 
     def gethookproxy(fspath: Any) -> Any:
@@ -375,11 +382,22 @@ def remember_hook_proxies(session: Any) -> None:
             counted = count
         proxy = known.get(fspath)
         if proxy is None:
-            proxy = known[fspath] = genuine(fspath)
+            place = files.get(fspath, fspath)
+            proxy = known.get(place)
+            if proxy is None:
+                proxy = known[place] = genuine(place)
+            known[fspath] = proxy
         return proxy
 
     gethookproxy.remembers = True  # type: ignore[attr-defined]
+    if getattr(genuine, "__func__", None) is _pytest.main.Session.gethookproxy:
+        gethookproxy.files = files  # type: ignore[attr-defined]
     session.gethookproxy = gethookproxy
+
+
+def is_genuine() -> bool:
+    """Whether the user wants pytest's own code alone (`RPYTEST_GENUINE`)."""
+    return os.environ.get("RPYTEST_GENUINE", "") not in ("", "0")
 
 
 def replace(undo: contextlib.ExitStack, owner: Any, name: str, stand_in: Any) -> None:

@@ -6,7 +6,8 @@ Private names, as in `pytest_compat`, and read in the same versions.
 from __future__ import annotations
 
 import io
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import pytest
 from _pytest._code.code import TerminalRepr
@@ -15,6 +16,8 @@ from _pytest.reports import TestReport
 
 from .pytest_compat import NodeId
 
+PHASES: Final[Any] = ("setup", "call", "teardown")
+
 # The attributes of a report to which no plugin added anything.
 PLAIN_REPORT_KEYS = TestReport(
     "a", ("a", 0, "a"), {}, "passed", None, "call", (), 0, 0, 0, []
@@ -22,7 +25,8 @@ PLAIN_REPORT_KEYS = TestReport(
 
 
 # How a report keeps its node id: as an object since pytest 9.2.
-_REPORT_ID = "nodeid" if NodeId is None else "_id"
+_HAS_ID = NodeId is not None
+_REPORT_ID = "_id" if _HAS_ID else "nodeid"
 
 
 _IS_PLAIN = {
@@ -41,37 +45,57 @@ def parse_id(nodeid: str) -> Any:
     return nodeid if NodeId is None else NodeId.parse(nodeid)
 
 
-def plain_report(
+def plain_reports(
     nodeid: Any,
     location: tuple[str, int | None, str],
     keywords: dict[str, Any],
-    when: Any,
-    duration: float,
-    start: float,
-    stop: float,
-) -> TestReport:
-    """The report of a phase that passed without anything to show; `nodeid` is from `report_id`."""
+    phases: Sequence[tuple[float, float, float]],
+    whens: Sequence[Any] = PHASES,
+) -> list[Any]:
+    """The reports of phases that passed without anything to show, from the setup on; `nodeid` is from
+    `report_id`. Of each phase: its seconds, and when it started and stopped."""
     if not _IS_PLAIN:
-        return TestReport(
-            nodeid, location, keywords, "passed", None, when, (), duration, start, stop, None
-        )
+        return [
+            TestReport(
+                nodeid, location, keywords, "passed", None, when, (), duration, start, stop, None
+            )
+            for when, (duration, start, stop) in zip(whens, phases, strict=False)
+        ]
     # A third of the time.
-    report: Any = _new_report(TestReport)
-    if NodeId is None:
-        report.nodeid = nodeid
-    else:
-        report._id = nodeid
-    report.location = location
-    report.keywords = keywords
-    report.outcome = "passed"
-    report.longrepr = None
-    report.when = when
-    report.user_properties = []
-    report.sections = []
-    report.duration = duration
-    report.start = start
-    report.stop = stop
-    return report  # type: ignore[no-any-return]
+    reports = []
+    for when, (duration, start, stop) in zip(whens, phases, strict=False):
+        report: Any = _new_report(TestReport)
+        if _HAS_ID:
+            report._id = nodeid
+        else:
+            report.nodeid = nodeid
+        report.location = location
+        report.keywords = keywords
+        report.outcome = "passed"
+        report.longrepr = None
+        report.when = when
+        report.user_properties = []
+        report.sections = []
+        report.duration = duration
+        report.start = start
+        report.stop = stop
+        reports.append(report)
+    return reports
+
+
+def skipped_reports(
+    nodeid: Any,
+    location: tuple[str, int | None, str],
+    keywords: dict[str, Any],
+    phases: Sequence[tuple[float, float, float]],
+    skipped: tuple[str, int, str],
+) -> list[Any]:
+    """The reports of an item that a mark has skipped: of its setup and its teardown. `skipped` is what
+    pytest says of it: file, line and text."""
+    reports = plain_reports(nodeid, location, keywords, phases, ("setup", "teardown"))
+    reports[0].outcome = "skipped"
+    reports[0].longrepr = skipped
+    return reports
 
 
 _new_report = TestReport.__new__

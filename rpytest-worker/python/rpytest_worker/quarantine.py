@@ -28,11 +28,6 @@ import pytest
 
 from . import pytest_compat
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # pytest needs it there
-
 PLUGIN: Final = "rpytest-quarantine"
 
 _REQUIRED: Final = ("test", "reason", "expires")
@@ -210,6 +205,12 @@ def _has_collected_all(config: pytest.Config, reporter: Any) -> bool:
 
 
 def _read(path: str, file: str) -> Iterator[Entry]:
+    # Imported here, since it takes its time, and most projects have no such file.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib  # pytest needs it there
+
     try:
         with open(path, "rb") as opened:
             text = opened.read().decode()

@@ -13,10 +13,10 @@ import pytest
 from . import pytest_capture, reports, telling
 from .channel import Channel
 from .costs import SharedFixtures
-from .wire import frame, result_frame, started_frame
+from .wire import frame, passed_frame, result_frame, started_frame
 
 if TYPE_CHECKING:
-    from .short_protocol import Passed
+    from .uneventful import Uneventful
 
 
 def _do_nothing() -> None:
@@ -44,17 +44,18 @@ class Recorder:
         # Called before a report is kept.
         self.before_report: Callable[[], None] = _do_nothing
 
-    def begin(self, item: pytest.Item, task: int) -> None:
-        """Say that the item starts, and before that how the last one ended.
+    def begin(self, item: pytest.Item, task: int) -> reports.Story:
+        """Say that the item starts, and before that how the last one ended. Returns what it will tell.
 
         It is posted before the item runs: whatever kills the process, the supervisor knows which
         item it was, and has the results of all before it.
         """
-        self.story = reports.Story(item)
+        story = self.story = reports.Story(item)
         if self.statuses is not None:
             self.statuses.forget()
         self._unsent += started_frame(task, time() if self.timed else None)
         self._post()
+        return story
 
     def end(self, task: int) -> None:
         story, self.story = self.story, None
@@ -65,11 +66,6 @@ class Recorder:
         shared = self.shared.take()
         self._unsent += result_frame(task, outcome, seconds, payload, shared, reruns, excused, told)
 
-    @property
-    def has_events(self) -> bool:
-        """Whether the item that runs has told of anything."""
-        return self.story is not None and bool(self.story.events)
-
     @contextlib.contextmanager
     def before_events(self) -> Iterator[None]:
         """Put what is told here before what has been told already."""
@@ -79,13 +75,19 @@ class Recorder:
         yield
         story.events += later
 
-    def passed(self, task: int, passed: Passed) -> None:
+    def uneventful(self, task: int, run: Uneventful) -> None:
         """Instead of `end`, where no hook was called because there is nothing to tell."""
         self.story = None
-        payload, outcome, seconds = reports.encode_passed(passed)
-        told = telling.of_passed(passed) if self.listens else None
+        payload, seconds = reports.encode_uneventful(run)
         shared = self.shared.take()
-        self._unsent += result_frame(task, outcome, seconds, payload, shared, story=told)
+        if run.skipped is not None:
+            self._unsent += result_frame(task, "skipped", seconds, payload, shared)
+            return
+        if shared is None and not self.listens:
+            self._unsent += passed_frame(task, seconds, payload)
+            return
+        told = telling.of_passed(run) if self.listens else None
+        self._unsent += result_frame(task, "passed", seconds, payload, shared, story=told)
 
     def abandon(self) -> None:
         """The item ended in an interrupt: it has no result, but was seen to start."""

@@ -18,8 +18,7 @@ import pytest
 from . import pytest_compat, pytest_reports, recorded_warnings
 
 if TYPE_CHECKING:
-    from .item_reports import Phase
-    from .short_protocol import Passed
+    from .uneventful import Phase, Uneventful
 
 START, REPORT, FINISH, WARNING = "start", "report", "finish", "warning"
 # A report that is logged while a test's output is captured (a unittest's subtest): what the terminal
@@ -35,17 +34,21 @@ Seconds = tuple[float, float, float]
 class Story:
     """Collects what one item reports, through the hooks of `Recorder`."""
 
+    __slots__ = ("_logged", "events", "item")
+
     def __init__(self, item: pytest.Item) -> None:
         self.item = item
         self.events: list[tuple[str, Any]] = []
         # What reports held when they were logged, by their identities.
-        self._logged: dict[int, dict[str, Any]] = {}
+        self._logged: dict[int, dict[str, Any]] | None = None
 
     def add_report(self, kind: str, report: Any) -> Any:
         """Add one that is logged, and return what stands for it from now on where it was logged before.
 
         A plugin may change a report and log it again, as pytest-retry does: it was another one then.
         """
+        if self._logged is None:
+            self._logged = {}
         before = self._logged.get(id(report))
         self._logged[id(report)] = report.__dict__.copy()
         earlier = None
@@ -143,18 +146,26 @@ def _encode_short(story: Story) -> tuple[bytes, str, Seconds] | None:
     return payload, "passed", _seconds(phases)
 
 
-def encode_passed(passed: Passed) -> tuple[bytes, str, Seconds]:
-    """The short form, for an item that has no reports."""
-    item, phases = passed.item, passed.phases
-    nodeid, location = item.nodeid, item.location
-    story: tuple[Any, ...] = "passed", (nodeid, location), nodeid, location, passed.keywords, phases
-    if passed.sections is not None:
-        story += (passed.sections,)
-    return dump(story), "passed", _seconds(phases)
+def encode_uneventful(run: Uneventful) -> tuple[bytes, Seconds]:
+    """The short form, for an item that has no reports: the payload, and the seconds of each phase."""
+    phases, nodeid, location = run.phases, run.nodeid, run.item.location
+    if run.skipped is not None:
+        (setup, _, _), (teardown, _, _) = phases
+        skipped = "skipped", nodeid, location, run.keywords, phases, run.skipped
+        return dump(skipped), (setup, 0.0, teardown)
+    story: tuple[Any, ...] = "passed", (nodeid, location), nodeid, location, run.keywords, phases
+    if run.sections is not None:
+        story += (run.sections,)
+    try:
+        payload = marshal.dumps(story)
+    except ValueError:
+        payload = dump(story)
+    (setup, _, _), (call, _, _), (teardown, _, _) = phases
+    return payload, (setup, call, teardown)
 
 
-class PlainPass(list[tuple[str, Any]]):
-    """The events of an item that passed, with nothing to show in any phase."""
+class Plain(list[tuple[str, Any]]):
+    """The events of an item that passed, or that a mark has skipped, with nothing to show."""
 
 
 def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
@@ -162,18 +173,20 @@ def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
     data = marshal.loads(payload)
     if data[0] == "passed":
         _, start, nodeid, location, keywords, phases, *sections = data
-        events = PlainPass([(START, start)])
+        events = Plain([(START, start)])
         key = pytest_reports.parse_id(nodeid)
-        for when, (duration, begin, stop) in zip(_PASSED_PHASES, phases, strict=True):
-            report = pytest_reports.plain_report(
-                key, location, keywords, when, duration, begin, stop
-            )
+        for report in pytest_reports.plain_reports(key, location, keywords, phases):
             events.append((REPORT, report))
         if sections:
             for (_, report), of_phase in zip(events[1:], sections[0], strict=True):
                 report.sections = of_phase
         events.append((FINISH, start))
         return events
+    if data[0] == "skipped":
+        _, nodeid, location, *rest = data
+        found = pytest_reports.skipped_reports(pytest_reports.parse_id(nodeid), location, *rest)
+        ends = nodeid, location
+        return Plain([(START, ends), *((REPORT, report) for report in found), (FINISH, ends)])
     return [
         (
             kind,

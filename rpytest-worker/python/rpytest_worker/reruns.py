@@ -29,6 +29,7 @@ from .inventory import wire_nodeid
 from .quarantine import settings
 
 PLUGIN: Final = "rpytest-reruns"
+MARK: Final = "flaky"
 
 # Names under which the plugins come that own what is here.
 _GENUINE: Final = ("rerunfailures", "pytest_rerunfailures")
@@ -160,6 +161,11 @@ class Reruns:
 
     # ---------------------------------------------------------------- which items
 
+    @property
+    def are_wanted(self) -> bool:
+        """Whether an item may be run again for which no mark says so."""
+        return bool(self._option.reruns)
+
     def limits(self, item: Any) -> Limits | None:
         """How often an item may be run again; `None` if it may not."""
         mark, option = self._mark(item), self._option
@@ -193,7 +199,7 @@ class Reruns:
         return any(_holds(item, condition, excinfo) for _, excinfo in failures)
 
     def _mark(self, item: Any) -> Any:
-        mark = item.get_closest_marker("flaky")
+        mark = item.get_closest_marker(MARK)
         if mark is None or _says_how(mark):
             return mark
         if mark.args or mark.kwargs:
@@ -445,4 +451,4 @@ def _compiled(name: str, pattern: str) -> None:
 
 def _is_registered(config: pytest.Config) -> bool:
     """Whether the project, or a plugin of its, says itself what the mark `flaky` is."""
-    return pytest_compat.has_marker(config, "flaky", but=_MARKER)
+    return pytest_compat.has_marker(config, MARK, but=_MARKER)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from . import afterfork, host, pytest_compat, rewriting, sharing, timeouts
+from .collection import ShortStart
 from .controller import Controller, planned_workers
 from .dialect import Dialect
 from .ending import Ending
@@ -54,7 +55,7 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     resident = Resident(process)
     controller = Controller(process, start["settled"], None, resident.before_tests)
     resident.controller = controller
-    code = pytest_compat.run_console([Dialect(), controller, resident])
+    code = pytest_compat.run_console([Dialect(), ShortStart(), controller, resident])
     if not resident.is_lent:
         afterfork.exit_quickly(code)
     controller.end(code)
@@ -165,6 +166,7 @@ class Resident:
             self._opened.forget()
             self._watch.restart()
             self._touches.restart()
+            host.hear_interrupts()
             return
         self.is_lent = True
         if start["settled"]:
@@ -181,6 +183,7 @@ class Resident:
             pytest_compat.read_cache_again(session)
         process.timed = start["timed"]
         self.controller.adopt(process, start["settled"], start["listens"])
+        host.hear_interrupts()
         if start["focus"] is None or start["sharded"]:
             self._opened.forget()
         if start["focus"] is not None:

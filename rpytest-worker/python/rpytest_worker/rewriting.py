@@ -23,6 +23,7 @@ import itertools
 import marshal
 import os
 import re
+import signal
 import sys
 import time
 import types
@@ -34,34 +35,18 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import _pytest.assertion.rewrite as rewrite
 import pytest
 
-from . import pytest_compat
+from . import host, kept_code, known_code, pytest_compat
 
 if TYPE_CHECKING:
     from .channel import Channel
     from .entry import Process
 
-# What a file begins with: the format, and a digest of what follows.
-_MAGIC: Final = b"rpytest1"
-_DIGEST_SIZE: Final = 16
 # How old an entry's date may be before it is set anew: the oldest ones are deleted first.
 _FRESH_SECONDS: Final = 24 * 3600
 # After so many modules that had to be rewritten, others are asked to help.
 _MANY: Final = 4
 
-_open, _read, _write, _close, _fstat = os.open, os.read, os.write, os.close, os.fstat
-_replace, _mkdir, _utime, _unlink = os.replace, os.mkdir, os.utime, os.unlink
-
-
-def _digest(*parts: bytes, size: int) -> bytes:
-    try:
-        from _blake2 import blake2b
-    except ImportError:
-        from hashlib import blake2b
-    digest = blake2b(digest_size=size)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()
+_open, _read, _close, _fstat, _utime = os.open, os.read, os.close, os.fstat, os.utime
 
 
 class Store:
@@ -90,40 +75,20 @@ class Store:
             return None
         finally:
             _close(fd)
-        head = len(_MAGIC) + _DIGEST_SIZE
-        body = data[head:]
-        # `marshal` trusts what it reads.
-        if data[:head] != _MAGIC + _digest(body, size=_DIGEST_SIZE):
-            return None
-        code = marshal.loads(body)
+        code = kept_code.load(data)
         return _at(filename, code) if isinstance(code, types.CodeType) else None
 
     def put(self, key: bytes, code: types.CodeType) -> None:
-        """Keep it. That there is no room for it is nobody's business."""
-        body = marshal.dumps(code)
-        data = _MAGIC + _digest(body, size=_DIGEST_SIZE) + body
-        path = self._path(key)
-        part = f"{path}.{os.getpid()}"
-        with contextlib.suppress(OSError):
-            try:
-                fd = _create(part)
-            except FileNotFoundError:
-                with contextlib.suppress(FileExistsError):
-                    _mkdir(os.path.dirname(path), 0o700)
-                fd = _create(part)
-            try:
-                written = _write(fd, data)
-            finally:
-                _close(fd)
-            if written == len(data):
-                _replace(part, path)
-            else:
-                _unlink(part)
+        kept_code.write(self._path(key), code)
 
 
-def _create(path: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
-    return _open(path, flags, 0o600)
+def _content(path: str) -> bytes:
+    fd = _open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        data = _read(fd, _fstat(fd).st_size + 1)
+    finally:
+        _close(fd)
+    return data
 
 
 def _at(filename: str, code: types.CodeType) -> types.CodeType:
@@ -143,6 +108,7 @@ class Rewriting:
     def __init__(self, directory: str) -> None:
         self.store = Store(directory)
         self._genuine = rewrite._read_pyc
+        self._is_by_content = _BY_CONTENT.get(known_code.digest("assertion.rewrite:_read_pyc"))
         self._salts: dict[bool, bytes] = {}
         self._rewriter = dict(vars(rewrite.AssertionRewriter))
         self._rewrite_asserts = rewrite.rewrite_asserts
@@ -156,13 +122,38 @@ class Rewriting:
     def __call__(
         self, source: Path, pyc: Path, trace: Callable[[str], None] = lambda _: None
     ) -> types.CodeType | None:
-        code = self._genuine(source, pyc, trace)
+        code = self._read(source, pyc) or self._genuine(source, pyc, trace)
         if code is None:
             hook = sys._getframe(1).f_locals.get("self")
             if isinstance(hook, rewrite.AssertionRewritingHook):
                 with contextlib.suppress(Exception):
                     code = self._find(hook, source, pyc)
         return code
+
+    def _read(self, source: Path, pyc: Path) -> types.CodeType | None:
+        """What pytest's own function makes of a file of bytecode, if it is of use; with fewer calls."""
+        if self._is_by_content is None:
+            return None
+        filename = str(source)
+        try:
+            data = _content(str(pyc))
+            if data[:8] != _PYC_HEADS[self._is_by_content]:
+                return None
+            if self._is_by_content:
+                known = importlib.util.source_hash(_content(filename))[:8]
+            else:
+                status = os.stat(filename)
+                words = int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF
+                known = b"".join(word.to_bytes(4, "little") for word in words)
+            if data[8:16] != known:
+                return None
+            code = marshal.loads(memoryview(data)[16:])
+        except Exception:
+            return None  # it is pytest's to say what is wrong
+        if not isinstance(code, types.CodeType):
+            return None
+        fix = getattr(rewrite, "_fix_code_filename", None)  # since pytest 9.2
+        return code if fix is None or code.co_filename == filename else fix(code, filename)
 
     def _find(self, hook: Any, source: Path, pyc: Path) -> types.CodeType | None:
         filename = str(source)
@@ -195,7 +186,7 @@ class Rewriting:
             or dict(vars(rewrite.AssertionRewriter)) != self._rewriter
         ):
             return None
-        key = _digest(self._salt(bool(config.getini(_PASS_HOOK))), text, size=20)
+        key = kept_code.digest(self._salt(bool(config.getini(_PASS_HOOK))), text, size=20)
         code = self.store.get(key, filename)
         if code is not None:
             self.kept += 1
@@ -228,12 +219,19 @@ class Rewriting:
                 getattr(sys, "get_int_max_str_digits", lambda: 0)(),
                 has_pass_hook,
             )
-            self._salts[has_pass_hook] = _digest(
+            self._salts[has_pass_hook] = kept_code.digest(
                 importlib.util.MAGIC_NUMBER, repr(about).encode(), rewriter, size=32
             )
         return self._salts[has_pass_hook]
 
 
+# Of pytest's `_read_pyc`, as it was read, whether it compares the content of the source.
+_BY_CONTENT: Final = {"b0e2e2ee": False, "1e95ef51": True}
+# What a file of bytecode begins with then.
+_PYC_HEADS: Final = {
+    by_content: importlib.util.MAGIC_NUMBER + flags.to_bytes(4, "little")
+    for by_content, flags in ((False, 0), (True, 3))
+}
 _PASS_HOOK: Final = "enable_assertion_pass_hook"
 
 
@@ -415,7 +413,7 @@ _refusal: str | None = None
 def install(directory: str) -> None:
     """Use a directory, which nobody else can write to, from here on."""
     global _rewriting, _refusal, _STAMP
-    if os.environ.get("RPYTEST_GENUINE", "") not in ("", "0"):
+    if pytest_compat.is_genuine():
         return
     try:
         _STAMP = _stamp_of_this_version()
@@ -510,8 +508,11 @@ def help_with(process: Process, message: dict[str, Any]) -> NoReturn:
     """Fill the store with what a session will ask for, from its end backwards: it begins at the other.
 
     It is a guess which files these are. One too many is kept for nothing, and one that is missing is
-    made by the session.
+    made by the session. An interrupt ends it, and there is nothing to say about that.
     """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    host.hear_interrupts()
     rewriting, sources = _rewriting, message["sources"]
     paths = [os.fsdecode(path) for path in sources["paths"]]
     files = sorted(set(_files(paths, sources["patterns"], sources["skipped"])), reverse=True)

@@ -68,7 +68,7 @@ class Runner:
 
     def _run(self, task: int, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         short, recorder = self._short, self._recorder
-        recorder.begin(item, task)
+        story = recorder.begin(item, task)
         try:
             refusal = self._refusal if short is None else short.refusal(item)
             if short is None or refusal is not None:
@@ -80,14 +80,14 @@ class Runner:
                 self._protocol(item=item, nextitem=nextitem)
             else:
                 self._tally.short += 1
-                passed = short.run(item, nextitem)
-                if passed is not None and not recorder.has_events:
-                    recorder.passed(task, passed)
+                run = short.run(item, nextitem)
+                if run is not None and not story.events and not (run.skipped and recorder.listens):
+                    recorder.uneventful(task, run)
                     return
-                if passed is not None:
-                    # There were warnings, of which is told after all else.
+                if run is not None:
+                    # There were warnings, of which is told after all else, or somebody listens.
                     with recorder.before_events():
-                        short.tell_passed(passed)
+                        short.tell_all(run)
         except BaseException:
             recorder.abandon()
             raise

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from . import afterfork, pytest_capture, pytest_compat
+from . import afterfork, audit, pytest_capture, pytest_compat
 
 # Plugins whose session hooks have been read: what they do at the start of a session is the same
 # for a fork. Names are modules, without what follows the first dot.
@@ -49,36 +49,6 @@ SESSION_HOOKS = (
     "pytest_unconfigure",
 )
 
-# Audit events that reach outside of the process.
-_EFFECTS = frozenset(
-    {
-        "os.fork",
-        "os.forkpty",
-        "os.posix_spawn",
-        "os.system",
-        "os.mkdir",
-        "os.rename",
-        "os.remove",
-        "os.rmdir",
-        "os.link",
-        "os.symlink",
-        "os.truncate",
-        "os.chdir",
-        "shutil.copyfile",
-        "shutil.move",
-        "shutil.rmtree",
-        "socket.bind",
-        "socket.connect",
-        "sqlite3.connect",
-        "subprocess.Popen",
-        "tempfile.mkdtemp",
-        "tempfile.mkstemp",
-        "fcntl.flock",
-        "fcntl.lockf",
-        "mmap.__new__",
-        "winreg.SetValue",
-    }
-)
 _BYTECODE = os.sep + "__pycache__"
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -86,6 +56,7 @@ WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _PASSED_THROUGH = frozenset(
     {
         __name__,
+        "rpytest_worker.audit",
         "rpytest_worker.touches",
         "io",
         "os",
@@ -104,6 +75,7 @@ _OWN_CALLERS = frozenset(
         "_pytest.cacheprovider",
         "_pytest.assertion.rewrite",
         "_pytest.faulthandler",
+        "rpytest_worker.kept_code",
         "rpytest_worker.rewriting",
     }
 )
@@ -138,7 +110,7 @@ def effect(event: str, args: tuple[Any, ...]) -> str | None:
         path, _, flags = args
         if flags & WRITE_FLAGS and not _is_ours(path):
             return f"{path!r} was opened for writing"
-    elif event in _EFFECTS and not (args and _is_ours(args[0])):
+    elif event in audit.EFFECTS and not (args and _is_ours(args[0])):
         return f"{event} was called"
     return None
 
@@ -225,7 +197,7 @@ class Watch:
         os.environ.__class__ = _Environ
         self.generators = afterfork.Generators()
         self._descriptors = _descriptors()
-        sys.addaudithook(self._audit)
+        audit.listen(self._audit)
 
     def note(self, reason: str) -> None:
         if self._active and not self._own and len(self.reasons) < 20:
@@ -258,6 +230,7 @@ class Watch:
     def let_go(self) -> None:
         """Leave the interpreter as it was."""
         self._active = False
+        audit.leave(self._audit)
         self.generators.stop()
         _Environ.watch = None
         self._environ.__class__ = self._plain_environ

@@ -32,7 +32,8 @@ from _pytest.scope import Scope
 
 from . import known_code, pytest_compat
 from .item_building import Builder, Parent, Unknown, arguments_of
-from .short_factories import VALUES, ShortFactories
+from .short_factories import VALUES, Fixture
+from .short_imports import ShortImports
 from .short_walk import ShortWalk
 from .tally import Tally
 
@@ -40,8 +41,6 @@ _Function: Any = pytest.Function
 _Collector: Any = _pytest.python.PyCollector
 _COLLECTORS: Final = (pytest.Module, pytest.Class)
 _GENERATOR: Final = inspect.CO_GENERATOR
-
-_Fixture: Final = getattr(_pytest.fixtures, "FixtureFunctionDefinition", None)  # since pytest 8.4
 
 
 class ShortCollection:
@@ -85,7 +84,7 @@ class ShortCollection:
         listeners = session.config.hook.pytest_make_parametrize_id._hookimpls
         ask = _ask_no_hook(maker._idval_from_hook, listeners)
         replace(maker, "_idval_from_hook", ask)
-        for part in (ShortWalk(session), ShortFactories(session)):
+        for part in (ShortWalk(session), ShortImports(session)):
             self.tally.note(part.begin(replace))
 
     def end(self) -> None:
@@ -160,7 +159,7 @@ class ShortCollection:
                 return _UNKNOWN
             return _FUNCTION
         # Of a plain value nothing can be a test, whatever its name.
-        if cls in VALUES or cls is _Fixture:
+        if cls in VALUES or cls is Fixture:
             return _NOTHING
         if cls is types.ModuleType:
             return _UNKNOWN if "__getattr__" in vars(value) else _NOTHING

@@ -17,55 +17,62 @@ from pathlib import Path, PosixPath, PurePath
 from typing import Any, Final
 
 import _pytest.assertion.rewrite
+import _pytest.fixtures
 import pytest
 
 from . import known_code
+
+_Manager: Any = _pytest.fixtures.FixtureManager
+Fixture: Final = getattr(_pytest.fixtures, "FixtureFunctionDefinition", None)  # since pytest 8.4
 
 
 class ShortFactories:
     """Stands for `FixtureManager.parsefactories`, after `begin`."""
 
-    def __init__(self, session: Any) -> None:
-        self._manager = session._fixturemanager
+    def __init__(self) -> None:
         # Classes without any, and how many attributes they had; others may be added.
         self._clean: dict[type, int] = {}
-        # What has been looked through, before pytest 9.
-        self._seen: set[Any] | None = getattr(self._manager, "_holderobjseen", None)
 
     def begin(self, replace: Callable[[Any, str, Any], None]) -> str | None:
         """Take the place of pytest's own functions, by `replace`; returns what of them is not known."""
         unknown = known_code.unknown(known_code.FACTORIES)
         if unknown is None:
-            manager = self._manager
-            replace(manager, "parsefactories", self._parse(manager.parsefactories))
-            if hasattr(manager, "_find_wrapped_fixture_def"):  # since pytest 9.2
-                find = manager._find_wrapped_fixture_def
-                replace(manager, "_find_wrapped_fixture_def", _find_wrapped(find))
+            replace(_Manager, "parsefactories", self._parse(_Manager.parsefactories))
+            if hasattr(_Manager, "_find_wrapped_fixture_def"):  # since pytest 9.2
+                find = _Manager._find_wrapped_fixture_def
+                replace(_Manager, "_find_wrapped_fixture_def", _find_wrapped(find))
         return unknown
 
     def _parse(self, genuine: Callable[..., None]) -> Callable[..., None]:
-        def parsefactories(*args: Any, **values: Any) -> None:
+        def parsefactories(manager: Any, *args: Any, **values: Any) -> None:
             __tracebackhide__ = True
-            holder = self._holder(args, values)
+            # What has been looked through, before pytest 9.1.
+            seen: set[Any] | None = getattr(manager, "_holderobjseen", None)
+            holder = self._holder(args, values, seen is not None)
             if holder is _UNKNOWN or not self._holds_none(holder):
-                genuine(*args, **values)
-            elif self._seen is not None and holder not in self._seen:
-                self._seen.add(holder)
+                genuine(manager, *args, **values)
+            elif seen is not None and holder not in seen:
+                seen.add(holder)
 
         return parsefactories
 
-    def _holder(self, args: tuple[Any, ...], values: dict[str, Any]) -> Any:
+    @staticmethod
+    def _holder(args: tuple[Any, ...], values: dict[str, Any], takes_nodeids: bool) -> Any:
         if not args:
             return values.get("holder", _UNKNOWN)
         if len(args) == 1 and not values:
             return args[0].obj if isinstance(args[0], pytest.Module | pytest.Class) else _UNKNOWN
         # An object and a node id, which is deprecated since.
-        return args[0] if len(args) == 2 and self._seen is not None else _UNKNOWN
+        return args[0] if len(args) == 2 and takes_nodeids else _UNKNOWN
 
     def _holds_none(self, holder: Any) -> bool:
         if holder.__class__ is types.ModuleType:
             attributes = vars(holder)
-            return _HOOKS.isdisjoint(attributes) and all(map(_is_no_fixture, attributes.values()))
+            if Fixture is not None and str(attributes.get("__name__")).startswith("_pytest."):
+                # None of pytest's own hides one.
+                return Fixture not in map(type, attributes.values())
+            values = attributes.values()
+            return attributes.keys().isdisjoint(_HOOKS) and all(map(_is_no_fixture, values))
         cls = holder if isinstance(holder, type) else type(holder)
         return type(cls) in _METACLASSES and all(map(self._is_clean, cls.__mro__))
 
@@ -102,17 +109,17 @@ def _is_no_fixture(value: Any) -> bool:
             type(inner) in _FUNCTIONS and _is_no_fixture(inner)
         )
     if kind in _METACLASSES:
-        return all(_MARKS.isdisjoint(vars(base)) for base in value.__mro__)
+        return all(vars(base).keys().isdisjoint(_MARKS) for base in value.__mro__)
     if kind is types.ModuleType:
-        return _MARKS.isdisjoint(vars(value)) and _HOOKS.isdisjoint(vars(value))
+        return bool(vars(value).keys().isdisjoint(_MARKS_AND_HOOKS))
     return False
 
 
-def _find_wrapped(genuine: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _find_wrapped(genuine: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """Stands for `FixtureManager._find_wrapped_fixture_def`, which pytest calls for what holds some."""
 
-    def find_wrapped_fixture_def(obj: Any) -> Any:
-        return None if _is_no_fixture(obj) else genuine(obj)
+    def find_wrapped_fixture_def(manager: Any, obj: Any) -> Any:
+        return None if _is_no_fixture(obj) else genuine(manager, obj)
 
     return find_wrapped_fixture_def
 
@@ -125,6 +132,7 @@ _HOOKS: Final = frozenset({"__getattr__", "__dir__"})
 # What pytest follows or asks for.
 _OTHER_MARKS: Final = frozenset({"_mock_name", "_pytestfixturefunction", "__pytest_wrapped__"})
 _MARKS: Final = _OTHER_MARKS | {"__wrapped__"}
+_MARKS_AND_HOOKS: Final = _MARKS | _HOOKS
 _DEPTH: Final = 10
 # Types of plain values: nothing of them can be called, or is a class.
 VALUES: Final = frozenset(

@@ -26,7 +26,7 @@ import sys
 import types
 from collections.abc import Callable, Generator
 from time import perf_counter, time
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import _pytest.assertion
 import _pytest.capture
@@ -41,60 +41,42 @@ import _pytest.unittest
 import _pytest.warnings
 import pytest
 
-from . import call_sites, known_code, known_hooks, pytest_compat, pytest_reports, timeouts
+from . import (
+    call_sites,
+    frames,
+    known_code,
+    known_hooks,
+    pytest_compat,
+    reruns,
+    short_refusals,
+    timeouts,
+)
 from .attempts import PLUGIN as ATTEMPTS
 from .attempts import Attempts
 from .costs import SharedFixtures
 from .item_assertions import ItemAssertions
 from .item_output import ItemOutput
-from .item_reports import ItemReports, Phase, StandIn, do_nothing
+from .item_parents import SKIPS, Parent, Parents
+from .item_reports import ItemReports, StandIn, do_nothing
+from .item_skips import SkipMarks
 from .item_warnings import ItemWarnings
 from .known_hooks import PHASES
 from .short_fixtures import ShortFixtures
 from .short_tracebacks import ShortTracebacks
+from .uneventful import Phase, Uneventful
 
 
-class Passed:
-    """An item as far as it has come with nothing to tell."""
+class _Called(NamedTuple):
+    """What has come of the call of an item."""
 
-    __slots__ = ("item", "keywords", "phases", "sections")
-
-    def __init__(self, item: Any) -> None:
-        self.item = item
-        self.phases: list[Phase] = []
-        # What there was to show of the item when each phase ended; nothing at all is `None`.
-        self.sections: list[list[tuple[str, str]]] | None = None
-        # As they were when the first phase ended.
-        self.keywords: dict[str, int] = {}
-
-    def reports(self) -> list[Any]:
-        """The reports that pytest would have made."""
-        item = self.item
-        nodeid: Any = pytest_reports.report_id(item)
-        location, keywords = item.location, self.keywords
-        reports = [
-            pytest_reports.plain_report(nodeid, location, keywords, when, *phase)
-            for when, phase in zip(PHASES, self.phases, strict=False)
-        ]
-        if self.sections is not None:
-            for report, sections in zip(reports, self.sections, strict=True):
-                report.sections = sections
-        return reports
-
-    def has_written(self) -> None:
-        """Keep what there is to show by the end of the phase that is about to be added."""
-        sections = [
-            (f"Captured {key} {when}", content) for when, key, content in self.item._report_sections
-        ]
-        if self.sections is None:
-            self.sections = [[] for _ in self.phases]
-        self.sections.append(sections)
+    error: BaseException | None
+    returned: object
+    phase: Phase
+    # How many marks and keywords there were before it.
+    length: int
 
 
 _Wrapper = Callable[[pytest.Item], Generator[None, object, object]]
-
-# A mark of pytest's that says that an item is not to be run.
-_SKIPS: Final = frozenset({"skip", "skipif"})
 
 _ITEM: Final = ("item",)
 _CURRENT: Final = "PYTEST_CURRENT_TEST"
@@ -103,35 +85,6 @@ _CURRENT: Final = "PYTEST_CURRENT_TEST"
 _OF_REPORTS: Final = frozenset(
     {"pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish"}
 )
-
-
-class _Parent:
-    """What the items of one collector have in common, for as long as it stays as it is."""
-
-    __slots__ = (
-        "calls", "conftests", "containers", "depth", "filters", "hook", "keywords", "length", "node",
-        "plain", "prefix", "refused", "skips", "times",
-    )  # fmt: skip
-
-    node: Any
-    # Where marks and keywords of the collector and of those above it are, and how many there are.
-    containers: list[Any]
-    length: int
-    keywords: dict[str, int]
-    # Whether there is a mark `skip` or `skipif`, one `filterwarnings`, one `timeout`, and which is for
-    # pytest.
-    skips: bool
-    times: bool
-    filters: bool
-    refused: str | None
-    depth: int
-    # What stands before a function's name in `Item.location`.
-    prefix: str
-    hook: Any
-    conftests: int
-    # What to call in each phase, and whether that is pytest's alone.
-    calls: dict[str, list[tuple[Callable[..., object], tuple[str, ...]]]]
-    plain: bool
 
 
 class ShortProtocol:
@@ -149,43 +102,17 @@ class ShortProtocol:
         A caller that delivers the reports of items with nothing to tell itself has to do so
         `before_telling`: before hooks are called for another item.
         """
-        if os.environ.get("RPYTEST_GENUINE", "") not in ("", "0"):
-            return "RPYTEST_GENUINE is set"
         config = session.config
-        if pytest_compat.is_traced(config):
-            return "calls of hooks are traced"
-        option = config.option
-        if getattr(option, "fulltrace", False):
-            return "--full-trace is given"
-        for name in ("usepdb", "trace", "setupshow", "setuponly", "setupplan"):
-            if getattr(option, name, False):
-                return f"--{name} is given"
-        if _faulthandler_timeout(config) > 0:
-            return "faulthandler_timeout is set"
-        if getattr(config, "_env_timeout_func_only", False):
-            return "timeout_func_only is set"
-        logs = config.pluginmanager.getplugin("logging-plugin")
-        if logs is not None:
-            if type(logs) is not _pytest.logging.LoggingPlugin:
-                return "the plugin `logging-plugin` is not pytest's"
-            if type(logs.log_cli_handler) is not _pytest.logging._LiveLoggingNullHandler:
-                return "there are live logs"
-            if logs.log_level is not None:
-                return "log_level is set"
-        capture = config.pluginmanager.getplugin("capturemanager")
-        if capture is not None:
-            if type(capture) is not _pytest.capture.CaptureManager:
-                return "the plugin `capturemanager` is not pytest's"
-            if capture._method not in ("fd", "no"):
-                return f"--capture={capture._method} is given"
-        unknown = known_code.unknown(known_code.PROTOCOL)
-        if unknown is not None:
-            return unknown
-        found = known_hooks.implementations(config, _OF_REPORTS if before_telling else frozenset())
-        if isinstance(found, str):
-            return found
         try:
-            return cls(session, shared, capture, logs, found, before_telling or do_nothing)
+            refusal = short_refusals.of_session(config) or known_code.unknown(known_code.PROTOCOL)
+            if refusal is not None:
+                return refusal
+            found = known_hooks.implementations(
+                config, _OF_REPORTS if before_telling else frozenset()
+            )
+            if isinstance(found, str):
+                return found
+            return cls(session, shared, found, before_telling or do_nothing)
         except (AttributeError, LookupError, ValueError) as error:
             # A private name that this pytest lacks, or has in another way.
             return f"pytest {pytest.__version__} is not known: {error}"
@@ -194,8 +121,6 @@ class ShortProtocol:
         self,
         session: pytest.Session,
         shared: SharedFixtures,
-        capture: Any,
-        logs: Any,
         implementations: dict[str, list[Any]],
         before_telling: Callable[[], None],
     ) -> None:
@@ -203,6 +128,7 @@ class ShortProtocol:
         self._session = session
         self._shared = shared
         self._before_telling = before_telling
+        capture, logs = map(config.pluginmanager.getplugin, ("capturemanager", "logging-plugin"))
         self._output = ItemOutput(capture, logs, [config.stash[key] for key in _queue_keys(config)])
         # The plugin manager's own lists, and what they held when the session started.
         names = (*known_hooks.KNOWN, "pytest_pyfunc_call")
@@ -233,17 +159,19 @@ class ShortProtocol:
             for filtered in (False, True)
             for compared in (False, True)
         }
-        self._implementations = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
+        of_phases = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
         # Marks by which an item may end in another way than it would seem.
         self._refused = frozenset({"xfail"})
         if config.pluginmanager.hasplugin("timeout"):
             self._refused |= {"timeout"}
         # What to call before a test's function, which must have no attributes then.
         self._before = [one.function for one in implementations[known_hooks.BEFORE]]
-        self._reports = ItemReports(session, self._output, self._implementations, self.close)
+        self._skip_marks = SkipMarks()
+        self._reports = ItemReports(session, self._output, of_phases, self.close)
         found = config.pluginmanager.getplugin(timeouts.NAME)
         self._timeouts = found if isinstance(found, timeouts.Timeouts) else None
-        # Of the item that runs; and whether they are of its call alone.
+        # Of an item without a mark; of the item that runs; and whether they are of its call alone.
+        self._always_timeout = self._timeouts.default if self._timeouts is not None else None
         self._timeout: timeouts.Settings | None = None
         self._times_call = False
         self._skipping: Callable[[pytest.Item], None] | None = None
@@ -254,19 +182,26 @@ class ShortProtocol:
             one.function for one in config.hook.pytest_pyfunc_call.get_hookimpls()
         ] == [_pytest.python.pytest_pyfunc_call]
         self._site = call_sites.of_tests()
-        self._knows_setup = (
-            pytest.Function.teardown is _pytest.nodes.Node.teardown
-            and "setup" in vars(pytest.Function)
-        )
-        # Who runs an item again that has failed.
+        # Who runs an item again that has failed; and that for the item that runs, if that may be.
         self._attempts: Attempts | None = config.pluginmanager.getplugin(ATTEMPTS)
-        self._running: Passed | None = None
-        self._parents: dict[int, _Parent] = {}
+        self._again: Attempts | None = None
+        wanted = self._attempts is not None and self._attempts.are_wanted
+        self._always_again = self._attempts if wanted else None
+        # Whether it is to be run again.
+        self._fails = False
+        self._running: Uneventful | None = None
+        own = {when: self._reports.own[when].function for when in PHASES}
+        self._parents = Parents(self._conftests, of_phases, own, self._refused)
         self._parent: Any = None
         self._skips = self._filters = False
+        # The collector of the last item, if all was found as it should be when that had ended; and
+        # whether it is that of the item that runs, before which nobody else has been called then.
+        self._as_left: Parent | None = None
+        self._is_as_left = False
         # Whether the variable that names the current test is left over.
         self._named = False
         self._places: dict[str, str] = {}
+        self._root = os.path.join(config.rootpath, "")
         _pytest.tmpdir.tmppath_result_key  # noqa: B018
         pytest.Stash()._storage  # noqa: B018
         pytest_compat.remember_hook_proxies(session)
@@ -290,80 +225,46 @@ class ShortProtocol:
             kind is not _pytest.unittest.TestCaseFunction or "twisted.trial.unittest" in sys.modules
         ):
             return f"{item.nodeid} is a {kind.__name__}"
-        if self._live != self._known:
-            return "a plugin has come or gone since the session started"
+        node = item.parent
+        parent, self._as_left = self._as_left, None
+        if parent is not None and parent.node is node and parent.conftests == len(self._conftests):
+            self._is_as_left = True
+        else:
+            self._is_as_left = False
+            if self._live != self._known:
+                return "a plugin has come or gone since the session started"
+            parent = self._parents.of(item, node)
         if self._before and not _has_no_attributes(item.obj):
             return f"{item.nodeid} may be of a plugin"
-        node = item.parent
-        parent = self._parents.get(id(node))
-        if (
-            parent is None
-            or sum(map(len, parent.containers)) != parent.length
-            or parent.conftests != len(self._conftests)
-        ):
-            parent = self._parent_of(item, node)
         refused, skips, filters = parent.refused, parent.skips, parent.filters
-        times = parent.times
+        times, again = parent.times, parent.again
         for mark in item.own_markers:
             name = mark.name
             if name in self._refused:
                 refused = name
-            elif name in _SKIPS:
+            elif name in SKIPS:
                 skips = True
             elif name == "filterwarnings":
                 filters = True
             elif name == timeouts.MARK:
                 times = True
+            elif name == reruns.MARK:
+                again = True
         if skips and self._skipping is None:
             refused = "skip"
         if refused is not None:
             return f"{item.nodeid} has a mark `{refused}`"
         self._parent, self._skips, self._filters = parent, skips, filters
-        if self._timeouts is not None:
+        self._again = self._attempts if again else self._always_again
+        timeout = self._always_timeout
+        if times and self._timeouts is not None:
             try:
-                timeout = self._timeouts.of(item) if times else self._timeouts.default
+                timeout = self._timeouts.of(item)
             except timeouts.BadMark as error:
                 return f"the mark `timeout` of {item.nodeid}: {error}"
-            self._timeout = timeout
-            self._times_call = timeout is not None and timeout.func_only
+        self._timeout = timeout
+        self._times_call = timeout is not None and timeout.func_only
         return None
-
-    def _parent_of(self, item: Any, node: Any) -> _Parent:
-        parent = _Parent()
-        parent.node = node
-        chain = node.listchain()
-        parent.depth = len(chain)
-        containers: list[Any] = []
-        for one in chain:
-            containers += (one.own_markers, one.keywords._markers)
-        parent.containers = containers
-        parent.length = sum(map(len, containers))
-        parent.keywords = dict.fromkeys(node.keywords, 1)
-        names = {mark.name for mark in node.iter_markers()}
-        parent.skips = not names.isdisjoint(_SKIPS)
-        parent.refused = next(iter(names & self._refused), None)
-        parent.filters = "filterwarnings" in names
-        parent.times = timeouts.MARK in names
-        path = "" if isinstance(node, pytest.Module) else node.getmodpath()
-        parent.prefix = path and f"{path}."
-        parent.hook = item.ihook
-        parent.conftests = len(self._conftests)
-        # A conftest is in force below its directory; elsewhere its hooks are left out.
-        removed = getattr(parent.hook, "remove_mods", ())
-        parent.calls = {
-            when: [
-                (implementation.function, implementation.argnames)
-                for implementation in implementations
-                if implementation.plugin not in removed
-            ]
-            for when, implementations in self._implementations.items()
-        }
-        parent.plain = self._knows_setup and all(
-            [function for function, _ in parent.calls[when]] == [self._reports.own[when].function]
-            for when in PHASES
-        )
-        self._parents[id(node)] = parent
-        return parent
 
     def _locate(self, item: Any, code: types.CodeType | None, prefix: str) -> None:
         """Find out `Item.location`, which asks the disk for each item whether its file is there."""
@@ -372,13 +273,17 @@ class ShortProtocol:
             return
         place = self._places.get(code.co_filename)
         if place is None:
-            self._places[code.co_filename] = item.location[0]
-            return
+            file = code.co_filename
+            if str(item.path) != file or not file.startswith(self._root):
+                self._places[file] = item.location[0]
+                return
+            # The path from the root directory on, for which pytest makes several objects.
+            place = self._places[file] = file[len(self._root) :]
         item.__dict__["location"] = (place, code.co_firstlineno - 1, f"{prefix}{item.name}")
 
     # ---------------------------------------------------------------- running an item
 
-    def run(self, item: Any, nextitem: pytest.Item | None) -> Passed | None:
+    def run(self, item: Any, nextitem: pytest.Item | None) -> Uneventful | None:
         """Run an item for which `refusal` has just found no reason.
 
         Returns it if there was nothing to tell, and no hook has been called; else its hooks have been.
@@ -386,14 +291,19 @@ class ShortProtocol:
         if not item._request:
             item._initrequest()
         parent = self._parent
-        code = _plain_code(item.obj)
-        self._locate(item, code, parent.prefix)
+        function = item.obj
+        code = _plain_code(function)
+        if "location" not in item.__dict__:
+            self._locate(item, code, parent.prefix)
         filters, assertions = self._warnings, self._assertions
         filtered = filters is not None and not self._filters and filters.enter()
         compared = False
         timed = self._timeouts
-        if timed is not None and (self._timeout is not None or timed.is_used):
-            timed.begin(self._timeout)
+        if timed is not None:
+            if self._timeout is not None or timed.is_used:
+                timed.begin(self._timeout)
+            else:
+                timed = None
         begun: list[tuple[_Wrapper, Generator[None, object, object]]] = []
         try:
             compared = assertions is not None and assertions.enter(item, parent.hook)
@@ -401,10 +311,9 @@ class ShortProtocol:
                 generator = wrapper(item)
                 next(generator)
                 begun.append((wrapper, generator))
-            passed = self._run(item, nextitem, parent, code)
-            if self._again:
-                assert self._attempts is not None
-                self._attempts.go_on(item, nextitem)
+            passed = self._run(item, nextitem, parent, function, code)
+            if self._fails and self._again is not None:
+                self._again.go_on(item, nextitem)
             for _, generator in reversed(begun):
                 with contextlib.suppress(StopIteration):
                     generator.send(True)
@@ -413,7 +322,7 @@ class ShortProtocol:
             self._throw(error, begun)
             raise
         finally:
-            if timed is not None and timed.is_used:
+            if timed is not None:
                 timed.end(item)
             if compared:
                 assert assertions is not None
@@ -432,158 +341,199 @@ class ShortProtocol:
         return passed
 
     def _run(
-        self, item: Any, nextitem: Any, parent: _Parent, code: types.CodeType | None
-    ) -> Passed | None:
-        session, output, reports = self._session, self._output, self._reports
-        run = self._running = Passed(item)
-        own, keywords = item.own_markers, item.keywords._markers
-        length = parent.length + len(own) + len(keywords)
-        storage = item.stash._storage
+        self,
+        item: Any,
+        nextitem: Any,
+        parent: Parent,
+        function: Any,
+        code: types.CodeType | None,
+    ) -> Uneventful | None:
+        run = self._running = Uneventful(item)
+        again = self._again
+        self._fails = False
+        if again is not None:
+            again.begun(item)
         # Nobody has changed what the item does in a phase.
         plain = parent.plain and item.__dict__.keys().isdisjoint(_METHODS)
         quiet = plain and item.__class__ is pytest.Function
         calls = quiet and code is not None and self._calls_directly
-        result: dict[str, bool] = {}
-        told = False
-        # How many there are to show, of all phases.
-        sections = 0
-        # What has come of the call, if it has been made.
         called = None
-        again = self._attempts
-        self._again = False
-        if again is not None:
-            again.begun(item)
-        if item._report_sections:
-            told = True
-            self._tell(run)
         try:
-            if calls and not told and self._is_alone(item, nextitem, parent):
-                called = self._pass_alone(item, run, parent, length)
+            if (
+                calls
+                and nextitem is not None
+                and nextitem.parent is parent.node
+                and not (item.fixturenames or item.user_properties or item._report_sections)
+                and not self._skips
+                and (self._is_as_left or self._is_set_up(parent))
+            ):
+                # Nothing but its function is to be called, in all phases.
+                called = self._pass_alone(item, run, parent, function)
                 if called is None:
                     return run
-                result["setup"] = True
-            for when in PHASES[len(run.phases) :]:
-                stack = session._setupstate.stack
-                error = returned = None
-                direct = silent = False
-                if when == "setup":
-                    silent = quiet and self._needs_no_setup(item, parent)
-                    if silent:
-                        begun, started = time(), perf_counter()
-                        stack[item] = ([item.teardown], None)
-                elif when == "call":
-                    if not result["setup"]:
-                        continue
-                    direct = calls
-                    if direct:
-                        error, returned, phase = called or self._call(item, storage)
-                else:
-                    if session.shouldfail or session.shouldstop:
-                        nextitem = None
-                    silent = quiet and self._needs_no_teardown(item, nextitem, parent)
-                    if self._timeout is not None and self._timeouts is not None:
-                        self._timeouts.begin_teardown()
-                    if silent:
-                        begun, started = time(), perf_counter()
-                        stack.popitem()
-                if not silent and not direct:
-                    if when == "call":
-                        self._begin_call()
-                    output.begin(storage, when)
-                    begun, started = time(), perf_counter()
-                    try:
-                        if when == "setup" and self._skips:
-                            assert self._skipping is not None
-                            self._skipping(item)
-                        elif when == "call" and self._before:
-                            self._prepare_call(item)
-                        for function, argnames in parent.calls[when]:
-                            if argnames == _ITEM:
-                                function(item)
-                            else:
-                                known = {"item": item, "nextitem": nextitem}
-                                function(*[known[name] for name in argnames])
-                    except BaseException as raised:
-                        error = _below(raised)
-                    if when == "call":
-                        self._end_call()
-                if not direct:
-                    phase = perf_counter() - started, begun, time()
-                if when == "setup":
-                    self._shared.settle()
-                changed = False
-                if not silent:
-                    has_output = output.has_something_to_tell()
-                    changed = self._has_changed(item, parent, length)
-                    if self._running is None:
-                        told = True
-                if (
-                    told
-                    or changed
-                    or error is not None
-                    or returned is not None
-                    or item.user_properties
-                    or len(item._report_sections) != sections
-                    or getattr(item, "_excinfo", None)
-                    or (not silent and has_output and output.has_exceptions)
-                ):
-                    if again is not None and reports.held is None:
-                        reports.held = again.hold(item)
-                    if not told:
-                        told = True
-                        self._tell(run)
-                    if (
-                        changed
-                        or error is not None
-                        or returned is not None
-                        or output.has_exceptions
-                        or getattr(item, "_excinfo", None)
-                    ):
-                        if reports.is_shown_alike(item, error) and not (
-                            changed or output.has_exceptions
-                        ):
-                            report = reports.raised(item, when, phase, error)
-                        else:
-                            stand_in = StandIn(item, error, returned) if direct else None
-                            report = reports.by_pytest(item, nextitem, when, phase, error, stand_in)
-                    else:
-                        report = reports.passed(item, when, phase, silent)
-                    result[when] = report.passed
-                    storage[_pytest.tmpdir.tmppath_result_key] = result
-                    if changed or self._live != self._known:
-                        self._leave_to_pytest(item, nextitem, when, report)
-                        break
-                else:
-                    if not silent and has_output:
-                        output.read_sections(item, when)
-                        sections = len(item._report_sections)
-                    if sections:
-                        run.has_written()
-                    run.phases.append(phase)
-                    result[when] = True
-                    if when == "setup":
-                        run.keywords = _keywords(keywords, parent)
-                        if not silent:
-                            storage[_pytest.tmpdir.tmppath_result_key] = result
-            output.forget_records(item)
-            if told:
-                self.close()
-                if reports.held is not None:
-                    assert again is not None
-                    self._again = again.conclude(nextitem)
-                item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-                return None
-            return run
+            return self._run_phases(item, nextitem, parent, run, quiet, calls, called)
         except BaseException:
-            if not told:
-                self._tell(run)
+            self._tell(run)
             raise
         finally:
-            reports.held = self._running = None
-            if again is not None and not self._again:
+            self._reports.held = self._running = None
+            if again is not None and not self._fails:
                 again.release()
             item._request = False
             item.funcargs = None
+
+    @frames.keep_errors
+    def _run_phases(
+        self,
+        item: Any,
+        nextitem: Any,
+        parent: Parent,
+        run: Uneventful,
+        quiet: bool,
+        calls: bool,
+        called: _Called | None,
+    ) -> Uneventful | None:
+        """Those that `run` does not have yet; `called` is what has come of the call, if any."""
+        session, output, reports = self._session, self._output, self._reports
+        own, keywords = item.own_markers, item.keywords._markers
+        length = parent.length + len(own) + len(keywords)
+        if called is not None:
+            length = called.length
+        storage = item.stash._storage
+        result: dict[str, bool] = dict.fromkeys(PHASES[: len(run.phases)], True)
+        told = False
+        # How many there are to show, of all phases.
+        sections = 0
+        again = self._again
+        if called is None and item._report_sections:
+            told = True
+            self._tell(run)
+        for when in PHASES[len(run.phases) :]:
+            stack = session._setupstate.stack
+            error = returned = None
+            direct = silent = False
+            if when == "setup":
+                silent = quiet and self._needs_no_setup(item, parent)
+                if silent:
+                    begun, started = time(), perf_counter()
+                    stack[item] = ([item.teardown], None)
+            elif when == "call":
+                if not result["setup"]:
+                    continue
+                direct = calls
+                if direct:
+                    if called is not None:
+                        error, returned, phase = called.error, called.returned, called.phase
+                    else:
+                        error, returned, phase = self._call(item, storage)
+            else:
+                if session.shouldfail or session.shouldstop:
+                    nextitem = None
+                silent = quiet and self._needs_no_teardown(item, nextitem, parent)
+                if self._timeout is not None and self._timeouts is not None:
+                    self._timeouts.begin_teardown()
+                if silent:
+                    begun, started = time(), perf_counter()
+                    stack.popitem()
+            if not silent and not direct:
+                if when == "call":
+                    self._begin_call()
+                output.begin(storage, when)
+                begun, started = time(), perf_counter()
+                try:
+                    if when == "setup" and self._skips:
+                        assert self._skipping is not None
+                        self._skipping(item)
+                    elif when == "call" and self._before:
+                        self._prepare_call(item)
+                    for function, argnames in parent.calls[when]:
+                        if argnames == _ITEM:
+                            function(item)
+                        else:
+                            known = {"item": item, "nextitem": nextitem}
+                            function(*[known[name] for name in argnames])
+                except BaseException as raised:
+                    error = _below(raised)
+                if when == "call":
+                    self._end_call()
+            if not direct:
+                phase = perf_counter() - started, begun, time()
+            if when == "setup":
+                self._shared.settle()
+            changed = False
+            if not silent:
+                has_output = output.has_something_to_tell()
+                changed = self._has_changed(item, parent, length)
+                if self._running is None:
+                    told = True
+            if (
+                told
+                or changed
+                or error is not None
+                or returned is not None
+                or item.user_properties
+                or len(item._report_sections) != sections
+                or getattr(item, "_excinfo", None)
+                or (not silent and has_output and output.has_exceptions)
+            ):
+                if (
+                    self._skips
+                    and quiet
+                    and when == "setup"
+                    and again is None
+                    and not (told or changed or has_output or silent)
+                    and self._is_skipped(item, nextitem, parent, run, error, phase)
+                ):
+                    storage[_pytest.tmpdir.tmppath_result_key] = {"setup": False, "teardown": True}
+                    output.forget_records(item)
+                    return run
+                if again is not None and reports.held is None:
+                    reports.held = again.hold(item)
+                if not told:
+                    told = True
+                    self._tell(run)
+                if (
+                    changed
+                    or error is not None
+                    or returned is not None
+                    or output.has_exceptions
+                    or getattr(item, "_excinfo", None)
+                ):
+                    if reports.is_shown_alike(item, error) and not (
+                        changed or output.has_exceptions
+                    ):
+                        report = reports.raised(item, when, phase, error)
+                    else:
+                        stand_in = StandIn(item, error, returned) if direct else None
+                        report = reports.by_pytest(item, nextitem, when, phase, error, stand_in)
+                else:
+                    report = reports.passed(item, when, phase, silent)
+                result[when] = report.passed
+                storage[_pytest.tmpdir.tmppath_result_key] = result
+                if changed or self._live != self._known:
+                    self._leave_to_pytest(item, nextitem, when, report)
+                    break
+            else:
+                if not silent and has_output:
+                    output.read_sections(item, when)
+                    sections = len(item._report_sections)
+                if sections:
+                    run.has_written()
+                run.phases.append(phase)
+                result[when] = True
+                if when == "setup":
+                    run.keywords = _keywords(keywords, parent)
+                    if not silent:
+                        storage[_pytest.tmpdir.tmppath_result_key] = result
+        output.forget_records(item)
+        if told:
+            self.close()
+            if reports.held is not None:
+                assert again is not None
+                self._fails = again.conclude(nextitem)
+            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            return None
+        return run
 
     def _throw(
         self, error: BaseException, wrappers: list[tuple[_Wrapper, Generator[None, object, object]]]
@@ -602,18 +552,21 @@ class ShortProtocol:
 
     # ---------------------------------------------------------------- parts of it
 
-    def _needs_no_setup(self, item: Any, parent: _Parent) -> bool:
+    def _needs_no_setup(self, item: Any, parent: Parent) -> bool:
         """No fixture, and all collectors are set up: no code but pytest's takes part."""
-        stack = self._session._setupstate.stack
-        return (
-            not item.fixturenames
-            and not self._skips
-            and len(stack) == parent.depth
-            and next(reversed(stack)) is parent.node
-            and not any(failed for _, failed in stack.values())
-        )
+        return not item.fixturenames and not self._skips and self._is_set_up(parent)
 
-    def _needs_no_teardown(self, item: Any, nextitem: Any, parent: _Parent) -> bool:
+    def _is_set_up(self, parent: Parent) -> bool:
+        """Whether a collector is, and those above it, and nothing else."""
+        stack = self._session._setupstate.stack
+        if len(stack) != parent.depth or next(reversed(stack)) is not parent.node:
+            return False
+        for _, failed in stack.values():  # noqa: SIM110 - it is called for each item
+            if failed:
+                return False
+        return True
+
+    def _needs_no_teardown(self, item: Any, nextitem: Any, parent: Parent) -> bool:
         """No finalizer, and the next item needs all collectors that this one does."""
         stack = self._session._setupstate.stack
         return (
@@ -624,7 +577,7 @@ class ShortProtocol:
             and len(stack[item][0]) == 1
         )
 
-    def _has_changed(self, item: Any, parent: _Parent, length: int) -> bool:
+    def _has_changed(self, item: Any, parent: Parent, length: int) -> bool:
         """Whether a plugin has come or gone, or a mark or keyword, since the item was begun."""
         own, keywords = item.own_markers, item.keywords._markers
         return (
@@ -632,29 +585,29 @@ class ShortProtocol:
             or self._live != self._known
         )
 
-    def _is_alone(self, item: Any, nextitem: Any, parent: _Parent) -> bool:
-        """Whether nothing but an item's function is to be called, in all phases."""
-        return (
-            nextitem is not None
-            and nextitem.parent is parent.node
-            and not item.user_properties
-            and self._needs_no_setup(item, parent)
-        )
-
-    def _pass_alone(self, item: Any, run: Passed, parent: _Parent, length: int) -> Any:
+    def _pass_alone(
+        self, item: Any, run: Uneventful, parent: Parent, function: Any
+    ) -> _Called | None:
         """The way of most items. Returns what has come of the call, if it has anything to tell; what
         is to be done then is not done here."""
-        session, phases = self._session, run.phases
+        session, output, phases = self._session, self._output, run.phases
+        stack = session._setupstate.stack
+        keywords = item.keywords._markers
+        length = parent.length + len(item.own_markers) + len(keywords)
+        output.begin(None, "call")
         begun, started = time(), perf_counter()
-        session._setupstate.stack[item] = ([item.teardown], None)
-        phases.append((perf_counter() - started, begun, time()))
-        run.keywords = _keywords(item.keywords._markers, parent)
-        called = self._call(item, None)
-        error, returned, phase = called
+        stack[item] = ([item.teardown], None)
+        run.keywords = _keywords(keywords, parent)
+        # One phase ends where the next one begins.
+        called, calling = time(), perf_counter()
+        phases.append((calling - started, begun, called))
+        error, returned = self._invoke(item, run.nodeid, function, {})
+        ended, ending = time(), perf_counter()
+        phase = ending - calling, called, ended
         if (
             error is not None
             or returned is not None
-            or self._output.has_something_to_tell()
+            or output.has_something_to_tell()
             or self._running is None
             or item.user_properties
             or item._report_sections
@@ -662,41 +615,76 @@ class ShortProtocol:
             or session.shouldstop
             or self._has_changed(item, parent, length)
         ):
-            return called
+            return _Called(error, returned, phase, length)
         stack = session._setupstate.stack
         if next(reversed(stack)) is not item or len(stack[item][0]) != 1:
-            return called
+            return _Called(error, returned, phase, length)
         phases.append(phase)
-        begun, started = time(), perf_counter()
         stack.popitem()
-        phases.append((perf_counter() - started, begun, time()))
+        phases.append((perf_counter() - ending, ended, time()))
+        self._as_left = parent
         return None
 
+    def _is_skipped(
+        self,
+        item: Any,
+        nextitem: Any,
+        parent: Parent,
+        run: Uneventful,
+        error: BaseException | None,
+        phase: Phase,
+    ) -> bool:
+        """Whether a mark has skipped an item, and nothing is to be torn down; then it has ended."""
+        said = self._skip_marks.what_is_said(item, error)
+        if (
+            said is None
+            or nextitem is None
+            or nextitem.parent is not parent.node
+            or item.user_properties
+            or item._report_sections
+        ):
+            return False
+        stack = self._session._setupstate.stack
+        if len(stack) > parent.depth or list(stack) != parent.node.listchain()[: len(stack)]:
+            return False
+        run.keywords = _keywords(item.keywords._markers, parent)
+        begun, started = time(), perf_counter()
+        run.phases += (phase, (perf_counter() - started, begun, time()))
+        run.skipped = said
+        return True
+
     def _call(
-        self, item: Any, storage: dict[Any, Any] | None
+        self, item: Any, storage: dict[Any, Any]
     ) -> tuple[BaseException | None, object, Phase]:
         """Call a test's function: what it has raised, what it has returned, and how long it took."""
         self._output.begin(storage if item.fixturenames else None, "call")
         funcargs = item.funcargs
         arguments = {name: funcargs[name] for name in item._fixtureinfo.argnames}
-        error = returned = None
         begun, started = time(), perf_counter()
+        error, returned = self._invoke(item, item.nodeid, item.obj, arguments)
+        return error, returned, (perf_counter() - started, begun, time())
+
+    @frames.keep_errors
+    def _invoke(
+        self, item: Any, nodeid: str, function: Any, arguments: dict[str, Any]
+    ) -> tuple[BaseException | None, object]:
+        error = returned = None
         if self._before:
             self._prepare_call(item)
-        os.environ[_CURRENT] = f"{item.nodeid} (call)".replace("\x00", "(null)")
+        os.environ[_CURRENT] = f"{nodeid} (call)".replace("\x00", "(null)")
         self._named = True
         if "last_type" in sys.__dict__:
             _forget_last_error()
         if self._times_call:
             self._begin_call()
         try:
-            returned = self._site.call(item.obj, arguments)
+            returned = self._site.call(function, arguments)
         except BaseException as raised:
             error = _below(raised)
             error = error.with_traceback(self._site.below(error.__traceback__))
         if self._times_call:
             self._end_call()
-        return error, returned, (perf_counter() - started, begun, time())
+        return error, returned
 
     def _begin_call(self) -> None:
         if self._times_call and self._timeouts is not None:
@@ -728,7 +716,7 @@ class ShortProtocol:
             self._before_telling()
             self._call_hooks(running)
 
-    def _tell(self, run: Passed) -> None:
+    def _tell(self, run: Uneventful) -> None:
         """Let pytest's hooks know what has happened so far."""
         self.close()
         if self._running is not None:
@@ -736,7 +724,7 @@ class ShortProtocol:
             self._before_telling()
             self._call_hooks(run)
 
-    def tell_passed(self, run: Passed) -> None:
+    def tell_all(self, run: Uneventful) -> None:
         """Call the hooks of an item that `run` has called none for."""
         self.close()
         self._before_telling()
@@ -744,13 +732,13 @@ class ShortProtocol:
         item = run.item
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
-    def _call_hooks(self, run: Passed) -> None:
+    def _call_hooks(self, run: Uneventful) -> None:
         item = run.item
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         reports = run.reports()
-        if self._attempts is not None and self._reports.held is None:
-            self._attempts.number_first(item, reports)
+        if self._again is not None and self._reports.held is None:
+            self._again.number_first(item, reports)
         for report in reports:
             self._reports.log(item, report)
 
@@ -779,7 +767,7 @@ class ShortProtocol:
             os.environ.pop(_CURRENT, None)
 
 
-def _keywords(own: dict[str, Any], parent: _Parent) -> dict[str, int]:
+def _keywords(own: dict[str, Any], parent: Parent) -> dict[str, int]:
     """As pytest's reports have them: the item's own come first."""
     keywords = dict.fromkeys(own, 1)
     keywords.update(parent.keywords)
@@ -794,7 +782,11 @@ _ASYNCHRONOUS: Final = 0x80 | 0x200
 
 def _plain_code(function: Any) -> types.CodeType | None:
     """The code of a function that says nothing about itself but its marks, if it is one."""
-    if not _has_no_attributes(function):
+    if function.__class__ is types.MethodType:
+        function = function.__func__
+    if function.__class__ is not types.FunctionType:
+        return None
+    if function.__dict__ and not _has_no_attributes(function):
         return None
     code: types.CodeType = function.__code__
     return None if code.co_flags & _ASYNCHRONOUS else code
@@ -825,12 +817,6 @@ def _forget_last_error() -> None:
             del sys.last_exc
     except AttributeError:
         pass
-
-
-def _faulthandler_timeout(config: pytest.Config) -> float:
-    if not config.pluginmanager.hasplugin("faulthandler"):
-        return 0.0
-    return float(config.getini("faulthandler_timeout") or 0.0)
 
 
 def _queue_keys(config: pytest.Config) -> list[Any]:

@@ -10,6 +10,7 @@ nothing but pytest implements the hooks, and where neither an option nor a conft
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import re
@@ -43,13 +44,13 @@ class ShortWalk:
         config = session.config
         self._config = config
         option = config.option
-        self._modules = _Names(config.getini("python_files"))
+        self._modules = Names(config.getini("python_files"))
         self._all_modules = bool(getattr(option, "doctestmodules", False))
         # Without its plugin there are no doctests.
         globs: Any = ()
         if config.pluginmanager.getplugin("doctest") is not None:
             globs = getattr(option, "doctestglob", None) or ("test*.txt",)
-        self._texts = _Names(globs)
+        self._texts = Names(globs)
         self._ignores = bool(
             getattr(option, "ignore", None) or getattr(option, "ignore_glob", None)
         )
@@ -117,6 +118,7 @@ class ShortWalk:
         session, config, hook = self._session, self._config, directory.ihook
         is_module, is_text = self._modules.match, self._texts.match
         arguments, ask = self._arguments(), hook.pytest_collect_file
+        module_of = self._module_maker(directory)
         for entry in _main.scandir(directory.path, sort_key):
             if entry.is_dir():
                 path = Path(entry.path)
@@ -139,7 +141,32 @@ class ShortWalk:
                 elif self._all_modules:
                     yield from ask(file_path=Path(entry.path), parent=directory)
                 elif is_module(name):
-                    yield pytest.Module.from_parent(directory, path=Path(entry.path))
+                    yield module_of(entry)
+
+    def _module_maker(self, directory: Any) -> Callable[[os.DirEntry[str]], Any]:
+        """Makes the modules of a directory.
+
+        What pytest finds out for each by two relative paths, its name and its node id, and by a look
+        whether it is a file, which hooks are those of its directory, is known of all of them.
+        """
+        make, proxies = pytest.Module.from_parent, self._session.gethookproxy
+        files: dict[Path, Path] = getattr(proxies, "files", {})
+        prefix = None
+        with contextlib.suppress(ValueError):
+            below = str(directory.path.relative_to(self._config.rootpath))
+            prefix = "" if below == os.curdir else below + "/"
+
+        def module_of(entry: os.DirEntry[str]) -> Any:
+            path, name = Path(entry.path), entry.name
+            files[path] = directory.path
+            # What becomes of a backslash is different from version to version.
+            if prefix is None or "\\" in prefix + name:
+                return make(directory, path=path)
+            return make(
+                directory, path=path, name=name, nodeid=pytest_compat.file_id(prefix + name)
+            )
+
+        return module_of
 
 
 def _by_name(entry: os.DirEntry[str]) -> Any:
@@ -150,7 +177,7 @@ def _package_first(entry: os.DirEntry[str]) -> Any:
     return entry.name != "__init__.py", entry.name
 
 
-class _Names:
+class Names:
     """Globs that are matched with the names of files."""
 
     def __init__(self, globs: Iterable[str]) -> None:

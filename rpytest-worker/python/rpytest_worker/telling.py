@@ -18,7 +18,7 @@ from . import pytest_compat, pytest_reports, reports
 
 if TYPE_CHECKING:
     from .channel import Channel
-    from .short_protocol import Passed
+    from .uneventful import Uneventful
 
 _PHASES: Final = ("setup", "call", "teardown")
 
@@ -99,7 +99,7 @@ def of_story(
     return told
 
 
-def of_passed(passed: Passed) -> dict[str, Any]:
+def of_passed(passed: Uneventful) -> dict[str, Any]:
     """The story of an item that no hook was called for."""
     told = _place(passed.item)
     if passed.sections is not None:

@@ -29,6 +29,7 @@ from . import (
     reports,
     sharing,
 )
+from .collection import ShortStart
 from .dialect import Dialect
 from .focus import Focus
 from .recorder import Recorder
@@ -47,7 +48,7 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(identity["count"])
     plugin = Template(process, start)
     code = 0
-    plugins: list[Any] = [Dialect(), plugin]
+    plugins: list[Any] = [Dialect(), ShortStart(), plugin]
     if start["focus"] is not None:
         wish = start["focus"]
         tells = not start["sharded"]
@@ -55,6 +56,7 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     if start["sharded"]:
         plugins.append(Shard(lambda: plugin.channel))
     try:
+        host.hear_interrupts()
         config = pytest_compat.prepare_config(sys.argv[1:], plugins)
         try:
             plugin.become_worker(config)
@@ -325,6 +327,7 @@ class Template:
             self.watch.generators.renew()
             self.change_identity(config, start)
             self.runner.channel = self.channel
+            host.hear_interrupts()
         afterfork.watch_crashes(self.process.crash_fd)
         quarantine.tests_begin(config)
         self.runner.run()

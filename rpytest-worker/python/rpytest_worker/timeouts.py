@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import pytest
 
-from . import afterfork, pytest_compat
+from . import afterfork, frames, pytest_compat
 
 if TYPE_CHECKING:
     from .recorder import Recorder
@@ -114,6 +114,8 @@ class Timeouts:
         self._is_armed = False
         self._strikes = 0
         self._tears_down = False
+        # Whether an alarm has found that the item's output was being written.
+        self._has_waited = False
         # Somebody is in a debugger, and takes their time from then on.
         self._is_suspended = False
 
@@ -347,7 +349,7 @@ class Timeouts:
 
     def _arm(self, settings: Settings) -> None:
         self.is_used = True
-        self._strikes, self._tears_down = 0, False
+        self._strikes, self._tears_down, self._has_waited = 0, False, False
         recorder = self._recorder
         if recorder is None:
             recorder = self._recorder = self._config.pluginmanager.getplugin("rpytest-recorder")
@@ -405,7 +407,13 @@ class Timeouts:
             # wait for whoever reads the output.
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
             if _is_writing(frame) and not is_sending(frame):
+                self._has_waited = True
                 recorder.limit(settings.seconds + settings.grace, settings.message, anew=True)
+            return
+        if self._has_waited:
+            # How much of its time whoever reads the output has taken is not known.
+            self._has_waited = False
+            self._arm_again(settings)
             return
         self._strikes += 1
         if self._tears_down and self._strikes == 1:
@@ -438,7 +446,7 @@ def _is_within_a_phase(frame: types.FrameType | None) -> bool:
             return False
         if frame.f_code in pytest_compat.CALLS_PHASES:
             return _is_of_the_phase(below)
-        if name == "rpytest_worker.short_protocol" and frame.f_code.co_name in ("_call", "_run"):
+        if frame.f_code in frames.KEEP_ERRORS:
             # The functions of hooks are called there without pluggy, but for those that report.
             return _is_of_the_phase(below) and not _module(below).startswith(_REPORT)
         below, frame = frame, frame.f_back

@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import rewriting, sharing
+from . import audit, rewriting, sharing
 
 # Functions by which ids come to depend on the moment or on chance. Only calls from the project's own
 # code count: libraries ask for the time on import and make nothing of it.
@@ -143,7 +143,7 @@ class Touches:
         self._monitor()
         self._stat = os.stat
         self._wrap_stat()
-        sys.addaudithook(self._audit)
+        audit.listen(self._audit)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -175,6 +175,7 @@ class Touches:
     def let_go(self) -> None:
         """Leave the interpreter as it was."""
         self._active = False
+        audit.leave(self._audit)
         os.stat = self._stat
         self._stop_monitoring()
         self._stop_monitoring = lambda: None
@@ -266,7 +267,7 @@ class Touches:
             path = args[0] if args else None
             if path is None or isinstance(path, str | bytes):
                 path = absolute(path or ".")
-                if self._whole or sys._getframe(1).f_code.co_name != "_fill_cache":
+                if self._whole or not audit.is_of_import_system():
                     self._path("listing", path)
                 elif self._of_project(path):
                     # The import system looks once, for all that is imported from there.

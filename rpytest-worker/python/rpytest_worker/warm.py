@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, host, pytest_capture, pytest_compat, touches
+from . import afterfork, audit, host, pytest_capture, pytest_compat, touches
+from .collection import ShortStart
 from .controller import Controller, planned_workers
 from .dialect import Dialect
 from .focus import Opened
@@ -117,7 +118,7 @@ class Warm:
         # Where the modules of the last run were looked for.
         self.search_path: list[str] = []
         self.process: Process | None = None
-        sys.addaudithook(self.reads.audit)
+        audit.listen(self.reads.audit)
 
     # ---------------------------------------------------------------- one run
 
@@ -194,7 +195,7 @@ class Warm:
         process.timed = start["timed"]
         controller = Controller(process, start["settled"], start["listens"])
         session = _Session(self, again)
-        plugins: list[Any] = [Dialect(), controller, session]
+        plugins: list[Any] = [Dialect(), ShortStart(), controller, session]
         if start["focus"] is not None:
             if self._opened is None:
                 self._opened = Opened()

@@ -13,7 +13,6 @@ import contextlib
 import functools
 import inspect
 import os
-import sys
 import time
 import traceback
 import types
@@ -22,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from . import touches
+from . import audit, touches
 from .pytest_capture import CaptureStreams
 from .surroundings import fixture_definitions
 
@@ -271,7 +270,7 @@ class Reads:
         kind = "file"
         path: Any = args[0] if args else None
         if event != "open":
-            if sys._getframe(1).f_code.co_name == "_fill_cache":
+            if audit.is_of_import_system():
                 return  # the import system's
             kind, path = "directory", "." if path is None else path
         if isinstance(path, int):

@@ -13,15 +13,18 @@ a function for a key that it has seen before.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 __all__ = [
     "MAX_DEPTH",
     "MAX_FRAME",
+    "Packed",
     "WireError",
     "frame",
     "pack",
+    "packed_items",
+    "passed_frame",
     "result_frame",
     "started_frame",
     "unpack",
@@ -85,11 +88,24 @@ def frame(obj: object, max_frame: int = MAX_FRAME) -> bytes:
 def started_frame(task: int, at: float | None = None) -> bytearray:
     """The frame of a message `started`."""
     out = bytearray(_STARTED)
-    _pack_int(task, out)
+    out += _packed_int(task)
     if at is not None:
         out[HEADER] += 1
         out += _AT
         _pack_into(at, out, 0)
+    _length_into(out, 0, len(out) - HEADER)
+    return out
+
+
+def passed_frame(task: int, seconds: tuple[float, float, float], payload: bytes) -> bytearray:
+    """What `result_frame` comes to for a test that has passed with nothing else to tell."""
+    setup, call, teardown = seconds
+    out = bytearray(_RESULT)
+    out += _packed_int(task)
+    out += _passed(_PASSED, _SETUP, setup, _CALL, call, _TEARDOWN, teardown, _PAYLOAD)
+    length = len(payload)
+    out += _tag_u8(0xC4, length) if length < 0x100 else _long_tag(0xC5, length)
+    out += payload
     _length_into(out, 0, len(out) - HEADER)
     return out
 
@@ -106,7 +122,7 @@ def result_frame(
 ) -> bytearray:
     """The frame of a message `result`, of which there is one for each test."""
     out = bytearray(_RESULT)
-    _pack_int(task, out)
+    out += _packed_int(task)
     if outcome == "passed":
         out += _PASSED
     else:
@@ -135,6 +151,35 @@ def result_frame(
         _pack_into(story, out, MAX_DEPTH)
     _length_into(out, 0, len(out) - HEADER)
     return out
+
+
+class Packed:
+    """What has been packed already: in a message it stands as it is."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self.data = data
+
+
+def packed_items(items: Collection[tuple[str, int, str]]) -> Packed:
+    """The entries of an inventory, which may be many: of each its node id, occurrence and scope."""
+    out = bytearray()
+    length = len(items)
+    out += bytes((0x90 | length,)) if length < 16 else _long_tag(0xDC, length)
+    last, packed_scope = None, b""
+    for nodeid, nth, scope in items:
+        if scope != last:
+            last, packed_scope = scope, _SCOPE + pack(scope)
+        out += _ADDRESS
+        _pack_into(nodeid, out, 0)
+        if nth:
+            out += _NTH
+            _pack_int(nth, out)
+        else:
+            out += _FIRST
+        out += packed_scope
+    return Packed(out)
 
 
 def unpack(data: bytes | bytearray | memoryview) -> Any:
@@ -244,6 +289,8 @@ def _pack_into(obj: Any, out: bytearray, depth: int) -> None:
         else:
             out += _long_tag(0xC5, length)
         out += obj
+    elif kind is Packed:
+        out += obj.data
     else:
         _pack_into(_plain(obj), out, depth)
 
@@ -274,6 +321,14 @@ def _pack_int(number: int, out: bytearray) -> None:
         out += _tag_i64(0xD3, number)
     else:
         raise WireError("an integer has more than 64 bits")
+
+
+def _packed_int(number: int) -> bytes | bytearray:
+    if 0x100 <= number < 0x1_0000:  # the number of most tests
+        return _tag_u16(0xCD, number)
+    out = bytearray()
+    _pack_int(number, out)
+    return out
 
 
 def _long_tag(tag16: int, length: int) -> bytes:
@@ -491,6 +546,10 @@ _UNPACKERS: Final[tuple[_Unpacker, ...]] = (
 
 # What is the same in all messages of a kind, up to a value that is not.
 _length_into = struct.Struct(">I").pack_into
+_ADDRESS: Final = b"\x82" + pack("address") + b"\x82" + pack("nodeid")
+_NTH: Final = pack("nth")
+_FIRST: Final = _NTH + pack(0)
+_SCOPE: Final = pack("scope")
 _STARTED: Final = bytes(HEADER) + b"\x82" + pack("type") + pack("started") + pack("task")
 _AT: Final = pack("at")
 _RESULT: Final = bytes(HEADER) + b"\x85" + pack("type") + pack("result") + pack("task")
@@ -505,4 +564,7 @@ _EXCUSED: Final = pack("excused") + pack(True)
 _STORY: Final = pack("story")
 _PASSED: Final = _OUTCOME + pack("passed")
 # The field `seconds`, and the name of the next one.
+_passed = struct.Struct(
+    f">{len(_PASSED)}s{len(_SETUP)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD)}s"
+).pack
 _seconds = struct.Struct(f">{len(_SETUP)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD)}s").pack

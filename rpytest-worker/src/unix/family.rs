@@ -74,9 +74,9 @@ mod tests {
 
     #[test]
     fn a_family_ends_to_the_last_member() {
-        // A shell, and another one below it that leads a session of its own.
+        // A shell, and another one below it that leads a session of its own. That one says its pid when it has a child.
         let mut child = Command::new("/bin/sh")
-            .args(["-c", "setsid sh -c 'echo $$; sleep 1000; true' & wait"])
+            .args(["-c", "setsid sh -c 'sleep 1000 & echo $$; wait' & wait"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("a shell");

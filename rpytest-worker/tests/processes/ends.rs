@@ -1,6 +1,8 @@
 //! Every way a process can end becomes exactly one event, with the right status.
 
-use crate::lab::lab;
+use std::time::Duration;
+
+use crate::lab::{lab, lab_with};
 use rpytest_ipc::ToPython;
 use rpytest_worker::{EventKind, Fault, ProcessEnd, Signal, SpawnError};
 
@@ -64,7 +66,7 @@ fn a_segmentation_fault_leaves_its_text() {
 
 #[test]
 fn a_process_that_closes_its_channel_and_lives_on_is_killed() {
-    let mut lab = lab("");
+    let mut lab = lab_with("", |options| options.linger = Duration::from_millis(200));
     for id in lab.both("close") {
         let end = lab.end(id);
         assert_eq!(end.status, ProcessEnd::Signal(9));

@@ -38,7 +38,6 @@ pub fn lab(early: &str) -> Lab {
 pub fn lab_with(early: &str, adjust: impl FnOnce(&mut Options)) -> Lab {
     let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/processes/peer");
     let mut options = Options::new(PythonFiles::at(peer));
-    options.linger = Duration::from_millis(200);
     let env = env::vars_os().chain([("PEER".into(), early.into())]);
     options.env = Some(env.collect());
     adjust(&mut options);

@@ -137,9 +137,12 @@ fn a_process_has_no_descriptor_of_another() {
 fn a_signal_waits_for_the_process_to_exist() {
     let mut lab = lab("");
     let host = lab.spawn_host();
+    lab.ready(host);
+    lab.supervisor.kill(host, Signal::Stop);
     let child = lab.fork(host);
     assert_eq!(lab.supervisor.pid(child), None);
     lab.supervisor.kill(child, Signal::Kill);
+    lab.supervisor.kill(host, Signal::Continue);
     let end = lab.end(child);
     assert_eq!(end.status, ProcessEnd::Signal(9));
     assert!(end.by_supervisor);

@@ -39,10 +39,12 @@ impl Crew {
         self.shared = unshareable.is_empty();
         let count = self.settings.workers;
         if self.shared {
-            self.notes
-                .push(format!("{count} workers were forked from one collection"));
-            for _ in 0..count {
-                self.add_worker(processes, None);
+            if !self.interrupted {
+                let note = format!("{count} workers were forked from one collection");
+                self.notes.push(note);
+                for _ in 0..count {
+                    self.add_worker(processes, None);
+                }
             }
         } else {
             self.notes.push(format!(
@@ -64,7 +66,8 @@ impl Crew {
                 self.collected_too(processes, process, &items);
             }
         }
-        if self.stop.is_some() {
+        if self.stopped() {
+            // By whoever did not know yet whom to tell.
             self.stop_workers(processes);
         }
         self.feed_all(processes);
@@ -107,6 +110,11 @@ impl Crew {
         worker.stage = Stage::Running;
         let name = worker.name.clone();
         tell(processes, &name, Event::Up {});
+        if self.interrupted {
+            // It has not heard of that.
+            let reason = "interrupted".into();
+            processes.send(process, &ToPython::Stop { reason });
+        }
         self.feed_one(processes, process);
     }
 }

@@ -1,7 +1,7 @@
-//! What happens when an interpreter ends happens in a run that borrows, too.
+//! What happens when an interpreter ends happens in a run of ours too, whether it borrows or not.
 
 use super::Daemon;
-use crate::support::python::main_venv;
+use crate::support::python::{interpreters, main_venv, python_venv};
 use crate::support::{Command, Project, Run};
 
 /// Each keeps something until the end of the interpreter, by which it writes to the file `ended`, or to the
@@ -69,6 +69,20 @@ def Kept():
 ",
     ),
     (
+        "an output in whose place there is another",
+        "
+import io
+import os
+import sys
+def Kept():
+    print('before')
+    sys.stdout = io.StringIO()
+    kept = os.fdopen(1, 'w', closefd=False)
+    kept.write('not flushed')
+    return kept
+",
+    ),
+    (
         "C's own buffer",
         "
 import ctypes
@@ -124,10 +138,14 @@ fn what_ends_with_the_interpreter_ends() {
         let expected = left(&pytest, &project);
         let (code, shown, ended, names) = &expected;
         assert_eq!(*code, 0, "{pytest}");
-        let is_noticed = ["warning", "C's"].iter().any(|word| name.contains(word));
+        let is_noticed = ["warning", "C's", "output"]
+            .iter()
+            .any(|word| name.contains(word));
         assert_eq!(shown.trim().len() > 3, is_noticed, "{name}: {shown}");
         let has_written = !ended.is_empty() || !names.is_empty();
         assert_eq!(has_written, *name != "nothing" && !is_noticed, "{name}");
+        let alone = Command::rpytest(main_venv(), &project).args(["-q"]).run();
+        assert_eq!(left(&alone, &project), expected, "{name}, without a daemon");
         let daemon = Daemon::start(&project);
         for turn in 0..3 {
             let run = daemon.run(&["-q"]);
@@ -142,5 +160,58 @@ fn what_ends_with_the_interpreter_ends() {
             "{name}: no session was lent"
         );
         daemon.stop();
+    }
+}
+
+/// An interpreter of which nothing is left to end is not taken apart, whichever it is.
+#[test]
+fn what_nobody_would_notice_is_left_out() {
+    let mut venvs = vec![main_venv().real()];
+    venvs.extend(interpreters().iter().skip(1).map(python_venv));
+    for venv in venvs {
+        let name = venv.root().display();
+        let (_, nothing) = KEPT[0];
+        let project = Project::new(&suite(nothing));
+        let daemon = Daemon::start_in(&venv, &project);
+        let run = || {
+            let command = daemon.command().env("RPYTEST_LOG", "rpytest_ipc=debug");
+            let run = command.args(["-q"]).run();
+            run.expect(0, "1 passed");
+            run
+        };
+        run();
+        daemon.has_settled();
+        let borrowed = run();
+        assert!(
+            borrowed.stderr.contains("receive Left"),
+            "{name}: {borrowed}"
+        );
+        daemon.stop();
+    }
+}
+
+/// Nor is one of a run that borrows nothing, and one of which something is left is: by what the interpreter says of
+/// the modules that it takes apart.
+#[test]
+fn what_nobody_would_notice_is_left_out_without_a_daemon() {
+    let mut venvs = vec![main_venv().real()];
+    venvs.extend(interpreters().iter().skip(1).map(python_venv));
+    for venv in venvs {
+        for (what, kept) in &KEPT[..2] {
+            for genuine in ["", "1"] {
+                let project = Project::new(&suite(kept));
+                std::fs::create_dir(project.base().join("out")).expect("a directory");
+                let run = Command::rpytest(&venv, &project)
+                    .env("PYTHONVERBOSE", "1")
+                    .env("RPYTEST_GENUINE", genuine)
+                    .args(["-q"])
+                    .run();
+                run.expect(0, "1 passed");
+                let is_taken_apart = run.stderr.contains("# clear sys.meta_path");
+                let expected = *what != "nothing" || genuine == "1";
+                let name = venv.root().display();
+                assert_eq!(is_taken_apart, expected, "{name}: {what}, {genuine:?}");
+            }
+        }
     }
 }

@@ -17,9 +17,10 @@ import os
 import time
 
 def test_first():
-    open('signs/began', 'w').close()
+    pass
 
 def test_waits():
+    open('signs/began', 'w').close()
     while os.path.exists('signs/wait'):
         time.sleep(0.01)
 
@@ -31,7 +32,7 @@ def test_last():
 norecursedirs = signs
 ";
 
-fn sockets(project: &Project) -> Vec<PathBuf> {
+pub fn sockets(project: &Project) -> Vec<PathBuf> {
     let directories = fs::read_dir(project.temporary_files()).expect("a directory");
     let inside = directories
         .flatten()
@@ -119,7 +120,7 @@ fn it_ends_when_nobody_needs_it() {
     let project = Project::new(SUITE);
     let daemon = Command::rpytest(main_venv(), &project)
         .output("daemon")
-        .args(["--daemon", "--daemon-idle-timeout=1"])
+        .args(["--daemon", "--daemon-idle-timeout=4"])
         .start();
     within("it listens", || !sockets(&project).is_empty());
     borrower(main_venv(), &project).run().expect(0, "3 passed");
@@ -148,10 +149,8 @@ fn a_daemon_that_was_killed_is_in_nobodys_way() {
     // That run has started another.
     let next = Daemon::that_a_run_started(&project);
     let run = next.run(&["--explain"]);
-    assert!(
-        run.stderr.contains("the daemon lent an interpreter"),
-        "{run}"
-    );
+    // An interpreter, or the session that it has grown by now.
+    assert!(run.stderr.contains("the daemon lent "), "{run}");
     next.stop();
 }
 
@@ -304,14 +303,17 @@ fn many_runs_leave_no_trace_in_it() {
         let place = format!("/proc/{}/fd", pid.as_raw_nonzero());
         fs::read_dir(place).expect("it runs").count()
     };
-    let count = || (descriptors(daemon.pid()), processes_of(&project).len());
+    let count = || [descriptors(daemon.pid()), processes_of(&project).len()];
     daemon.run(&["-q"]).expect(0, "1 passed");
     daemon.has_settled();
     let before = count();
     for _ in 0..100 {
         daemon.run(&["-q"]).expect(0, "1 passed");
     }
-    within("it is as before", || count() == before);
+    // What was about to end then may have been counted.
+    within("it is as before", || {
+        (count().iter().zip(&before)).all(|(now, before)| now <= before)
+    });
     kill_process(daemon.pid(), Signal::TERM).expect("it runs");
     eventually("nothing is left", || processes_of(&project).is_empty());
 }

@@ -1,7 +1,5 @@
 //! The terminal of a run is the user's, whoever has started its processes.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
 
@@ -26,15 +24,7 @@ fn on_screen(
         screen.types(answer);
     }
     let code = running.wait().code;
-    // What is on its way to the screen is there in no time.
-    let last = loop {
-        let text = screen.text();
-        std::thread::sleep(Duration::from_millis(100));
-        if text == screen.text() {
-            break text;
-        }
-    };
-    (normal_text(&last, project.base()), code)
+    (normal_text(&screen.whole_text(), project.base()), code)
 }
 
 const SUITE: &str = "

@@ -1,6 +1,7 @@
 //! What the command has of its own besides runs: help, completions, settings, what is known and kept.
 
 use crate::support::python::main_venv;
+use crate::support::run::eventually;
 use crate::support::{Command, Project, Run};
 
 const PROJECT: &str = r#"
@@ -239,6 +240,10 @@ fn cleanup_removes_what_can_be_made_anew_and_no_result() {
         .arg(cache.join("python-1111111111111111/__main__.py"))
         .spawn()
         .expect("it starts");
+    let line = format!("/proc/{}/cmdline", user.id());
+    eventually("it is what it was started as", || {
+        std::fs::read_to_string(&line).is_ok_and(|line| line.contains("python-1111111111111111"))
+    });
     // Of a daemon that was killed, and of one that runs.
     std::fs::create_dir_all(&daemons).expect("made");
     for name in ["gone", "runs"] {

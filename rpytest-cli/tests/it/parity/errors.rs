@@ -246,8 +246,11 @@ def test_b():
 fn exit_from_within() {
     let test = |body: &str| {
         format!(
-            "--- test_exit.py\nimport pytest\nimport sys\n\ndef test_before():\n    pass\n\n\
-             def test_exits():\n    {body}\n"
+            "--- test_exit.py\nimport os\nimport pytest\nimport sys\nimport time\n\n\
+             def test_before():\n    open('before', 'w').close()\n\n\
+             def test_exits():\n    \
+                 # Another worker's session has begun before this one ends it.\n    \
+                 while not os.path.exists('before'):\n        time.sleep(0.01)\n    {body}\n"
         )
     };
     for body in [

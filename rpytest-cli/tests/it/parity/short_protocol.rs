@@ -547,6 +547,10 @@ def test_late():
 def test_slow():
     pass
 
+@pytest.mark.skip(reason="by a mark")
+def test_skipped():
+    pass
+
 def test_fails_in_hook():
     pass
 

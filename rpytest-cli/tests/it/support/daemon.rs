@@ -73,22 +73,22 @@ impl<'a> Daemon<'a> {
 
     /// The stages of its sessions.
     pub fn sessions(&self) -> Vec<Value> {
-        let status = self.status().expect("it runs");
-        let snapshots = status["snapshots"].as_array().expect("a list").clone();
-        let of_session = |snapshot: &Value| snapshot["stage"] != "interpreter";
-        snapshots.into_iter().filter(of_session).collect()
+        sessions(&self.status().expect("it runs"))
     }
 
-    /// Waits until it keeps a session, or knows that it must not.
+    /// Waits until it keeps a session, or knows that it must not, and nothing that was lent is still in use: what
+    /// comes after a run begins with its end.
     pub fn has_settled(&self) {
         within("a session is kept, or is refused", || {
             let refused = |session: &Value| {
                 let why = session["refusals"].as_array();
                 why.is_some_and(|why| !why.is_empty())
             };
-            let sessions = self.sessions();
+            let status = self.status().expect("it runs");
+            let sessions = sessions(&status);
             let is_last = |session: &Value| session["stage"] == "collected" || refused(session);
-            sessions.iter().any(is_last)
+            status["runs"] == 0
+                && sessions.iter().any(is_last)
                 && sessions
                     .iter()
                     .all(|session| session["usable"] == true || refused(session))
@@ -119,6 +119,13 @@ impl<'a> Daemon<'a> {
             assert_eq!((end.code, &*end.stderr), (0, ""), "{end}");
         }
     }
+}
+
+/// The stages of sessions that a status tells of.
+fn sessions(status: &Value) -> Vec<Value> {
+    let snapshots = status["snapshots"].as_array().expect("a list").clone();
+    let of_session = |snapshot: &Value| snapshot["stage"] != "interpreter";
+    snapshots.into_iter().filter(of_session).collect()
 }
 
 /// A command that may borrow from a daemon.

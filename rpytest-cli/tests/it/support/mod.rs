@@ -10,6 +10,17 @@ pub mod screen;
 pub use project::Project;
 pub use run::{Command, Run};
 
+/// One test that says that it runs, by the file `runs`, and then goes on until it is interrupted.
+pub const RUNS_ON: &str = "
+--- test_a.py
+import time
+
+def test_a():
+    open('runs', 'w').close()
+    while True:
+        time.sleep(0.01)
+";
+
 /// How a session is asked to run its tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {

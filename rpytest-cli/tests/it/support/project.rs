@@ -104,6 +104,14 @@ impl Project {
         *self.written.lock().expect("nobody panicked") = Instant::now();
     }
 
+    /// Puts one file in its place, whole: whoever watches the place never sees a part of it.
+    pub fn put(&self, path: &str, content: &str) {
+        let made = self.base.join("made");
+        fs::write(&made, content).expect("a file");
+        fs::rename(made, self.root().join(path)).expect("it can be moved");
+        *self.written.lock().expect("nobody panicked") = Instant::now();
+    }
+
     /// Waits until nobody who starts now can take what was written last for something that he may have read
     /// before: clocks of file systems tick, and what is so young is never kept.
     pub fn settle(&self) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -226,7 +227,12 @@ impl Running {
             Ok(status) => status,
             Err(RecvTimeoutError::Timeout) => {
                 let text = self.text();
-                panic!("it hangs; it has written:\n{}\n{}", text.0, text.1);
+                panic!(
+                    "it hangs; it has written:\n{}\n{}\n{}",
+                    text.0,
+                    text.1,
+                    self.whats_there()
+                );
             }
             Err(RecvTimeoutError::Disconnected) => unreachable!("its status is sent"),
         };
@@ -243,8 +249,17 @@ impl Running {
 
     /// Waits until something is so, as long as the command runs.
     pub fn until(&mut self, what: &str, condition: impl Fn() -> bool) {
+        self.until_it(what, |_| condition());
+    }
+
+    /// Waits until it has written something to its standard output.
+    pub fn until_it_shows(&mut self, text: &str) {
+        self.until_it(text, |running| running.text().0.contains(text));
+    }
+
+    fn until_it(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + LIMIT;
-        while !condition() {
+        while !condition(self) {
             let (stdout, stderr) = self.text();
             assert!(
                 Instant::now() < deadline,
@@ -257,12 +272,48 @@ impl Running {
                     // What is waited for may have been the last thing that it did.
                     let (stdout, stderr) = self.text();
                     assert!(
-                        condition(),
+                        condition(self),
                         "{what}: not before the end ({end:?})\n{stdout}\n{stderr}"
                     );
                 }
             }
         }
+    }
+
+    /// What is to be known of a command that hangs: each process of it, what it waits for, and its signals. The
+    /// stacks of the interpreters as well, if the variable `RPYTEST_TEST_STACKS` has a program that shows those of
+    /// the pid that it is given, such as `py-spy dump --pid`.
+    fn whats_there(&self) -> String {
+        let base = self.output.parent().expect("it is below the project's");
+        let stacks = env::var("RPYTEST_TEST_STACKS").unwrap_or_default();
+        let mut text = String::new();
+        if !Path::new("/proc").exists() {
+            return text;
+        }
+        for (pid, command) in processes_below(base) {
+            let place = PathBuf::from(format!("/proc/{pid}"));
+            let of = |name| fs::read_to_string(place.join(name)).unwrap_or_default();
+            let wanted = ["State:", "PPid:", "Sig", "ShdPnd:"];
+            let status = of("status");
+            let lines = status.lines();
+            let lines: Vec<&str> = lines
+                .filter(|line| wanted.iter().any(|start| line.starts_with(start)))
+                .collect();
+            let _ = writeln!(
+                text,
+                "{pid} {command}\n  {}\n  in {}",
+                lines.join(", "),
+                of("wchan")
+            );
+            let mut words = stacks.split_whitespace();
+            if let Some(program) = words.next() {
+                let mut show = process::Command::new(program);
+                let shown = show.args(words).arg(pid.to_string()).output();
+                let shown = shown.expect("RPYTEST_TEST_STACKS names a program");
+                text.push_str(&String::from_utf8_lossy(&shown.stdout));
+            }
+        }
+        text
     }
 
     fn text(&self) -> (String, String) {
@@ -337,7 +388,11 @@ pub fn stands_still(pid: i32) -> bool {
 
 /// The processes that belong to a project: those that have its directory in their environment.
 pub fn processes_of(project: &Project) -> Vec<(i32, String)> {
-    let base = project.base().as_os_str().as_encoded_bytes();
+    processes_below(project.base())
+}
+
+fn processes_below(base: &Path) -> Vec<(i32, String)> {
+    let base = base.as_os_str().as_encoded_bytes();
     let processes = fs::read_dir("/proc").expect("the tests of ends need /proc");
     let numbers = processes
         .flatten()

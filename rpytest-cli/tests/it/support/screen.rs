@@ -4,9 +4,12 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
+
+use super::run::eventually;
 
 /// A terminal, and what has been written to it.
 pub struct Screen {
@@ -25,11 +28,10 @@ impl Screen {
         unlockpt(&controller).expect("it is ours");
         let name = ptsname(&controller, Vec::new()).expect("a name");
         let name = name.to_str().expect("a path");
-        let terminal = File::options()
-            .read(true)
-            .write(true)
-            .open(name)
-            .expect("it can be opened");
+        // Not ours, even if we lead a session that has none: its end would be that of the tests.
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let terminal = open(name, flags, Mode::empty()).expect("it can be opened");
+        let terminal = File::from(terminal);
         let mut size = tcgetwinsize(&terminal).expect("a size");
         (size.ws_row, size.ws_col) = (30, columns);
         tcsetwinsize(&terminal, size).expect("a size");
@@ -55,6 +57,16 @@ impl Screen {
     pub fn text(&self) -> String {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&shown).replace("\r\n", "\n")
+    }
+
+    /// The same, once a command has ended: nothing of what it wrote is still on its way.
+    pub fn whole_text(&self) -> String {
+        // None of what is run here writes that.
+        const MARK: char = '\u{1d}';
+        let mut terminal = &self.terminal;
+        write!(terminal, "{MARK}").expect("it is open");
+        eventually("all is read", || self.text().contains(MARK));
+        self.text().replace(MARK, "")
     }
 
     pub fn types(&mut self, text: &str) {

@@ -133,11 +133,7 @@ fn keys_run_and_filter() {
     // A change that a filter leaves out shows nothing: what comes next is the answer to a key.
     watch.after("ptest_a\n");
     watch.listens();
-    std::fs::write(
-        project.root().join("test_b.py"),
-        "def test_three(): assert 0\n",
-    )
-    .expect("written");
+    project.put("test_b.py", "def test_three(): assert 0\n");
     watch.screen.types("pnowhere\n");
     let text = watch.until("there is no test file with \"nowhere\" in its path");
     assert!(!text.contains("changed"), "{text}");
@@ -180,11 +176,7 @@ def test_asks():
     watch.running.signal(Signal::CONT);
     watch.listens();
     // With no capture it can be asked.
-    std::fs::write(
-        project.root().join("pytest.ini"),
-        "[pytest]\naddopts = -s\n",
-    )
-    .expect("written");
+    project.put("pytest.ini", "[pytest]\naddopts = -s\n");
     watch.until("who? ");
     let text = watch.after("me\n");
     assert!(text.contains("1 passed in"), "{text}");

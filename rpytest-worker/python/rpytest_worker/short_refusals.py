@@ -1,0 +1,48 @@
+"""What a session's options and plugins must be like for the short protocol to be taken."""
+
+from __future__ import annotations
+
+import _pytest.capture
+import _pytest.logging
+import pytest
+
+from . import pytest_compat
+
+
+def of_session(config: pytest.Config) -> str | None:
+    """Why the short protocol may not be taken; `None` if the options and pytest's plugins allow it."""
+    if pytest_compat.is_genuine():
+        return "RPYTEST_GENUINE is set"
+    if pytest_compat.is_traced(config):
+        return "calls of hooks are traced"
+    option = config.option
+    if getattr(option, "fulltrace", False):
+        return "--full-trace is given"
+    for name in ("usepdb", "trace", "setupshow", "setuponly", "setupplan"):
+        if getattr(option, name, False):
+            return f"--{name} is given"
+    if _faulthandler_timeout(config) > 0:
+        return "faulthandler_timeout is set"
+    if getattr(config, "_env_timeout_func_only", False):
+        return "timeout_func_only is set"
+    logs = config.pluginmanager.getplugin("logging-plugin")
+    if logs is not None:
+        if type(logs) is not _pytest.logging.LoggingPlugin:
+            return "the plugin `logging-plugin` is not pytest's"
+        if type(logs.log_cli_handler) is not _pytest.logging._LiveLoggingNullHandler:
+            return "there are live logs"
+        if logs.log_level is not None:
+            return "log_level is set"
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is not None:
+        if type(capture) is not _pytest.capture.CaptureManager:
+            return "the plugin `capturemanager` is not pytest's"
+        if capture._method not in ("fd", "no"):
+            return f"--capture={capture._method} is given"
+    return None
+
+
+def _faulthandler_timeout(config: pytest.Config) -> float:
+    if not config.pluginmanager.hasplugin("faulthandler"):
+        return 0.0
+    return float(config.getini("faulthandler_timeout") or 0.0)

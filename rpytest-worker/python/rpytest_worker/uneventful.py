@@ -1,0 +1,51 @@
+"""What is known of an item with nothing to tell but its outcome, in place of its reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import pytest_reports
+
+Phase = tuple[float, float, float]
+"""Seconds that a phase took, and when it started and stopped, since the epoch."""
+
+
+class Uneventful:
+    """An item as far as it has come: it passes, or a mark says that it is not to be run."""
+
+    __slots__ = ("item", "keywords", "nodeid", "phases", "sections", "skipped")
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+        # It is asked for often, and put together anew each time.
+        self.nodeid: str = item.nodeid
+        self.phases: list[Phase] = []
+        # What there was to show of the item when each phase ended; nothing at all is `None`.
+        self.sections: list[list[tuple[str, str]]] | None = None
+        # Why it is not run: file, line and text. It has a setup and a teardown then.
+        self.skipped: tuple[str, int, str] | None = None
+        # As they were when the first phase ended.
+        self.keywords: dict[str, int] = {}
+
+    def reports(self) -> list[Any]:
+        """The reports that pytest would have made."""
+        item = self.item
+        key = pytest_reports.report_id(item)
+        if self.skipped is not None:
+            return pytest_reports.skipped_reports(
+                key, item.location, self.keywords, self.phases, self.skipped
+            )
+        reports = pytest_reports.plain_reports(key, item.location, self.keywords, self.phases)
+        if self.sections is not None:
+            for report, sections in zip(reports, self.sections, strict=True):
+                report.sections = sections
+        return reports
+
+    def has_written(self) -> None:
+        """Keep what there is to show by the end of the phase that is about to be added."""
+        sections = [
+            (f"Captured {key} {when}", content) for when, key, content in self.item._report_sections
+        ]
+        if self.sections is None:
+            self.sections = [[] for _ in self.phases]
+        self.sections.append(sections)
