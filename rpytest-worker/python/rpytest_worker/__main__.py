@@ -2,14 +2,14 @@
 
 `python __main__.py --channel-fd N --crash-fd M --spool-fd O [--rewritten DIR]`: the process's end of
 its channel, the file that its fault handler writes to, the file of its spool, and where code with
-rewritten assertions is kept.
+rewritten assertions is kept. It starts with interrupts blocked, in all threads that there are: they
+wait until there is a session, which hears them (`host.hear_interrupts`).
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import types
 from importlib.machinery import FileFinder, SourceFileLoader
@@ -37,12 +37,6 @@ class _Loader(SourceFileLoader):
 
 def main() -> None:
     fds = [int(_argument(f"--{name}-fd") or "") for name in ("channel", "crash", "spool")]
-    # Interrupts wait until there is a session, which hears them (`host.hear_interrupts`).
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    interrupt = None
-    if len(sys._current_frames()) > 1:
-        # Threads that were started before have a mask of their own.
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     here = os.path.dirname(os.path.abspath(__file__))
     for directory in (here, os.path.dirname(here)):
         sys.path_importer_cache[directory] = FileFinder(directory, (_Loader, [".py"]))
@@ -71,7 +65,7 @@ def main() -> None:
             del sys.path[0]
         else:
             sys.path[0] = os.path.dirname(sys.executable)
-    entry.run(fds, _argument("--rewritten"), interrupt)
+    entry.run(fds, _argument("--rewritten"))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import platform
-import signal
 import socket
 import sys
 from typing import Any, NoReturn
@@ -48,11 +47,8 @@ class Process:
             os._exit(1)
 
 
-def run(fds: list[int], rewritten: str | None, interrupt: Any) -> NoReturn:
-    """Play the part that the supervisor names, which hears interrupts once it is ready for them.
-
-    `interrupt` is what is to handle them, where they have been ignored so far.
-    """
+def run(fds: list[int], rewritten: str | None) -> NoReturn:
+    """Play the part that the supervisor names, which hears interrupts once it is ready for them."""
     for fd in fds:
         os.set_inheritable(fd, False)
     process = Process(*fds)
@@ -64,8 +60,6 @@ def run(fds: list[int], rewritten: str | None, interrupt: Any) -> NoReturn:
     if rewritten is not None:
         rewriting.install(rewritten)
     gc.enable()
-    if interrupt is not None:
-        signal.signal(signal.SIGINT, interrupt)
     process.greet()
     command = process.channel.recv()
     while command is not None and command["type"] == "host":

@@ -7,6 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
 
+use nix::sys::signal::SigSet;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{
     Pid, WaitId, WaitIdOptions, WaitOptions, kill_process, test_kill_process, waitid, waitpid,
@@ -22,6 +23,9 @@ use crate::supervisor::{Options, Signal};
 /// ours, beyond stdin, stdout and stderr.
 ///
 /// On Linux the process is killed when the thread that called this ends.
+///
+/// Interrupts are blocked in it, so that one cannot strike an interpreter that has nothing of ours in it yet:
+/// Python would say at length that it has failed to start. It unblocks them itself.
 pub(super) fn spawn(
     options: &Options,
     interpreter: &Interpreter,
@@ -46,7 +50,9 @@ pub(super) fn spawn(
             .env_clear()
             .envs(env.iter().map(|(name, value)| (name, value)));
     }
+    let interrupts: SigSet = [nix::sys::signal::Signal::SIGINT].into_iter().collect();
     let prepare = move || {
+        interrupts.thread_block()?;
         for fd in inherited {
             // SAFETY: all are open, as the caller's borrows last until the interpreter runs.
             let fd = unsafe { BorrowedFd::borrow_raw(fd) };
@@ -56,7 +62,7 @@ pub(super) fn spawn(
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
         Ok(())
     };
-    // SAFETY: between fork and exec there are three or four system calls, and no allocation.
+    // SAFETY: between fork and exec there are four or five system calls, and no allocation.
     unsafe { command.pre_exec(prepare) };
     command.spawn()
 }
