@@ -136,9 +136,15 @@ pub fn borrower<'p>(venv: &Venv, project: &'p Project) -> Command<'p> {
 /// Waits, not too eagerly, until something is so.
 #[track_caller]
 pub fn within(what: &str, condition: impl Fn() -> bool) {
+    within_or(condition, || what.to_owned());
+}
+
+/// The same, and says in the end what is not so.
+#[track_caller]
+pub fn within_or(condition: impl Fn() -> bool, what: impl Fn() -> String) {
     let deadline = Instant::now() + LIMIT / 4;
     while !condition() {
-        assert!(Instant::now() < deadline, "{what}: never");
+        assert!(Instant::now() < deadline, "{}: never", what());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
