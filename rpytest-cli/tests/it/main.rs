@@ -14,6 +14,7 @@ mod editor;
 mod equivalence;
 mod events;
 mod flaky;
+mod garbage;
 mod isolation;
 mod losses;
 mod native;

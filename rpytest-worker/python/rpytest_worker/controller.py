@@ -22,6 +22,7 @@ from .collection import ShortStart
 from .dialect import Dialect, worker_options
 from .distributed import Distributed, EarlyStart
 from .focus import Focus, Opened
+from .garbage import Garbage
 from .in_process import InProcess
 from .shards import Artifacts, Shard
 from .telling import Teller
@@ -77,6 +78,8 @@ class Controller:
         self._before_tests = before_tests
         # In a fork: what of its end would be noticed.
         self.ending: Ending | None = None
+        # Of a session that runs its tests, and is forked no more.
+        self._garbage = Garbage() if before_tests is None else None
         self._plan: dict[str, Any] = {}
         self._plugin: Any = None
 
@@ -91,14 +94,12 @@ class Controller:
                     # Nobody needs to wait until the system has taken its memory apart.
                     channel.send({"type": "left", "code": code})
                 os._exit(code)
-        elif not self.workers and not pytest_compat.is_genuine():
-            from .ending import Ending
-
+        elif self._garbage is not None and not pytest_compat.is_genuine():
+            ending = self._garbage.ending()
             afterfork.run_exit_functions()
-            # What the host has imported was frozen before the fork.
-            gc.unfreeze()
-            if Ending(before=False).noticed() is None:
+            if ending.noticed() is None:
                 os._exit(code)
+            gc.unfreeze()
         # Left to the interpreter's end, it would be a ResourceWarning where those are on.
         self.process.close()
         if self.workers:
@@ -146,6 +147,7 @@ class Controller:
         # xdist's plugin, where there is one, must not start a session of its own.
         option.tx = []
         if self.workers:
+            self._garbage = None
             self._plugin = plugin = Distributed(
                 self.process.channel, config, self._teller, self.workers, dist, testrunuid, isolate
             )
@@ -155,6 +157,8 @@ class Controller:
                 self.process, config, self.settled, self._teller, self._before_tests
             )
             self._plugin.recorder.listens = bool(self._listens)
+            if self._garbage is not None:
+                config.pluginmanager.register(self._garbage, "rpytest-garbage")
         config.pluginmanager.register(self._plugin, "rpytest-session")
         cache_dir = pytest_compat.cache_dir(config)
         self._plan = {

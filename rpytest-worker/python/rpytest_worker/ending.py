@@ -19,6 +19,7 @@ import sys
 import types
 import warnings
 import weakref
+from collections.abc import Container
 from typing import Any
 
 
@@ -77,12 +78,30 @@ class Ending:
             self._reason or self._foreign_module() or self._look(gc.get_objects(), self._unfinished)
         )
 
+    def is_noticed_by_nobody(self, used: Container[Any]) -> bool:
+        """Whether nobody would notice if anything went that is there now, but for what is in use.
+
+        Then `noticed` need not look at it again.
+        """
+        try:
+            self._reason = _shown() or self._foreign_module()
+            if self._reason is None:
+                # What was frozen before the fork.
+                gc.unfreeze()
+                self._reason = self._look(gc.get_objects(), self._unfinished)
+            return self._reason is None and not any(
+                _pending(thing) for thing in self._unfinished if thing not in used
+            )
+        except Exception as error:
+            self._reason = _cannot_be_told(error)
+            return False
+
     def noticed(self) -> str | None:
         """Why the heap has to be taken apart; `None` if it makes no difference."""
         try:
             return self._noticed()
         except Exception as error:  # the user's objects may answer with anything
-            return f"it cannot be told, for {_name(type(error))}"
+            return _cannot_be_told(error)
 
     def _noticed(self) -> str | None:
         if self._reason is not None:
@@ -169,6 +188,10 @@ class Ending:
         return None
 
 
+def _cannot_be_told(error: Exception) -> str:
+    return f"it cannot be told, for {_name(type(error))}"
+
+
 def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
@@ -190,6 +213,8 @@ def _shown() -> str | None:
 def _pending(thing: Any) -> str | None:
     if _FILE in type(thing).__mro__:
         if type(thing) in _IN_MEMORY or thing.closed or not thing.writable():
+            return None
+        if getattr(thing, "name", None) == os.devnull:
             return None
         if thing.fileno() > 2:
             return f"a {_name(type(thing))} is open"

@@ -24,15 +24,19 @@ def is_capturing_descriptors(config: pytest.Config) -> bool:
     )
 
 
-def capture_descriptors(config: pytest.Config) -> list[int]:
-    """The temporary files that `renew_capture_files` replaces."""
+def capture_files(config: pytest.Config) -> list[Any]:
+    """What it reads back from, for output and for errors."""
     manager: Any = config.pluginmanager.getplugin("capturemanager")
     capture = getattr(manager, "_global_capturing", None)
-    files = [getattr(getattr(capture, name, None), "tmpfile", None) for name in ("out", "err")]
+    return [getattr(getattr(capture, name, None), "tmpfile", None) for name in ("out", "err")]
+
+
+def capture_descriptors(config: pytest.Config) -> list[int]:
+    """The temporary files that `renew_capture_files` replaces."""
     found = []
-    for file in files:
+    for file in capture_files(config):
         with contextlib.suppress(AttributeError, OSError, ValueError):
-            found.append(file.fileno())  # type: ignore[union-attr]
+            found.append(file.fileno())
     return found
 
 
@@ -71,10 +75,7 @@ class CaptureStreams:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        manager: Any = config.pluginmanager.getplugin("capturemanager")
-        capture = getattr(manager, "_global_capturing", None)
-        both = [getattr(capture, name, None) for name in ("out", "err")]
-        self._streams: list[Any] = [getattr(one, "tmpfile", None) for one in both]
+        self._streams = capture_files(config)
 
     def keep_open(self) -> None:
         """Though the session is about to end."""

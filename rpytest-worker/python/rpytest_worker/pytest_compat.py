@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -16,6 +17,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import _pytest
 import _pytest._code.code
 import _pytest.cacheprovider
 import _pytest.config
@@ -340,6 +342,15 @@ def base_temp(config: pytest.Config) -> str | None:
     return None if factory is None else str(factory.getbasetemp())
 
 
+def exit_functions(config: pytest.Config) -> tuple[int, int]:
+    """How many it has registered for its directory by the session's end, and unregistered of those."""
+    factory = getattr(config, "_tmp_path_factory", None)
+    if factory is None or factory._basetemp is None or factory._given_basetemp is not None:
+        return 0, 0
+    # Since pytest 9.1 for a run that is never unconfigured.
+    return (1, 1) if hasattr(factory, "_exit_stack") else (2, 0)
+
+
 def move_base_temp(config: pytest.Config, path: str, is_shared: bool) -> None:
     """Give a forked worker a directory of its own.
 
@@ -539,6 +550,40 @@ def is_pytests_own(plugin: Any) -> bool:
     if not isinstance(module, str):
         return False
     return module == "_pytest" or module.startswith("_pytest.")
+
+
+def cleans_up_alone(config: pytest.Config) -> bool:
+    """Whether all that is undone after `pytest_unconfigure` is of pytest's own making."""
+    return all(
+        str(getattr(one, "__module__", "")).startswith("_pytest.")
+        or (isinstance(one, types.GeneratorType) and one.gi_code.co_filename.startswith(_HOME))
+        for one in _cleanups(config)
+    )
+
+
+def suspended_cleanups(config: pytest.Config) -> list[types.GeneratorType[Any, Any, Any]]:
+    """The context managers among them."""
+    return [one for one in _cleanups(config) if isinstance(one, types.GeneratorType)]
+
+
+_HOME = os.path.join(os.path.dirname(_pytest.__file__), "")
+
+
+def _cleanups(config: Any) -> Iterator[Any]:
+    stack = getattr(config, "_cleanup_stack", None)  # since pytest 8.4
+    yield from _in_stack(stack) if stack is not None else config._cleanup
+
+
+def _in_stack(stack: Any) -> Iterator[Any]:
+    for _, callback in stack._exit_callbacks:
+        function = getattr(callback, "__wrapped__", callback)
+        while isinstance(function, functools.partial):
+            function = function.func
+        owner = getattr(function, "__self__", None)
+        if isinstance(owner, contextlib.ExitStack):
+            yield from _in_stack(owner)
+        else:
+            yield getattr(owner, "gen", function)
 
 
 def implementations(hooks: Any, name: str) -> list[Any]:

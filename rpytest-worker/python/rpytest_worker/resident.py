@@ -203,5 +203,5 @@ def refusals(config: pytest.Config) -> list[str]:
     reasons = [f"the option {name} is given" for name in _OPTIONS if getattr(option, name, False)]
     if planned_workers(config):
         reasons.append("the tests run in workers")
-    reasons += sharing.unread_session_hooks(config)
+    reasons += sharing.unread_hooks(config, sharing.SESSION_HOOKS)
     return reasons

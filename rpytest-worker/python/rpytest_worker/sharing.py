@@ -15,7 +15,7 @@ import stat
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -248,7 +248,7 @@ class Watch:
         if threading.active_count() > 1 or _kernel_threads() > 1:
             reasons.append("a thread was started")
         reasons.extend(self._opened(config))
-        reasons.extend(unread_session_hooks(config))
+        reasons.extend(unread_hooks(config, SESSION_HOOKS))
         return reasons
 
     def _opened(self, config: pytest.Config) -> list[str]:
@@ -268,11 +268,11 @@ class Watch:
         ]
 
 
-def unread_session_hooks(config: pytest.Config) -> list[str]:
-    """Hooks of a session's start and end of which nobody knows what they do."""
+def unread_hooks(config: pytest.Config, names: Iterable[str]) -> list[str]:
+    """Those of a session's start and end of which nobody knows what they do."""
     return [
         f"{_where(implementation)} implements {name}"
-        for name in SESSION_HOOKS
+        for name in names
         for implementation in pytest_compat.hook_implementations(getattr(config.hook, name))
         if not _is_safe(implementation)
     ]

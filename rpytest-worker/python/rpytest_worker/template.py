@@ -32,6 +32,7 @@ from . import (
 from .collection import ShortStart
 from .dialect import Dialect
 from .focus import Focus
+from .garbage import Garbage
 from .recorder import Recorder
 from .runner import Runner
 from .shards import Shard
@@ -97,6 +98,7 @@ class Template:
         self.may_serve = start["role"] == "template"
         self._listens: bool = start["listens"]
         self.watch: sharing.Watch | None = sharing.Watch() if self.may_serve else None
+        self._garbage = Garbage()
         self.recorder: Recorder | None = None
         self.runner: Runner | None = None
         self.dist = "load"
@@ -328,6 +330,8 @@ class Template:
             self.change_identity(config, start)
             self.runner.channel = self.channel
             host.hear_interrupts()
+        else:
+            config.pluginmanager.register(self._garbage, "rpytest-garbage")
         afterfork.watch_crashes(self.process.crash_fd)
         quarantine.tests_begin(config)
         self.runner.run()

@@ -1,0 +1,217 @@
+//! What pytest looks for before it ends is found, and said, as if everything were looked through.
+
+use std::fs;
+
+use crate::support::python::{Venv, main_venv, pytest_venv};
+use crate::support::{Command, Project, Run};
+
+/// A test leaves garbage that only the collector finds, which does not come by itself. `conftest.py` may look at what
+/// is left of it, and notes that in `seen`.
+const SUITE: &str = "
+--- pytest.ini
+[pytest]
+addopts = -p no:cacheprovider
+--- garbage.py
+import gc
+import os
+gc.disable()
+# In sight, or not.
+plenty = [[number] for number in range(50_000)]
+references = []
+
+class Node:
+    def __init__(self):
+        self.itself = self
+
+def note(what):
+    if references:
+        with open('seen', 'a') as file:
+            file.write(f'{what}\\n')
+
+def look():
+    alive = sum(reference() is not None for reference in references)
+    note(f'{alive} alive')
+--- test_a.py
+import garbage
+import weakref
+
+def test_leaves(tmp_path):
+    node = garbage.Node()
+    garbage.references.append(weakref.ref(node))
+--- conftest.py
+";
+
+const WHO_LOOKS: &[(&str, &str)] = &[
+    ("nobody", ""),
+    (
+        "a hook, early",
+        "
+import garbage
+import pytest
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure():
+    garbage.look()
+",
+    ),
+    (
+        "a hook, late",
+        "
+import garbage
+import pytest
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure():
+    garbage.look()
+",
+    ),
+    (
+        "a cleanup",
+        "
+import garbage
+def pytest_configure(config):
+    config.add_cleanup(garbage.look)
+",
+    ),
+    (
+        "an exit function",
+        "
+import atexit
+import garbage
+@atexit.register
+def collects_and_looks():
+    garbage.note(f'{garbage.gc.collect() > 0}')
+    garbage.look()
+",
+    ),
+    (
+        "a finaliser",
+        "
+import garbage
+def goes(self, note=garbage.note):
+    note('it goes')
+garbage.Node.__del__ = goes
+",
+    ),
+    (
+        "a finaliser that fails",
+        "
+import garbage
+def goes(self):
+    raise ValueError('it goes')
+garbage.Node.__del__ = goes
+",
+    ),
+    (
+        "a suspended generator",
+        "
+import garbage
+def goes(note=garbage.note):
+    try:
+        yield
+    finally:
+        note('it goes')
+def begin(self, init=garbage.Node.__init__):
+    init(self)
+    self.suspended = goes()
+    next(self.suspended)
+garbage.Node.__init__ = begin
+",
+    ),
+    (
+        "a callback",
+        "
+import garbage
+import weakref
+def begin(self, init=garbage.Node.__init__):
+    init(self)
+    weakref.finalize(self, garbage.note, 'it goes')
+garbage.Node.__init__ = begin
+",
+    ),
+];
+
+/// In any order, since workers end in any.
+fn seen(project: &Project) -> Vec<String> {
+    let text = fs::read_to_string(project.root().join("seen")).unwrap_or_default();
+    let _ = fs::remove_file(project.root().join("seen"));
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn whoever_looks_at_it_sees_it_go() {
+    // The older ones have no xdist to compare with.
+    let versions: [(Venv, &[&[&str]]); 3] = [
+        (main_venv().real(), &[&[], &["-n", "1"], &["-n", "2"]]),
+        (pytest_venv("8.4.2"), &[&[]]),
+        (pytest_venv("8.0.2"), &[&[]]),
+    ];
+    for (venv, ways) in &versions {
+        for (who, conftest) in WHO_LOOKS {
+            let project = Project::new(&format!("{SUITE}{conftest}"));
+            for arguments in *ways {
+                let pytest = Command::pytest(venv, &project).args(*arguments).run();
+                let expected = (seen(&project), pytest.code, said(&pytest));
+                let run = Command::rpytest(venv, &project).args(*arguments).run();
+                let got = (seen(&project), run.code, said(&run));
+                let name = venv.root().display();
+                assert_eq!(got, expected, "{name}, {arguments:?}: {who}\n{run}");
+            }
+        }
+    }
+}
+
+/// What was raised, wherever that is told.
+fn said(run: &Run) -> Vec<String> {
+    let both = run.stdout.lines().chain(run.stderr.lines());
+    both.filter(|line| line.contains("ValueError") || line.contains("Unraisable"))
+        .map(|line| {
+            line.split(" at 0x")
+                .next()
+                .unwrap_or(line)
+                .trim()
+                .to_owned()
+        })
+        .collect()
+}
+
+/// Where nobody looks, nothing is looked through.
+#[test]
+fn where_nobody_looks_nothing_is_looked_through() {
+    let counts = "
+import garbage
+gc = garbage.gc
+def collect(*arguments, collect=gc.collect):
+    if garbage.references:
+        with open('in-sight', 'a') as file:
+            file.write(f'{len(gc.get_objects())} ')
+    return collect(*arguments)
+gc.collect = collect
+";
+    let effect = "
+import os
+os.makedirs('effect', exist_ok=True)
+";
+    let (_, finaliser) = WHO_LOOKS[5];
+    for venv in [main_venv().real(), pytest_venv("8.4.2")] {
+        for (conftest, expected) in [("", false), (finaliser, true)] {
+            // A worker that is not forked from another that has collected has as much in sight.
+            for arguments in [&[][..], &["-n1"]] {
+                let project = Project::new(&format!("{SUITE}{counts}{effect}{conftest}"));
+                let run = Command::rpytest(&venv, &project).args(arguments).run();
+                run.expect(0, "1 passed");
+                let numbers = project.words("in-sight");
+                assert!(!numbers.is_empty(), "{run}");
+                for number in numbers {
+                    let is_in_sight = number.parse::<u32>().expect("a number") > 50_000;
+                    assert_eq!(
+                        is_in_sight,
+                        expected,
+                        "{}, {arguments:?}: {number} {conftest}",
+                        venv.root().display()
+                    );
+                }
+            }
+        }
+    }
+}
