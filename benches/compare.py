@@ -93,8 +93,9 @@ def descendants(root: int) -> list[int]:
 
 def run(command: list[str], directory: pathlib.Path, environment: dict[str, str]) -> float:
     begin = time.perf_counter()
-    subprocess.run(command, cwd=directory, env=environment, stdout=subprocess.DEVNULL,
-                   stdin=subprocess.DEVNULL, check=True, timeout=300)
+    process = subprocess.Popen(command, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    if not setting.wait(process, 300) or process.returncode:
+        sys.exit(f"{' '.join(command)}: exit code {process.returncode}")
     return time.perf_counter() - begin
 
 

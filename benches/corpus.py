@@ -2,12 +2,13 @@
 """Run suites of real projects with pytest, pytest-xdist and rpytest, compare what they say, and time them.
 
     corpus.py --rpytest target/release/rpytest --recipes CORPUS/corpus.toml --root DIR
-              [--suite NAME ...] [--runs 5] [--no-check] [--no-times] [--write docs/corpus.md]
+              [--suite NAME ...] [--runs 5] [--no-check] [--no-times]
+              [--kept docs/corpus.json] [--write docs/corpus.md]
 
 ROOT is where `corpus.py --root DIR fetch all`, beside the recipes, has put sources and environments; one
 `baseline` there brings pytest-xdist, which is not in the projects' own. What was found out of each suite is
-kept in ROOT/table.json, so that a table can be made in parts: suites that are named again are replaced. The
-table names the builds of rpytest; one of a single build begins with an empty directory, or without that file.
+kept in ROOT/table.json, or in another file, so that a table can be made in parts: suites that are named again are
+replaced. The table names the builds of rpytest; one of a single build begins without that file.
 
 Compared are the node ids that `--collect-only -q` prints, exit codes, and JUnit files: cases, order, outcomes,
 messages, properties, output (`compare_junit.py`). Where there is a difference pytest runs once more: a case that it
@@ -121,9 +122,8 @@ class Suite:
                 start_new_session=True,
             )
             try:
-                process.wait(self.seconds)
-            except subprocess.TimeoutExpired:
-                raise TookTooLong(f"{self.name}, {way}: more than {self.seconds:.0f} s") from None
+                if not setting.wait(process, self.seconds):
+                    raise TookTooLong(f"{self.name}, {way}: more than {self.seconds:.0f} s")
             finally:
                 wall = time.perf_counter() - begin
                 # What is left of the session: a suite that was stopped, and what a suite has left behind.
@@ -366,12 +366,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=900, help="no run may take longer (default 900)")
     parser.add_argument("--no-check", action="store_true", help="do not compare")
     parser.add_argument("--no-times", action="store_true", help="do not time")
+    parser.add_argument("--kept", type=pathlib.Path, metavar="FILE", help="what was found so far (default ROOT/table.json)")
     parser.add_argument("--write", type=pathlib.Path, metavar="FILE", help="put the table there, too")
     options = parser.parse_args()
     if not (options.root / "xdist").is_dir():
         parser.error(f"{options.root / 'xdist'} is not there: `corpus.py --root {options.root} baseline NAME` makes it")
     build = hashlib.sha256(options.rpytest.read_bytes()).hexdigest()[:12]
-    kept = corpus_table.Kept(options.root / "table.json", build)
+    kept = corpus_table.Kept(options.kept or options.root / "table.json", build)
     same = True
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rpytest-corpus-") as work:

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 
 
@@ -43,6 +44,27 @@ def run(
         said = result.stdout[-2000:] + result.stderr[-2000:]
         sys.exit(f"{' '.join(command)}: exit code {result.returncode}\n{said}")
     return result
+
+
+def wait(process: subprocess.Popen[str] | subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for a process, and for no longer than that: whether it has ended by itself.
+
+    `process.wait(seconds)` looks at it every twentieth of a second, of which half would be measured as well.
+    """
+    overdue = threading.Event()
+
+    def kill() -> None:
+        overdue.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        process.wait()
+    finally:
+        timer.cancel()
+    return not overdue.is_set()
 
 
 def environment(venv: pathlib.Path, work: pathlib.Path) -> dict[str, str]:
