@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::python::{Venv, main_venv, pytest_venv};
+use crate::support::python::{main_venv, pytest_venv, venvs_of_older_pythons};
 use crate::support::{Command, Project, Run};
 
 /// A test leaves garbage that only the collector finds, which does not come by itself. `conftest.py` may look at what
@@ -140,12 +140,13 @@ fn seen(project: &Project) -> Vec<String> {
 
 #[test]
 fn whoever_looks_at_it_sees_it_go() {
-    // The older ones have no xdist to compare with.
-    let versions: [(Venv, &[&[&str]]); 3] = [
-        (main_venv().real(), &[&[], &["-n", "1"], &["-n", "2"]]),
-        (pytest_venv("8.4.2"), &[&[]]),
-        (pytest_venv("8.0.2"), &[&[]]),
-    ];
+    // The others have no xdist to compare with.
+    const ALONE: &[&[&str]] = &[&[]];
+    const EACH: &[&[&str]] = &[&[], &["-n", "1"], &["-n", "2"]];
+    let mut versions = vec![(main_venv().real(), EACH)];
+    let older = [pytest_venv("8.4.2"), pytest_venv("8.0.2")];
+    let others = older.into_iter().chain(venvs_of_older_pythons());
+    versions.extend(others.map(|venv| (venv, ALONE)));
     for (venv, ways) in &versions {
         for (who, conftest) in WHO_LOOKS {
             let project = Project::new(&format!("{SUITE}{conftest}"));
@@ -193,7 +194,8 @@ import os
 os.makedirs('effect', exist_ok=True)
 ";
     let (_, finaliser) = WHO_LOOKS[5];
-    for venv in [main_venv().real(), pytest_venv("8.4.2")] {
+    let venvs = [main_venv().real(), pytest_venv("8.4.2")];
+    for venv in venvs.into_iter().chain(venvs_of_older_pythons()) {
         for (conftest, expected) in [("", false), (finaliser, true)] {
             // A worker that is not forked from another that has collected has as much in sight.
             for arguments in [&[][..], &["-n1"]] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use crate::support::normal::normal;
-use crate::support::python::{Venv, interpreters, main_venv, pytest_venv, python_venv};
+use crate::support::python::{Venv, main_venv, pytest_venv, venvs_of_older_pythons};
 use crate::support::{Command, Project, Run};
 
 fn workspace() -> PathBuf {
@@ -53,8 +53,8 @@ fn code_is_that_of_each_pytest() {
 
 #[test]
 fn code_is_that_of_each_python() {
-    for python in interpreters().iter().skip(1) {
-        code_and_answers_are_pytests_own(&python_venv(python));
+    for venv in venvs_of_older_pythons() {
+        code_and_answers_are_pytests_own(&venv);
     }
 }
 

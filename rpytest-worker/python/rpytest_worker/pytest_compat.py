@@ -552,6 +552,12 @@ def is_pytests_own(plugin: Any) -> bool:
     return module == "_pytest" or module.startswith("_pytest.")
 
 
+def searches_garbage(config: pytest.Config) -> bool:
+    """Whether it does so before its end, as since pytest 8.4, unless that plugin is off."""
+    plugin = config.pluginmanager.getplugin("unraisableexception")
+    return hasattr(plugin, "gc_collect_harder")
+
+
 def cleans_up_alone(config: pytest.Config) -> bool:
     """Whether all that is undone after `pytest_unconfigure` is of pytest's own making."""
     return all(

@@ -1,7 +1,7 @@
 //! What happens when an interpreter ends happens in a run of ours too, whether it borrows or not.
 
 use super::Daemon;
-use crate::support::python::{interpreters, main_venv, python_venv};
+use crate::support::python::{main_venv, venvs_of_older_pythons};
 use crate::support::{Command, Project, Run};
 
 /// Each keeps something until the end of the interpreter, by which it writes to the file `ended`, or to the
@@ -167,7 +167,7 @@ fn what_ends_with_the_interpreter_ends() {
 #[test]
 fn what_nobody_would_notice_is_left_out() {
     let mut venvs = vec![main_venv().real()];
-    venvs.extend(interpreters().iter().skip(1).map(python_venv));
+    venvs.extend(venvs_of_older_pythons());
     for venv in venvs {
         let name = venv.root().display();
         let (_, nothing) = KEPT[0];
@@ -195,7 +195,7 @@ fn what_nobody_would_notice_is_left_out() {
 #[test]
 fn what_nobody_would_notice_is_left_out_without_a_daemon() {
     let mut venvs = vec![main_venv().real()];
-    venvs.extend(interpreters().iter().skip(1).map(python_venv));
+    venvs.extend(venvs_of_older_pythons());
     for venv in venvs {
         for (what, kept) in &KEPT[..2] {
             for genuine in ["", "1"] {

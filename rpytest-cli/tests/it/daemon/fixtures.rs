@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::lifecycle::sockets;
 use super::{Daemon, borrower, within};
 use crate::support::normal::normal;
-use crate::support::python::{Venv, interpreters, main_venv, pytest_venv, python_venv};
+use crate::support::python::{Venv, main_venv, pytest_venv, venvs_of_older_pythons};
 use crate::support::run::{eventually, processes_of};
 use crate::support::screen::Screen;
 use crate::support::{Command, Project, Run};
@@ -204,7 +204,7 @@ fn they_stay_up_until_the_daemon_stops() {
 #[test]
 fn with_each_pytest_and_python() {
     let mut venvs: Vec<_> = ["8.0.2", "8.4.2", "9.0.3"].map(pytest_venv).into();
-    venvs.extend(interpreters().iter().skip(1).map(python_venv));
+    venvs.extend(venvs_of_older_pythons());
     for venv in venvs {
         let name = venv.root().display();
         let project = Project::new(SUITE);

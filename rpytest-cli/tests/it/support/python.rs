@@ -61,6 +61,11 @@ pub fn python_venv(python: &Interpreter) -> Venv {
     make(&name, python, &["pytest==9.2.0"])
 }
 
+/// The newest pytest, under each Python but the newest.
+pub fn venvs_of_older_pythons() -> impl Iterator<Item = Venv> {
+    interpreters().iter().skip(1).map(python_venv)
+}
+
 /// A CPython that is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
