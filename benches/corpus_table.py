@@ -101,7 +101,8 @@ def notes(kept: Kept) -> list[str]:
             f" ({platform.system()}, {platform.machine()}); ratios are medians of those of each turn."
         )
     if parts:
-        dates = sorted({part["date"] for part in parts})
+        # Of what was kept from tables before there was this file neither build nor date is known.
+        dates = sorted({part["date"] for part in parts if part["date"]})
         builds = sorted({part["build"] for part in parts})
         lines += [
             f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, build{'s' * (len(builds) > 1)} {', '.join(builds)}.",
