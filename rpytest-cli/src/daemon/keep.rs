@@ -342,19 +342,24 @@ impl Keep {
         process == self.host
     }
 
-    /// Sees to it that what was asked for lately is there again when it is asked for the next time.
+    /// Sees to it that what was asked for lately is there again when it is asked for the next time: the session
+    /// that was used last when its files change, and those that their own run's files were too young for.
     pub(super) fn refresh(&mut self) -> io::Result<()> {
-        let last = self.sessions.iter_mut().max_by_key(|session| session.used);
-        let Some(last) = last.filter(|session| session.used.elapsed() < RECENT) else {
-            return Ok(());
-        };
-        if !last.is_stale() {
-            return Ok(());
-        }
-        let (whom, used, deepest) = (last.whom.clone(), last.used, last.deepest);
-        self.grow(&whom, deepest)?;
-        if let Some(session) = self.sessions.iter_mut().find(|one| one.whom == whom) {
-            session.used = used;
+        let last = self.sessions.iter().map(|session| session.used).max();
+        let recent = self
+            .sessions
+            .iter_mut()
+            .filter(|session| session.used.elapsed() < RECENT);
+        let wanted = recent.filter_map(|session| {
+            let is_last = Some(session.used) == last;
+            let again = session.is_unsettled() || is_last && session.is_stale();
+            again.then(|| (session.whom.clone(), session.used, session.deepest))
+        });
+        for (whom, used, deepest) in wanted.collect::<Vec<_>>() {
+            self.grow(&whom, deepest)?;
+            if let Some(session) = self.sessions.iter_mut().find(|one| one.whom == whom) {
+                session.used = used;
+            }
         }
         Ok(())
     }

@@ -85,14 +85,17 @@ impl Growth {
         }
     }
 
-    /// Why what it was grown from is not there any more.
-    pub(super) fn stale(&mut self) -> Option<String> {
-        let stamps = match &mut self.state {
+    fn stamps(&mut self) -> Option<&mut Stamps> {
+        match &mut self.state {
             State::Growing { .. } => None,
             State::Grown { stamps, .. } => Some(stamps),
             State::Refused { stamps, .. } => stamps.as_mut(),
-        };
-        let path = stamps?.changed()?;
+        }
+    }
+
+    /// Why what it was grown from is not there any more.
+    pub(super) fn stale(&mut self) -> Option<String> {
+        let path = self.stamps()?.changed()?;
         Some(format!("`{}` has changed", path.display()))
     }
 
@@ -208,6 +211,13 @@ impl Session {
     pub(super) fn is_stale(&mut self) -> bool {
         let collected = self.collected.as_mut();
         self.configured.stale().is_some() || collected.is_some_and(|one| one.stale().is_some())
+    }
+
+    /// Whether nobody can have it for the one reason that it was grown too soon after something was written.
+    pub(super) fn is_unsettled(&mut self) -> bool {
+        let both = [Some(&mut self.configured), self.collected.as_mut()];
+        let mut stamps = both.into_iter().flatten().filter_map(Growth::stamps);
+        stamps.any(|stamps| stamps.are_unsettled())
     }
 
     pub(super) fn drop_stale_collection(&mut self, supervisor: &Supervisor) {

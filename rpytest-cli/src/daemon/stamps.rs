@@ -59,9 +59,17 @@ impl Stamps {
             i128::try_from(bound).unwrap_or(i128::MAX)
         };
         let (bound, coarse_bound) = (before(TICK), before(COARSE_TICK));
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let now = i128::try_from(now.as_nanos()).unwrap_or(i128::MAX);
         let is_settled = |seen: &Seen, was_there: bool| match seen.stamp {
             Some(stamp) => {
-                let last = stamp.modified.max(stamp.changed);
+                // A date that is still to come was set by somebody, and would never be in the past.
+                let last = match stamp.modified > now {
+                    true => stamp.changed,
+                    false => stamp.modified.max(stamp.changed),
+                };
                 let bound = if stamp.is_coarse() {
                     coarse_bound
                 } else {
@@ -93,6 +101,11 @@ impl Stamps {
 
     pub(super) fn len(&self) -> usize {
         self.seen.len()
+    }
+
+    /// Whether something was too young to be trusted. The next time it will be older.
+    pub(super) fn are_unsettled(&self) -> bool {
+        self.unsettled.is_some()
     }
 
     /// The first path that is not as it was, or of which nobody can know.
@@ -215,6 +228,7 @@ mod tests {
         let earlier = SystemTime::now() - Duration::from_secs(60);
         let mut unsettled = stamps(scratch.path(), earlier);
         assert_eq!(unsettled.changed(), Some(&path("there")));
+        assert!(unsettled.are_unsettled());
 
         for name in ["there", "directory"] {
             let mut known = stamps(scratch.path(), later);
@@ -229,6 +243,14 @@ mod tests {
             );
             fs::rename(away, path(name)).expect("renamed");
         }
+
+        // The time of the change is the one that nobody can set.
+        let there = fs::File::options().write(true).open(path("there"));
+        let to_come = SystemTime::now() + Duration::from_secs(3600);
+        there
+            .and_then(|file| file.set_modified(to_come))
+            .expect("it is set");
+        assert_eq!(stamps(scratch.path(), later).changed(), None);
 
         let mut known = stamps(scratch.path(), later);
         fs::write(path("missing"), "").expect("written");

@@ -183,6 +183,38 @@ fn the_second_run_collects_nothing() {
     daemon.stop();
 }
 
+/// What a run wrote just before its end is too young for the session that is grown after it. That must not be
+/// the end of it when another run has come meanwhile.
+#[test]
+fn a_session_is_there_although_another_run_followed_at_once() {
+    let project = Project::new(
+        "
+--- pytest.ini
+--- conftest.py
+import pathlib
+DATA = pathlib.Path(__file__).with_name('data.txt')
+DATA.read_text()
+--- data.txt
+one
+--- test_a.py
+import conftest
+def test_reads(): pass
+def test_writes(): conftest.DATA.write_text('one')
+",
+    );
+    project.settle();
+    let daemon = Daemon::start(&project);
+    let (writes, reads) = (["--explain"], ["--explain", "-k", "reads"]);
+    daemon.run(&writes).expect(0, "2 passed");
+    daemon.run(&reads).expect(0, "1 passed, 1 deselected");
+    daemon.has_settled();
+    for arguments in [&reads[..], &writes[..]] {
+        let run = daemon.run(arguments);
+        assert!(borrowed_a_session(&run), "{run}");
+    }
+    daemon.stop();
+}
+
 /// Only what has changed in pytest's cache is read again by a run that goes on from a session.
 #[test]
 fn the_cache_is_what_pytest_leaves() {

@@ -79,7 +79,7 @@ impl<'a> Daemon<'a> {
     /// Waits until it keeps a session, or knows that it must not, and nothing that was lent is still in use: what
     /// comes after a run begins with its end.
     pub fn has_settled(&self) {
-        within("a session is kept, or is refused", || {
+        let is_so = || {
             let refused = |session: &Value| {
                 let why = session["refusals"].as_array();
                 why.is_some_and(|why| !why.is_empty())
@@ -92,6 +92,9 @@ impl<'a> Daemon<'a> {
                 && sessions
                     .iter()
                     .all(|session| session["usable"] == true || refused(session))
+        };
+        within_or(is_so, || {
+            format!("a session is kept, or is refused, of {:#?}", self.status())
         });
     }
 
