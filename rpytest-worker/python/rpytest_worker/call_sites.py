@@ -11,6 +11,8 @@ Private names of pytest are touched here; `known_code` knows in which form they 
 from __future__ import annotations
 
 import functools
+import opcode
+import os
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -18,11 +20,14 @@ from typing import Any, Final, NamedTuple
 
 import _pytest.fixtures
 import _pytest.python
+import _pytest.runner
 import pluggy
 from _pytest.scope import Scope
 
 _FUNCTION: Final = "function(**arguments)"
+_FINALIZER: Final = "function()"
 _GENERATOR: Final = "next(function, arguments)"
+_CURRENT: Final = "PYTEST_CURRENT_TEST"
 
 
 class CallSite:
@@ -115,6 +120,41 @@ def of_fixtures() -> tuple[CallSite, CallSite]:
         setup(definition, request)
         sites.append(CallSite([*sample.places, *hook], how))
     return sites[0], sites[1]
+
+
+@functools.cache
+def of_finalizers() -> CallSite:
+    """As finalizers are called at the end of an item; arguments have no meaning."""
+    sample = _Sample()
+    state: Any = _pytest.runner.SetupState()
+    item = types.SimpleNamespace(session=types.SimpleNamespace(_setupstate=state), nodeid="")
+    state.stack[item.nodeid] = ([sample.function], None)
+    teardown: Any = _pytest.runner.pytest_runtest_teardown
+    before = os.environ.get(_CURRENT)
+    try:
+        teardown(item, None)
+    finally:
+        if before is not None:
+            os.environ[_CURRENT] = before
+    return CallSite(sample.places, _FINALIZER)
+
+
+@functools.cache
+def of_release() -> Callable[[Any], None]:
+    """Takes the values of fixtures from an item, as the end of `runtestprotocol` does.
+
+    What nobody else has goes then, and what warnings it gives are put down to that line.
+    """
+    protocol: Any = _pytest.runner.runtestprotocol
+    code = protocol.__code__
+    store = opcode.opmap["STORE_ATTR"], code.co_names.index("funcargs")
+    text = code.co_code
+    # Of several copies of a `finally` any will do.
+    at = min(at for at in range(0, len(text), 2) if (text[at], text[at + 1]) == store)
+    line = min(line for begin, end, line in code.co_lines() if begin <= at < end and line)
+    place = _Place(code, line, protocol.__globals__)
+    release = place.function("setattr(function, 'funcargs', arguments)", None)
+    return functools.partial(release, arguments=None)
 
 
 def _of_tests() -> list[_Place]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
-import _pytest
+import _pytest.fixtures
 import pluggy
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _HIDDEN = "__tracebackhide__"
-_NOT_SHOWN = "<rpytest>"
+# A file of pytest's, whose frames it leaves out. Whoever looks at a traceback finds one that is there.
+_NOT_SHOWN = str(_pytest.fixtures.__file__)
 _OURS = os.path.dirname(__file__) + os.sep
 _OF_PYTEST = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (_pytest, pluggy))
 
@@ -54,6 +55,26 @@ def has_visible_frame(trace: types.TracebackType | None, of_anybody: bool) -> bo
             return True
         trace = trace.tb_next
     return False
+
+
+def below(error: BaseException) -> BaseException:
+    """An exception without the frame that has caught it."""
+    return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+
+
+def without(codes: Collection[types.CodeType], trace: types.TracebackType | None) -> Any:
+    """A traceback without the frames of functions that have raised what was raised before."""
+    entries = []
+    while trace is not None:
+        entries.append(trace)
+        trace = trace.tb_next
+    for entry in reversed(entries):
+        if entry.tb_frame.f_code in codes:
+            continue
+        if entry.tb_next is not trace:
+            entry = types.TracebackType(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+        trace = entry
+    return trace
 
 
 def is_called_by_others() -> bool:

@@ -9,6 +9,7 @@ Private names of pytest's capture and logging plugins are touched here.
 from __future__ import annotations
 
 import logging
+import operator
 import os
 import sys
 from typing import Any, Final
@@ -17,6 +18,7 @@ import _pytest.logging
 import pytest
 
 _END: Final = os.SEEK_END
+_PROPAGATES: Final = operator.attrgetter("propagate")
 
 
 class ItemOutput:
@@ -30,6 +32,9 @@ class ItemOutput:
         self._root = logging.getLogger()
         self._open = False
         self._attached: dict[int, logging.Logger] = {}
+        # What the logging module has by name, and those of it that are loggers.
+        self._named: list[object] = []
+        self._loggers: list[logging.Logger] = []
         # While capture is in place: its files, the descriptors that they stand for, and its streams.
         self._descriptors: tuple[int, int, int, int] = (-1, -1, -1, -1)
         self._streams: tuple[Any, Any] = (None, None)
@@ -40,8 +45,9 @@ class ItemOutput:
             # Whatever is missing is missed here, and not in the middle of a test.
             capturing._state, capturing.out.targetfd, capturing.out.syscapture.tmpfile  # noqa: B018
         if logs is not None:
-            logs.caplog_handler.records, logs.report_handler.records  # noqa: B018
-            self._handlers = [logs.caplog_handler, logs.report_handler]
+            self._handlers: list[Any] = [logs.caplog_handler, logs.report_handler]
+            for handler in self._handlers:
+                handler.records  # noqa: B018
             self._records_key: Any = _pytest.logging.caplog_records_key
             self._handler_key: Any = _pytest.logging.caplog_handler_key
 
@@ -56,23 +62,23 @@ class ItemOutput:
         `storage` is that of the item's stash. Without it the item is not told of the phase's records,
         which nobody could look for.
         """
-        logs = self._logs
-        if logs is not None:
-            if _ATTACHES_TO_NON_PROPAGATING or self._root.handlers[-2:] != self._handlers:
+        if self._logs is not None:
+            if self._root.handlers[-2:] != self._handlers or (
+                _ATTACHES_TO_NON_PROPAGATING and not self._all_propagate()
+            ):
                 self._attach()
-            caplog = logs.caplog_handler
+            caplog, report = self._handlers
             if caplog.records:
                 caplog.reset()
             else:
                 caplog.records = []  # the last phase's is somebody else's now
-            if logs.report_handler.records:
-                logs.report_handler.reset()
+            if report.records:
+                report.reset()
             if storage is not None:
                 if when == "setup":
-                    storage[self._records_key] = {}
+                    storage[self._records_key] = {"setup": caplog.records}
                 else:
-                    storage.setdefault(self._records_key, {"setup": []})
-                storage[self._records_key][when] = caplog.records
+                    storage.setdefault(self._records_key, {"setup": []})[when] = caplog.records
                 storage[self._handler_key] = caplog
         capture = self._capture
         if capture is not None:
@@ -165,6 +171,15 @@ class ItemOutput:
     def disabled(self) -> Any:
         """A context in which what is written goes to where it went before pytest captured it."""
         return self._capture and self._capture.global_and_fixture_disabled()
+
+    def _all_propagate(self) -> bool:
+        """Whether the root's handlers see what any logger has, and that has been so before."""
+        named: list[Any] = list(self._root.manager.loggerDict.values())
+        # Compared by identity, without a loop of Python's: there may be hundreds.
+        if named != self._named:
+            self._named = named
+            self._loggers = [one for one in named if isinstance(one, logging.Logger)]
+        return not self._attached and all(map(_PROPAGATES, self._loggers))
 
     def _attach(self) -> None:
         """Have both log handlers where `catching_logs` would put them."""

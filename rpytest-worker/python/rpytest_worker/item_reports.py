@@ -10,7 +10,6 @@ Private names of pytest are touched here.
 from __future__ import annotations
 
 import sys
-import types
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ import _pytest.skipping
 import pytest
 from _pytest._code.code import ExceptionInfo
 
-from . import frames, pytest_compat, short_fixtures
+from . import frames, pytest_compat, short_requests
 from .item_output import ItemOutput
 from .known_hooks import PHASES
 from .uneventful import Phase
@@ -92,7 +91,7 @@ class ItemReports:
     def raised(self, item: Any, when: Any, phase: Phase, error: Any) -> Any:
         """Report a phase that has raised, as the end of `call_and_report` does."""
         self._output.add_sections(item, when)
-        trace = _without(short_fixtures.STAND_INS, error.__traceback__)
+        trace = frames.without(short_requests.STAND_INS, error.__traceback__)
         if when == "call" and isinstance(error, Exception):
             sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
             if sys.version_info >= (3, 12):
@@ -138,11 +137,11 @@ class ItemReports:
         def makereport(item: Any, call: Any) -> Any:
             call.duration, call.start, call.stop = phase
             if error is not None and call.excinfo is not None:
-                trace = _without(repeated, call.excinfo.tb)
+                trace = frames.without(repeated, call.excinfo.tb)
                 value = call.excinfo.value.with_traceback(trace)
                 call.excinfo = ExceptionInfo.from_exc_info((type(value), value, trace))
                 if stand_in is not None and getattr(sys, "last_value", None) is value:
-                    sys.last_traceback = _without(repeated, sys.last_traceback)
+                    sys.last_traceback = frames.without(repeated, sys.last_traceback)
             item.add_report_section(when, "log", text)
             return genuine(item, call)
 
@@ -209,27 +208,12 @@ def do_nothing(*_: object) -> None:
     pass
 
 
-_STAND_INS: Final = frozenset({StandIn.__call__.__code__, *short_fixtures.STAND_INS})
+_STAND_INS: Final = frozenset({StandIn.__call__.__code__, *short_requests.STAND_INS})
 
 # Exceptions of which pytest makes a report; and those of them that end the session, or are shown with
 # all frames.
 _REPORTED: Final = (Exception, pytest.skip.Exception, pytest.fail.Exception)
 _OTHERWISE: Final = (pytest.exit.Exception, pytest_compat.BaseExceptionGroup)
-
-
-def _without(codes: frozenset[Any], trace: Any) -> Any:
-    """A traceback without the frames of functions that have raised what was raised before."""
-    entries = []
-    while trace is not None:
-        entries.append(trace)
-        trace = trace.tb_next
-    for entry in reversed(entries):
-        if entry.tb_frame.f_code in codes:
-            continue
-        if entry.tb_next is not trace:
-            entry = types.TracebackType(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-        trace = entry
-    return trace
 
 
 def _implementation(session: pytest.Session, hook: str, plugin: object) -> Any:

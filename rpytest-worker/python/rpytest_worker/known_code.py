@@ -208,7 +208,22 @@ FIXTURES: Final[Mapping[str, str]] = {
     "setupplan:pytest_fixture_setup": "beed5e69",
 }
 
-# The same.
+# Those of pytest 9.1 and 9.2 alone: a fixture's setup and its end had another order before.
+REQUESTS: Final[Mapping[str, str]] = {
+    "fixtures:FixtureDef.execute": "874240b6",
+    "fixtures:FixtureDef.finish": "fdc05b38",
+    "fixtures:FixtureDef.addfinalizer": "612ebff1",
+    "fixtures:FixtureRequest._get_active_fixturedef": "a4657670",
+    "fixtures:TopRequest._fillfixtures": "ab6e0330",
+    "fixtures:FixtureRequest.__init__": "01048871",
+    "fixtures:SubRequest.__init__": "f246cd70",
+    "fixtures:SubRequest.node": "6f53aead",
+    "fixtures:SubRequest.addfinalizer": "66369c24",
+    "nodes:Node.addfinalizer": "27dc9d00",
+    "python:get_direct_param_fixture_func": "af27b583",
+}
+
+# The same from pytest 8.3 to 9.2.
 ASSERTIONS: Final[Mapping[str, str]] = {
     "assertion:pytest_runtest_protocol": "05731796 9768de9a e2105964",
     "assertion.truncate:truncate_if_required": "79ac6237 absent c0fdc8ca",
@@ -302,6 +317,7 @@ def main() -> None:
         NODE_IDS,
         PROTOCOL,
         FIXTURES,
+        REQUESTS,
         ASSERTIONS,
         TRACEBACKS,
     )

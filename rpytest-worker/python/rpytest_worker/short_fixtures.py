@@ -25,6 +25,13 @@ from _pytest.scope import Scope
 
 from . import call_sites, frames, known_code, pytest_compat
 from .costs import SharedFixtures
+from .short_requests import (
+    ShortRequests,
+    in_place_of,
+    raises,
+    raises_as_generator,
+    yields_nothing,
+)
 
 # Of all functions here.
 __tracebackhide__ = True
@@ -33,7 +40,6 @@ _fixtures: Any = _pytest.fixtures
 _OF_FUNCTION: Final = Scope.Function
 _GENERATOR: Final = inspect.CO_GENERATOR
 _ASYNCHRONOUS: Final = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_HIDDEN: Final = {"__tracebackhide__": True}
 _NOTHING: Final = object()
 _KNOWN: Final = (_pytest.fixtures, _pytest.setuponly, _pytest.setupplan)
 
@@ -63,12 +69,16 @@ class ShortFixtures:
             replace(_fixtures.RequestFixtureDef, "__init__", _of_request())
         check = _fixtures.SubRequest._check_scope
         replace(_fixtures.SubRequest, "_check_scope", _check_scope(check))
-        if getattr(self._session.config.option, "tbstyle", "auto") == "native":
+        option = self._session.config.option
+        if getattr(option, "tbstyle", "auto") == "native":
             return  # it shows all frames, those of hooks among them
         for hook in (self._setup, self._finalizer):
             if any(one.plugin not in (*_KNOWN, self._shared) for one in hook):
                 return
         replace(self._session, "gethookproxy", self._with_less_hooks(self._session.gethookproxy))
+        # With the locals of frames there would be some that pytest's do not have.
+        if not option.showlocals and known_code.unknown(known_code.REQUESTS) is None:
+            ShortRequests(self._session, self._setup, self._finalizer).begin(replace)
 
     def end(self) -> None:
         self._undo.close()
@@ -185,33 +195,11 @@ def _again(
     but pytest's, and where a function has asked for the fixture, with all that comes after it.
     """
     function = fixturedef.func
-    stand_in = types.FunctionType(kind.__code__, {"error": error, **_HIDDEN}, function.__name__)
-    stand_in.__qualname__ = function.__qualname__
-    fixturedef.func = stand_in
+    fixturedef.func = in_place_of(function, kind, error)
     try:
         return genuine(fixturedef=fixturedef, request=request)
     finally:
         fixturedef.func = function
-
-
-def yields_nothing(**_: object) -> Any:
-    return
-    yield
-
-
-@frames.not_shown
-def raises(**_: object) -> Any:
-    raise error  # type: ignore[name-defined]  # noqa: F821
-
-
-@frames.not_shown
-def raises_as_generator(**_: object) -> Any:
-    raise error  # type: ignore[name-defined]  # noqa: F821
-    yield
-
-
-# Frames that pytest's own fixture functions have in their place.
-STAND_INS: Final = frozenset({raises.__code__, raises_as_generator.__code__})
 
 
 def _check_scope(genuine: Callable[..., None]) -> Callable[..., None]:

@@ -26,7 +26,7 @@ import sys
 import types
 from collections.abc import Callable, Generator
 from time import perf_counter, time
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import _pytest.assertion
 import _pytest.capture
@@ -55,31 +55,20 @@ from .attempts import PLUGIN as ATTEMPTS
 from .attempts import Attempts
 from .costs import SharedFixtures
 from .item_assertions import ItemAssertions
+from .item_calls import ItemCalls
 from .item_output import ItemOutput
 from .item_parents import SKIPS, Parent, Parents
 from .item_reports import ItemReports, StandIn, do_nothing
-from .item_skips import SkipMarks
 from .item_warnings import ItemWarnings
 from .known_hooks import PHASES
 from .short_fixtures import ShortFixtures
+from .short_phases import Ended, ShortPhases, keywords_of
 from .short_tracebacks import ShortTracebacks
 from .uneventful import Phase, Uneventful
-
-
-class _Called(NamedTuple):
-    """What has come of the call of an item."""
-
-    error: BaseException | None
-    returned: object
-    phase: Phase
-    # How many marks and keywords there were before it.
-    length: int
-
 
 _Wrapper = Callable[[pytest.Item], Generator[None, object, object]]
 
 _ITEM: Final = ("item",)
-_CURRENT: Final = "PYTEST_CURRENT_TEST"
 
 # Hooks of which a caller with a terminal takes care itself (see `direct_delivery`).
 _OF_REPORTS: Final = frozenset(
@@ -166,14 +155,13 @@ class ShortProtocol:
             self._refused |= {"timeout"}
         # What to call before a test's function, which must have no attributes then.
         self._before = [one.function for one in implementations[known_hooks.BEFORE]]
-        self._skip_marks = SkipMarks()
         self._reports = ItemReports(session, self._output, of_phases, self.close)
         found = config.pluginmanager.getplugin(timeouts.NAME)
         self._timeouts = found if isinstance(found, timeouts.Timeouts) else None
-        # Of an item without a mark; of the item that runs; and whether they are of its call alone.
+        # Of an item without a mark.
         self._always_timeout = self._timeouts.default if self._timeouts is not None else None
-        self._timeout: timeouts.Settings | None = None
-        self._times_call = False
+        self._calls = ItemCalls(self._before, self._timeouts)
+        self._release = call_sites.of_release()
         self._skipping: Callable[[pytest.Item], None] | None = None
         if config.pluginmanager.hasplugin("skipping"):
             self._skipping = _pytest.skipping.pytest_runtest_setup
@@ -181,7 +169,6 @@ class ShortProtocol:
         self._calls_directly = [
             one.function for one in config.hook.pytest_pyfunc_call.get_hookimpls()
         ] == [_pytest.python.pytest_pyfunc_call]
-        self._site = call_sites.of_tests()
         # Who runs an item again that has failed; and that for the item that runs, if that may be.
         self._attempts: Attempts | None = config.pluginmanager.getplugin(ATTEMPTS)
         self._again: Attempts | None = None
@@ -191,15 +178,15 @@ class ShortProtocol:
         self._fails = False
         self._running: Uneventful | None = None
         own = {when: self._reports.own[when].function for when in PHASES}
+        self._phases = ShortPhases(
+            session, self._output, self._calls, shared, own, self._has_changed
+        )
         self._parents = Parents(self._conftests, of_phases, own, self._refused)
         self._parent: Any = None
         self._skips = self._filters = False
-        # The collector of the last item, if all was found as it should be when that had ended; and
-        # whether it is that of the item that runs, before which nobody else has been called then.
-        self._as_left: Parent | None = None
+        # Whether the collector of the item that runs is as the last item has left it, so that nobody
+        # else has been called before it.
         self._is_as_left = False
-        # Whether the variable that names the current test is left over.
-        self._named = False
         self._places: dict[str, str] = {}
         self._root = os.path.join(config.rootpath, "")
         _pytest.tmpdir.tmppath_result_key  # noqa: B018
@@ -226,7 +213,7 @@ class ShortProtocol:
         ):
             return f"{item.nodeid} is a {kind.__name__}"
         node = item.parent
-        parent, self._as_left = self._as_left, None
+        parent, self._phases.as_left = self._phases.as_left, None
         if parent is not None and parent.node is node and parent.conftests == len(self._conftests):
             self._is_as_left = True
         else:
@@ -262,8 +249,7 @@ class ShortProtocol:
                 timeout = self._timeouts.of(item)
             except timeouts.BadMark as error:
                 return f"the mark `timeout` of {item.nodeid}: {error}"
-        self._timeout = timeout
-        self._times_call = timeout is not None and timeout.func_only
+        self._calls.limit_to(timeout)
         return None
 
     def _locate(self, item: Any, code: types.CodeType | None, prefix: str) -> None:
@@ -300,8 +286,8 @@ class ShortProtocol:
         compared = False
         timed = self._timeouts
         if timed is not None:
-            if self._timeout is not None or timed.is_used:
-                timed.begin(self._timeout)
+            if self._calls.limit is not None or timed.is_used:
+                timed.begin(self._calls.limit)
             else:
                 timed = None
         begun: list[tuple[_Wrapper, Generator[None, object, object]]] = []
@@ -357,21 +343,23 @@ class ShortProtocol:
         plain = parent.plain and item.__dict__.keys().isdisjoint(_METHODS)
         quiet = plain and item.__class__ is pytest.Function
         calls = quiet and code is not None and self._calls_directly
-        called = None
+        ended = None
         try:
-            if (
-                calls
-                and nextitem is not None
-                and nextitem.parent is parent.node
-                and not (item.fixturenames or item.user_properties or item._report_sections)
-                and not self._skips
-                and (self._is_as_left or self._is_set_up(parent))
-            ):
-                # Nothing but its function is to be called, in all phases.
-                called = self._pass_alone(item, run, parent, function)
-                if called is None:
+            if calls and not (self._skips or item.user_properties or item._report_sections):
+                phases = self._phases
+                is_set_up = self._is_as_left or phases.is_set_up(parent)
+                if (
+                    is_set_up
+                    and nextitem is not None
+                    and nextitem.parent is parent.node
+                    and not item.fixturenames
+                ):
+                    ended = phases.alone(item, run, parent, function)
+                else:
+                    ended = phases.one_by_one(item, nextitem, run, parent, function, is_set_up)
+                if ended is None:
                     return run
-            return self._run_phases(item, nextitem, parent, run, quiet, calls, called)
+            return self._run_phases(item, nextitem, parent, run, quiet, calls, ended)
         except BaseException:
             self._tell(run)
             raise
@@ -380,6 +368,8 @@ class ShortProtocol:
             if again is not None and not self._fails:
                 again.release()
             item._request = False
+            if item.funcargs:
+                self._release(item)
             item.funcargs = None
 
     @frames.keep_errors
@@ -391,53 +381,54 @@ class ShortProtocol:
         run: Uneventful,
         quiet: bool,
         calls: bool,
-        called: _Called | None,
+        ended: Ended | None,
     ) -> Uneventful | None:
-        """Those that `run` does not have yet; `called` is what has come of the call, if any."""
+        """Those that `run` does not have yet; `ended` is what has come of the first of them, if it has
+        run."""
         session, output, reports = self._session, self._output, self._reports
         own, keywords = item.own_markers, item.keywords._markers
         length = parent.length + len(own) + len(keywords)
-        if called is not None:
-            length = called.length
         storage = item.stash._storage
-        result: dict[str, bool] = dict.fromkeys(PHASES[: len(run.phases)], True)
-        told = False
+        result: dict[str, bool] = {}
         # How many there are to show, of all phases.
         sections = 0
+        if ended is not None:
+            length, result, sections = ended.length, ended.result, ended.sections
+        told = False
         again = self._again
-        if called is None and item._report_sections:
+        if ended is None and item._report_sections:
             told = True
             self._tell(run)
         for when in PHASES[len(run.phases) :]:
             stack = session._setupstate.stack
             error = returned = None
             direct = silent = False
-            if when == "setup":
-                silent = quiet and self._needs_no_setup(item, parent)
+            has_run = ended is not None
+            if ended is not None:
+                error, returned, phase = ended.error, ended.returned, ended.phase
+                direct, ended = when == "call", None
+            elif when == "setup":
+                silent = quiet and not self._skips and self._phases.needs_no_setup(item, parent)
                 if silent:
                     begun, started = time(), perf_counter()
                     stack[item] = ([item.teardown], None)
             elif when == "call":
                 if not result["setup"]:
                     continue
-                direct = calls
+                direct = has_run = calls
                 if direct:
-                    if called is not None:
-                        error, returned, phase = called.error, called.returned, called.phase
-                    else:
-                        error, returned, phase = self._call(item, storage)
+                    error, returned, phase = self._call(item, storage)
             else:
                 if session.shouldfail or session.shouldstop:
                     nextitem = None
-                silent = quiet and self._needs_no_teardown(item, nextitem, parent)
-                if self._timeout is not None and self._timeouts is not None:
-                    self._timeouts.begin_teardown()
+                silent = quiet and self._phases.needs_no_teardown(item, nextitem, parent)
+                self._calls.begin_teardown()
                 if silent:
                     begun, started = time(), perf_counter()
                     stack.popitem()
-            if not silent and not direct:
+            if not silent and not has_run:
                 if when == "call":
-                    self._begin_call()
+                    self._calls.begin()
                 output.begin(storage, when)
                 begun, started = time(), perf_counter()
                 try:
@@ -445,7 +436,7 @@ class ShortProtocol:
                         assert self._skipping is not None
                         self._skipping(item)
                     elif when == "call" and self._before:
-                        self._prepare_call(item)
+                        self._calls.prepare(item)
                     for function, argnames in parent.calls[when]:
                         if argnames == _ITEM:
                             function(item)
@@ -453,10 +444,10 @@ class ShortProtocol:
                             known = {"item": item, "nextitem": nextitem}
                             function(*[known[name] for name in argnames])
                 except BaseException as raised:
-                    error = _below(raised)
+                    error = frames.below(raised)
                 if when == "call":
-                    self._end_call()
-            if not direct:
+                    self._calls.end()
+            if not has_run:
                 phase = perf_counter() - started, begun, time()
             if when == "setup":
                 self._shared.settle()
@@ -482,7 +473,7 @@ class ShortProtocol:
                     and when == "setup"
                     and again is None
                     and not (told or changed or has_output or silent)
-                    and self._is_skipped(item, nextitem, parent, run, error, phase)
+                    and self._phases.skipped(item, nextitem, parent, run, error, phase)
                 ):
                     storage[_pytest.tmpdir.tmppath_result_key] = {"setup": False, "teardown": True}
                     output.forget_records(item)
@@ -522,7 +513,7 @@ class ShortProtocol:
                 run.phases.append(phase)
                 result[when] = True
                 if when == "setup":
-                    run.keywords = _keywords(keywords, parent)
+                    run.keywords = keywords_of(keywords, parent)
                     if not silent:
                         storage[_pytest.tmpdir.tmppath_result_key] = result
         output.forget_records(item)
@@ -552,31 +543,6 @@ class ShortProtocol:
 
     # ---------------------------------------------------------------- parts of it
 
-    def _needs_no_setup(self, item: Any, parent: Parent) -> bool:
-        """No fixture, and all collectors are set up: no code but pytest's takes part."""
-        return not item.fixturenames and not self._skips and self._is_set_up(parent)
-
-    def _is_set_up(self, parent: Parent) -> bool:
-        """Whether a collector is, and those above it, and nothing else."""
-        stack = self._session._setupstate.stack
-        if len(stack) != parent.depth or next(reversed(stack)) is not parent.node:
-            return False
-        for _, failed in stack.values():  # noqa: SIM110 - it is called for each item
-            if failed:
-                return False
-        return True
-
-    def _needs_no_teardown(self, item: Any, nextitem: Any, parent: Parent) -> bool:
-        """No finalizer, and the next item needs all collectors that this one does."""
-        stack = self._session._setupstate.stack
-        return (
-            nextitem is not None
-            and nextitem.parent is parent.node
-            and len(stack) == parent.depth + 1
-            and next(reversed(stack)) is item
-            and len(stack[item][0]) == 1
-        )
-
     def _has_changed(self, item: Any, parent: Parent, length: int) -> bool:
         """Whether a plugin has come or gone, or a mark or keyword, since the item was begun."""
         own, keywords = item.own_markers, item.keywords._markers
@@ -584,74 +550,6 @@ class ShortProtocol:
             sum(map(len, parent.containers)) + len(own) + len(keywords) != length
             or self._live != self._known
         )
-
-    def _pass_alone(
-        self, item: Any, run: Uneventful, parent: Parent, function: Any
-    ) -> _Called | None:
-        """The way of most items. Returns what has come of the call, if it has anything to tell; what
-        is to be done then is not done here."""
-        session, output, phases = self._session, self._output, run.phases
-        stack = session._setupstate.stack
-        keywords = item.keywords._markers
-        length = parent.length + len(item.own_markers) + len(keywords)
-        output.begin(None, "call")
-        begun, started = time(), perf_counter()
-        stack[item] = ([item.teardown], None)
-        run.keywords = _keywords(keywords, parent)
-        # One phase ends where the next one begins.
-        called, calling = time(), perf_counter()
-        phases.append((calling - started, begun, called))
-        error, returned = self._invoke(item, run.nodeid, function, {})
-        ended, ending = time(), perf_counter()
-        phase = ending - calling, called, ended
-        if (
-            error is not None
-            or returned is not None
-            or output.has_something_to_tell()
-            or self._running is None
-            or item.user_properties
-            or item._report_sections
-            or session.shouldfail
-            or session.shouldstop
-            or self._has_changed(item, parent, length)
-        ):
-            return _Called(error, returned, phase, length)
-        stack = session._setupstate.stack
-        if next(reversed(stack)) is not item or len(stack[item][0]) != 1:
-            return _Called(error, returned, phase, length)
-        phases.append(phase)
-        stack.popitem()
-        phases.append((perf_counter() - ending, ended, time()))
-        self._as_left = parent
-        return None
-
-    def _is_skipped(
-        self,
-        item: Any,
-        nextitem: Any,
-        parent: Parent,
-        run: Uneventful,
-        error: BaseException | None,
-        phase: Phase,
-    ) -> bool:
-        """Whether a mark has skipped an item, and nothing is to be torn down; then it has ended."""
-        said = self._skip_marks.what_is_said(item, error)
-        if (
-            said is None
-            or nextitem is None
-            or nextitem.parent is not parent.node
-            or item.user_properties
-            or item._report_sections
-        ):
-            return False
-        stack = self._session._setupstate.stack
-        if len(stack) > parent.depth or list(stack) != parent.node.listchain()[: len(stack)]:
-            return False
-        run.keywords = _keywords(item.keywords._markers, parent)
-        begun, started = time(), perf_counter()
-        run.phases += (phase, (perf_counter() - started, begun, time()))
-        run.skipped = said
-        return True
 
     def _call(
         self, item: Any, storage: dict[Any, Any]
@@ -661,44 +559,8 @@ class ShortProtocol:
         funcargs = item.funcargs
         arguments = {name: funcargs[name] for name in item._fixtureinfo.argnames}
         begun, started = time(), perf_counter()
-        error, returned = self._invoke(item, item.nodeid, item.obj, arguments)
+        error, returned = self._calls.invoke(item, item.nodeid, item.obj, arguments)
         return error, returned, (perf_counter() - started, begun, time())
-
-    @frames.keep_errors
-    def _invoke(
-        self, item: Any, nodeid: str, function: Any, arguments: dict[str, Any]
-    ) -> tuple[BaseException | None, object]:
-        error = returned = None
-        if self._before:
-            self._prepare_call(item)
-        os.environ[_CURRENT] = f"{nodeid} (call)".replace("\x00", "(null)")
-        self._named = True
-        if "last_type" in sys.__dict__:
-            _forget_last_error()
-        if self._times_call:
-            self._begin_call()
-        try:
-            returned = self._site.call(function, arguments)
-        except BaseException as raised:
-            error = _below(raised)
-            error = error.with_traceback(self._site.below(error.__traceback__))
-        if self._times_call:
-            self._end_call()
-        return error, returned
-
-    def _begin_call(self) -> None:
-        if self._times_call and self._timeouts is not None:
-            self._timeouts.begin_call()
-
-    def _end_call(self) -> None:
-        if self._times_call and self._timeouts is not None:
-            self._timeouts.end_call()
-
-    def _prepare_call(self, item: Any) -> None:
-        for wrapper in self._before:
-            generator = wrapper(item)
-            next(generator)
-            generator.close()
 
     # ---------------------------------------------------------------- telling of it
 
@@ -712,6 +574,7 @@ class ShortProtocol:
         running, self._running = self._running, None
         if running is None:
             return
+        running.is_told = True
         with self._output.disabled() or contextlib.nullcontext():
             self._before_telling()
             self._call_hooks(running)
@@ -762,16 +625,7 @@ class ShortProtocol:
     def close(self) -> None:
         """Leave all as pytest does between two items."""
         self._output.close()
-        if self._named:
-            self._named = False
-            os.environ.pop(_CURRENT, None)
-
-
-def _keywords(own: dict[str, Any], parent: Parent) -> dict[str, int]:
-    """As pytest's reports have them: the item's own come first."""
-    keywords = dict.fromkeys(own, 1)
-    keywords.update(parent.keywords)
-    return keywords
+        self._calls.forget_name()
 
 
 # Attributes by which an item may do otherwise than its class.
@@ -792,11 +646,6 @@ def _plain_code(function: Any) -> types.CodeType | None:
     return None if code.co_flags & _ASYNCHRONOUS else code
 
 
-def _below(error: BaseException) -> BaseException:
-    """An exception without the frame that has caught it."""
-    return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
-
-
 def _has_no_attributes(function: Any) -> bool:
     """Whether a function has none but its marks."""
     if function.__class__ is types.MethodType:
@@ -805,18 +654,6 @@ def _has_no_attributes(function: Any) -> bool:
 
 
 _OF_MARKS: Final = frozenset({"pytestmark"})
-
-
-def _forget_last_error() -> None:
-    """As `pytest_runtest_call` begins."""
-    try:
-        del sys.last_type
-        del sys.last_value
-        del sys.last_traceback
-        if sys.version_info >= (3, 12):
-            del sys.last_exc
-    except AttributeError:
-        pass
 
 
 def _queue_keys(config: pytest.Config) -> list[Any]:

@@ -13,7 +13,7 @@ Phase = tuple[float, float, float]
 class Uneventful:
     """An item as far as it has come: it passes, or a mark says that it is not to be run."""
 
-    __slots__ = ("item", "keywords", "nodeid", "phases", "sections", "skipped")
+    __slots__ = ("is_told", "item", "keywords", "nodeid", "phases", "sections", "skipped")
 
     def __init__(self, item: Any) -> None:
         self.item = item
@@ -24,6 +24,8 @@ class Uneventful:
         self.sections: list[list[tuple[str, str]]] | None = None
         # Why it is not run: file, line and text. It has a setup and a teardown then.
         self.skipped: tuple[str, int, str] | None = None
+        # Whether hooks have been called for it, since somebody has looked while it ran.
+        self.is_told = False
         # As they were when the first phase ended.
         self.keywords: dict[str, int] = {}
 
