@@ -154,7 +154,11 @@ class ShortPhases:
         error = self._set_up(item, run.nodeid, is_set_up)
         phase = perf_counter() - started, begun, time()
         self._shared.settle()
-        if error is not None or self._has_more_to_tell(item, run, parent, length, "setup", 0):
+        if (
+            error is not None
+            or item.obj is not function  # a fixture has put something in its place
+            or self._has_more_to_tell(item, run, parent, length, "setup", 0)
+        ):
             return Ended(error, None, phase, length, result)
         sections = len(item._report_sections)
         phases.append(phase)
@@ -168,6 +172,7 @@ class ShortPhases:
         begun, started = time(), perf_counter()
         error, returned = self._calls.invoke(item, run.nodeid, function, arguments)
         phase = perf_counter() - started, begun, time()
+        del arguments
         if (
             error is not None
             or returned is not None

@@ -415,7 +415,8 @@ class ShortProtocol:
             elif when == "call":
                 if not result["setup"]:
                     continue
-                direct = has_run = calls
+                # A fixture may have put something else in its place.
+                direct = has_run = calls and _plain_code(item.obj) is not None
                 if direct:
                     error, returned, phase = self._call(item, storage)
             else:
