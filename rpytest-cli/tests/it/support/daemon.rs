@@ -84,6 +84,11 @@ impl<'a> Daemon<'a> {
                 let why = session["refusals"].as_array();
                 why.is_some_and(|why| !why.is_empty())
             };
+            // Files have changed, and another session was used since then: it waits for somebody to ask for it.
+            let waits = |session: &Value| {
+                let is_grown = session["files"].as_u64() > Some(0);
+                is_grown && session["age_seconds"].as_f64() > Some(10.0)
+            };
             let status = self.status().expect("it runs");
             let sessions = sessions(&status);
             let is_last = |session: &Value| session["stage"] == "collected" || refused(session);
@@ -91,7 +96,7 @@ impl<'a> Daemon<'a> {
                 && sessions.iter().any(is_last)
                 && sessions
                     .iter()
-                    .all(|session| session["usable"] == true || refused(session))
+                    .all(|session| session["usable"] == true || refused(session) || waits(session))
         };
         within_or(is_so, || {
             format!("a session is kept, or is refused, of {:#?}", self.status())
