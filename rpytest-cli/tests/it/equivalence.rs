@@ -311,3 +311,186 @@ def test_it():
         "{said}"
     );
 }
+
+/// Whether that is so nobody can see but by looking for it.
+#[test]
+fn own_fixtures_are_set_up_in_one_step() {
+    let looks = "
+--- pytest.ini
+--- test_it.py
+import pytest
+from _pytest.fixtures import TopRequest
+
+@pytest.fixture
+def finds_out():
+    return TopRequest._fillfixtures.__module__
+
+def test_it(finds_out):
+    print('it is of', finds_out)
+";
+    let rows: [(&Venv, &[&str], &str); 5] = [
+        (main_venv(), &[], "rpytest_worker.short_requests"),
+        (&pytest_venv("9.1.1"), &[], "rpytest_worker.short_requests"),
+        // Fixtures were set up in another order.
+        (&pytest_venv("9.0.3"), &[], "_pytest.fixtures"),
+        (main_venv(), &["--showlocals"], "_pytest.fixtures"),
+        (main_venv(), &["--tb=native"], "_pytest.fixtures"),
+    ];
+    for (venv, arguments, whose) in rows {
+        let project = Project::new(looks);
+        for way in [&[][..], &["-n", "1"]] {
+            let run = Command::rpytest(venv, &project)
+                .args(["-rP"])
+                .args(way)
+                .args(arguments)
+                .run();
+            run.expect(0, "1 passed");
+            let line = format!("it is of {whose}\n");
+            assert!(run.stdout.contains(&line), "{arguments:?} {way:?}\n{run}");
+        }
+    }
+}
+
+/// But for how many frames an exception has come through, of which an `ExceptionInfo` tells.
+#[test]
+fn locals_are_shown_as_by_pytest() {
+    let shows = r#"
+--- pytest.ini
+--- test_it.py
+import pytest
+
+@pytest.fixture
+def one():
+    of_one = 1
+    yield of_one
+    assert of_one == 2
+
+@pytest.fixture
+def fails(one, request):
+    of_another = [one]
+    assert of_another == []
+
+@pytest.fixture
+def takes(fails, one):
+    return fails
+
+def test_takes(takes):
+    pass
+
+def test_asks(request):
+    own = "its own"
+    request.getfixturevalue("takes")
+
+def test_fails(one):
+    own = {"one": one}
+    assert 0
+
+def test_finalizer(request):
+    own = 3
+    request.addfinalizer(lambda: own / 0)
+"#;
+    let (_, run) = short_ways(&equal(main_venv(), shows, &["--showlocals"]));
+    assert_eq!(run, 4);
+}
+
+#[test]
+fn hooks_of_fixtures_that_come_and_go() {
+    let hooks = r#"
+--- pytest.ini
+--- test_it.py
+import pytest
+
+seen = []
+
+class Setup:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef, request):
+        seen.append(("set up", fixturedef.argname, request.node.name))
+        return (yield)
+
+class Finalizer:
+    def pytest_fixture_post_finalizer(self, fixturedef, request):
+        seen.append(("finalized", fixturedef.argname, fixturedef.cached_result))
+
+setup, finalizer = Setup(), Finalizer()
+
+@pytest.fixture
+def one():
+    yield 1
+
+@pytest.fixture
+def two(one):
+    yield one + 1
+
+@pytest.fixture
+def comes(pytestconfig, two):
+    pytestconfig.pluginmanager.register(setup)
+    pytestconfig.pluginmanager.register(finalizer)
+
+@pytest.fixture
+def goes(pytestconfig, two):
+    pytestconfig.pluginmanager.unregister(setup)
+    pytestconfig.pluginmanager.unregister(finalizer)
+
+def test_before(two):
+    assert not seen
+
+def test_comes(comes, request):
+    request.getfixturevalue("one")
+
+def test_between(two):
+    assert 0, seen
+
+def test_comes_with_them(two, one):
+    seen.clear()
+
+def test_goes(goes):
+    assert 0, seen
+
+def test_after(two):
+    assert 0, seen
+"#;
+    for venv in [main_venv(), &pytest_venv("9.0.3")] {
+        equal(venv, hooks, &[]);
+    }
+}
+
+#[test]
+fn what_ends_the_session_in_a_fixture() {
+    for raised in ["KeyboardInterrupt", "SystemExit(3)", "pytest.exit('now')"] {
+        for place in ["", "    yield\n"] {
+            let ends = format!(
+                "
+--- pytest.ini
+--- test_it.py
+import pytest
+
+@pytest.fixture
+def one():
+    yield
+    print('one ends')
+
+@pytest.fixture
+def ends(one, request):
+    request.addfinalizer(lambda: print('added before'))
+{place}    raise {raised}
+
+@pytest.fixture
+def takes(ends, one):
+    yield
+    print('takes ends')
+
+def test_before(one):
+    pass
+
+def test_it(takes, one):
+    pass
+
+def test_after(one):
+    pass
+"
+            );
+            equal(main_venv(), &ends, &[]);
+        }
+    }
+}

@@ -24,10 +24,13 @@ import _pytest.runner
 import pluggy
 from _pytest.scope import Scope
 
+from . import pytest_compat
+
 _FUNCTION: Final = "function(**arguments)"
 _FINALIZER: Final = "function()"
 _GENERATOR: Final = "next(function, arguments)"
-_CURRENT: Final = "PYTEST_CURRENT_TEST"
+# What comes of a generator that ends where it should yield.
+NOTHING: Final = object()
 
 
 class CallSite:
@@ -130,12 +133,12 @@ def of_finalizers() -> CallSite:
     item = types.SimpleNamespace(session=types.SimpleNamespace(_setupstate=state), nodeid="")
     state.stack[item.nodeid] = ([sample.function], None)
     teardown: Any = _pytest.runner.pytest_runtest_teardown
-    before = os.environ.get(_CURRENT)
+    before = os.environ.get(pytest_compat.CURRENT_TEST)
     try:
         teardown(item, None)
     finally:
         if before is not None:
-            os.environ[_CURRENT] = before
+            os.environ[pytest_compat.CURRENT_TEST] = before
     return CallSite(sample.places, _FINALIZER)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
-from . import call_sites, frames, timeouts
-
-_CURRENT: Final = "PYTEST_CURRENT_TEST"
+from . import call_sites, frames, pytest_compat, timeouts
 
 
 class ItemCalls:
@@ -39,13 +37,13 @@ class ItemCalls:
 
     def name(self, nodeid: str, when: str) -> None:
         """Let everybody know which phase of which item runs."""
-        os.environ[_CURRENT] = f"{nodeid} ({when})".replace("\x00", "(null)")
+        os.environ[pytest_compat.CURRENT_TEST] = f"{nodeid} ({when})".replace("\x00", "(null)")
         self._is_named = True
 
     def forget_name(self) -> None:
         if self._is_named:
             self._is_named = False
-            os.environ.pop(_CURRENT, None)
+            os.environ.pop(pytest_compat.CURRENT_TEST, None)
 
     def begin(self) -> None:
         """A call begins that is not made here."""
@@ -74,8 +72,7 @@ class ItemCalls:
         error = returned = None
         if self._before:
             self.prepare(item)
-        os.environ[_CURRENT] = f"{nodeid} (call)".replace("\x00", "(null)")
-        self._is_named = True
+        self.name(nodeid, "call")
         if "last_type" in sys.__dict__:
             _forget_last_error()
         if self.are_timed:

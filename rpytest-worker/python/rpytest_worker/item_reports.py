@@ -18,7 +18,7 @@ import _pytest.skipping
 import pytest
 from _pytest._code.code import ExceptionInfo
 
-from . import frames, pytest_compat, short_requests
+from . import fixture_functions, frames, pytest_compat
 from .item_output import ItemOutput
 from .known_hooks import PHASES
 from .uneventful import Phase
@@ -91,7 +91,7 @@ class ItemReports:
     def raised(self, item: Any, when: Any, phase: Phase, error: Any) -> Any:
         """Report a phase that has raised, as the end of `call_and_report` does."""
         self._output.add_sections(item, when)
-        trace = frames.without(short_requests.STAND_INS, error.__traceback__)
+        trace = frames.without(fixture_functions.STAND_INS, error.__traceback__)
         if when == "call" and isinstance(error, Exception):
             sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
             if sys.version_info >= (3, 12):
@@ -208,7 +208,7 @@ def do_nothing(*_: object) -> None:
     pass
 
 
-_STAND_INS: Final = frozenset({StandIn.__call__.__code__, *short_requests.STAND_INS})
+_STAND_INS: Final = frozenset({StandIn.__call__.__code__, *fixture_functions.STAND_INS})
 
 # Exceptions of which pytest makes a report; and those of them that end the session, or are shown with
 # all frames.

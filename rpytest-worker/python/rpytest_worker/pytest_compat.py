@@ -249,6 +249,9 @@ def fixtures_of(item: pytest.Item) -> list[Any]:
     return [fixture for every in info.name2fixturedefs.values() for fixture in every]
 
 
+# The variable of the environment that names the test that runs, and its phase.
+CURRENT_TEST = "PYTEST_CURRENT_TEST"
+
 # Of what calls the code of a phase, and keeps what that raises.
 CALLS_PHASES = frozenset({_pytest.runner.CallInfo.from_call.__func__.__code__})  # type: ignore[attr-defined]
 # Called by it when that is over.

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
-import types
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,24 +21,15 @@ import _pytest.setupplan
 from _pytest.outcomes import TEST_OUTCOME, skip
 from _pytest.scope import Scope
 
-from . import call_sites, frames, known_code, pytest_compat
+from . import call_sites, fixture_functions, frames, known_code, pytest_compat
 from .costs import SharedFixtures
-from .short_requests import (
-    ShortRequests,
-    in_place_of,
-    raises,
-    raises_as_generator,
-    yields_nothing,
-)
+from .short_requests import ShortRequests
 
 # Of all functions here.
 __tracebackhide__ = True
 
 _fixtures: Any = _pytest.fixtures
 _OF_FUNCTION: Final = Scope.Function
-_GENERATOR: Final = inspect.CO_GENERATOR
-_ASYNCHRONOUS: Final = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_NOTHING: Final = object()
 _KNOWN: Final = (_pytest.fixtures, _pytest.setuponly, _pytest.setupplan)
 
 
@@ -139,11 +128,7 @@ class Hooks:
 def set_up(fixturedef: Any, request: Any, genuine: Callable[..., Any]) -> Any:
     """What `pytest_fixture_setup` does, for plain functions."""
     function = fixturedef.func
-    if (
-        function.__class__ is not types.FunctionType
-        or function.__code__.co_flags & _ASYNCHRONOUS
-        or function.__dict__
-    ):
+    if not fixture_functions.is_plain(function):
         return genuine(fixturedef=fixturedef, request=request)
     active = request._fixture_defs
     values = {}
@@ -159,11 +144,11 @@ def set_up(fixturedef: Any, request: Any, genuine: Callable[..., Any]) -> Any:
     key = fixturedef.cache_key(request)
     site, of_generators = call_sites.of_fixtures()
     try:
-        if function.__code__.co_flags & _GENERATOR:
+        if fixture_functions.is_generator(function):
             site = of_generators
             generator = function(**values)
-            result = site.call(generator, _NOTHING)
-            if result is not _NOTHING:
+            result = site.call(generator, call_sites.NOTHING)
+            if result is not call_sites.NOTHING:
                 request.addfinalizer(
                     functools.partial(_fixtures._teardown_yield_fixture, function, generator)
                 )
@@ -173,14 +158,14 @@ def set_up(fixturedef: Any, request: Any, genuine: Callable[..., Any]) -> Any:
         inner = site.below(error.__traceback__ and error.__traceback__.tb_next)
         is_skip = isinstance(error, skip.Exception)
         if not frames.has_visible_frame(inner, is_skip) or frames.is_called_by_others():
-            kind = raises_as_generator if function.__code__.co_flags & _GENERATOR else raises
+            kind = fixture_functions.raising(function)
             return _again(fixturedef, request, genuine, kind, error.with_traceback(inner))
         if is_skip:
             error._use_item_location = True  # type: ignore[union-attr]
         fixturedef.cached_result = (None, key, (error, error.__traceback__))
         raise
-    if result is _NOTHING:
-        return _again(fixturedef, request, genuine, yields_nothing)
+    if result is call_sites.NOTHING:
+        return _again(fixturedef, request, genuine, fixture_functions.yields_nothing)
     fixturedef.cached_result = (result, key, None)
     return result
 
@@ -195,7 +180,7 @@ def _again(
     but pytest's, and where a function has asked for the fixture, with all that comes after it.
     """
     function = fixturedef.func
-    fixturedef.func = in_place_of(function, kind, error)
+    fixturedef.func = fixture_functions.in_place_of(function, kind, error)
     try:
         return genuine(fixturedef=fixturedef, request=request)
     finally:

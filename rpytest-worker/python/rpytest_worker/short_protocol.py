@@ -456,7 +456,7 @@ class ShortProtocol:
             if not silent:
                 has_output = output.has_something_to_tell()
                 changed = self._has_changed(item, parent, length)
-                if self._running is None:
+                if run.is_told:
                     told = True
             if (
                 told
@@ -568,12 +568,12 @@ class ShortProtocol:
     @property
     def is_running(self) -> bool:
         """Whether there is an item of which nothing has been told yet."""
-        return self._running is not None
+        return self._running is not None and not self._running.is_told
 
     def tell_early(self) -> None:
         """Called when somebody else reports while an item runs, as subtests do, or looks at reports."""
-        running, self._running = self._running, None
-        if running is None:
+        running = self._running
+        if running is None or running.is_told:
             return
         running.is_told = True
         with self._output.disabled() or contextlib.nullcontext():
@@ -583,8 +583,8 @@ class ShortProtocol:
     def _tell(self, run: Uneventful) -> None:
         """Let pytest's hooks know what has happened so far."""
         self.close()
-        if self._running is not None:
-            self._running = None
+        if not run.is_told:
+            run.is_told = True
             self._before_telling()
             self._call_hooks(run)
 

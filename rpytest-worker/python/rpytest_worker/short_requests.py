@@ -14,7 +14,6 @@ Private names of pytest are touched here; `known_code` knows in which form they 
 from __future__ import annotations
 
 import functools
-import inspect
 import types
 from collections.abc import Callable
 from typing import Any, Final
@@ -24,16 +23,13 @@ import _pytest.python
 import pytest
 from _pytest.scope import Scope
 
-from . import call_sites, frames
+from . import call_sites, fixture_functions, frames
 
 # Of all functions here.
 __tracebackhide__ = True
 
 _fixtures: Any = _pytest.fixtures
 _OF_FUNCTION: Final = Scope.Function
-_GENERATOR: Final = inspect.CO_GENERATOR
-_ASYNCHRONOUS: Final = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_NOTHING: Final = object()
 _NAME: Final = "_fillfixtures"
 # What tests with parameters have in the place of a fixture, since pytest 9.1; and its function.
 _OF_PARAMETERS: Final = getattr(_pytest.python, "DirectParamFixtureDef", None)
@@ -106,7 +102,7 @@ class ShortRequests:
             finally:
                 definition.func = function
                 definition._finalizers += finalizers
-                failing.__globals__.clear()
+                del failing.__globals__["error"]
 
         replace(cls, _NAME, fill)
 
@@ -202,15 +198,15 @@ class ShortRequests:
         """
         site = self._site
         try:
-            if not function.__code__.co_flags & _GENERATOR:
+            if not fixture_functions.is_generator(function):
                 return None, site.call(function, arguments)
             site = self._of_generators
             generator = function(**arguments)
-            result = site.call(generator, _NOTHING)
+            result = site.call(generator, call_sites.NOTHING)
         except BaseException as raised:
             error = frames.below(raised)
             return error.with_traceback(site.below(error.__traceback__)), None
-        if result is _NOTHING:
+        if result is call_sites.NOTHING:
             return _YieldsNothing(), None
         request.addfinalizer(
             functools.partial(_fixtures._teardown_yield_fixture, function, generator)
@@ -227,47 +223,16 @@ class ShortRequests:
 
 def _is_plain(definition: Any) -> bool:
     """Whether a fixture is called as it is, for each test that takes it."""
-    function, kind = definition.func, definition.__class__
+    kind = definition.__class__
     return (
         definition._scope is _OF_FUNCTION
         and (kind is _fixtures.FixtureDef or kind is _OF_PARAMETERS)
-        and function.__class__ is types.FunctionType
-        and not function.__code__.co_flags & _ASYNCHRONOUS
-        and not function.__dict__
+        and fixture_functions.is_plain(definition.func)
     )
 
 
 def _failing(function: Any, error: BaseException) -> Any:
     """A function that ends as another has done."""
-    kind: Any = raises_as_generator if function.__code__.co_flags & _GENERATOR else raises
-    if isinstance(error, _YieldsNothing):
-        kind = yields_nothing
-    return in_place_of(function, kind, error)
-
-
-def in_place_of(function: Any, kind: Any, error: BaseException | None) -> Any:
-    """One of the functions below, with the name of another."""
-    namespace = {"error": error, "__tracebackhide__": True}
-    made = types.FunctionType(kind.__code__, namespace, function.__name__)
-    made.__qualname__ = function.__qualname__
-    return made
-
-
-def yields_nothing(**_: object) -> Any:
-    return
-    yield
-
-
-@frames.not_shown
-def raises(**_: object) -> Any:
-    raise error  # type: ignore[name-defined]  # noqa: F821
-
-
-@frames.not_shown
-def raises_as_generator(**_: object) -> Any:
-    raise error  # type: ignore[name-defined]  # noqa: F821
-    yield
-
-
-# Frames that pytest's own fixture functions have in their place.
-STAND_INS: Final = frozenset({raises.__code__, raises_as_generator.__code__})
+    nothing = isinstance(error, _YieldsNothing)
+    kind = fixture_functions.yields_nothing if nothing else fixture_functions.raising(function)
+    return fixture_functions.in_place_of(function, kind, error)
