@@ -436,6 +436,39 @@ def ends() -> None:
         )
 
 
+# What is there before a host's first fork, by what is known of the modules, and when all is looked at.
+STARTS = """
+import sys
+from rpytest_worker import entry, ending, pytest_compat
+pytest_compat.preload()
+entry.prepare_all_parts()
+found = ending.Ending(before=False)
+found.look()
+ending.START.look()
+print("noticed:", found.looked_at[0], ending.START.reason, bool(ending.START.kinds))
+"""
+
+
+def starts() -> None:
+    directory = WORK / "site"
+    directory.mkdir()
+    module = directory / "sitecustomize.py"
+    finaliser = "class Kept:\n    def __del__(self): pass\nkept = Kept()\n"
+    reason = "sitecustomize.Kept has a finaliser"
+    for text, expected in ((None, "None None False"), (finaliser, f"{reason} {reason} True")):
+        if text is not None:
+            module.write_text(text)
+        path = os.pathsep.join([str(directory), *filter(None, [os.environ.get("PYTHONPATH")])])
+        shown = subprocess.run(
+            [sys.executable, "-c", STARTS],
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+        ).stdout
+        same(f"what would be noticed of a start with {text!r}", shown, f"noticed: {expected}\n")
+
+
 # The end of an interpreter that is interrupted while it waits for threads: its own, or ours.
 SHUTDOWN = """
 import sys, threading
@@ -486,6 +519,7 @@ def main() -> None:
     fixtures_of_plugins()
     modules_of_directories()
     code_of_dataclasses()
+    starts()
     ends()
     errors_of_the_end()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
 import struct
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -18,7 +18,7 @@ _AHEAD: Final = 64 * 1024
 _MAX_FDS: Final = 64
 _FD_SIZE: Final = struct.calcsize("i")
 # Where the system lacks the flag, `os.set_inheritable` is what there is.
-_CLOEXEC: Final[int] = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_CLOEXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 _u32 = struct.Struct(">I").unpack_from
 
@@ -50,7 +50,7 @@ class Channel:
     """
 
     def __init__(
-        self, sock: socket.socket, max_frame: int = MAX_FRAME, spool: Spool | None = None
+        self, sock: _socket.socket, max_frame: int = MAX_FRAME, spool: Spool | None = None
     ) -> None:
         sock.setblocking(True)
         self._sock = sock
@@ -132,7 +132,7 @@ class Channel:
             while missing := self._missing():
                 if self.eof:
                     return None
-                self._input.extend(map(self._sock.recv, (missing,), (socket.MSG_DONTWAIT,)))
+                self._input.extend(map(self._sock.recv, (missing,), (_socket.MSG_DONTWAIT,)))
         except BlockingIOError:
             return None
         return self._take_message()
@@ -142,7 +142,7 @@ class Channel:
 
         The descriptors are not inheritable, and the caller's to close.
         """
-        space = (socket.CMSG_SPACE(_MAX_FDS * _FD_SIZE),)
+        space = (_socket.CMSG_SPACE(_MAX_FDS * _FD_SIZE),)
         while missing := self._missing():
             if self.eof:
                 return None, []
@@ -207,7 +207,7 @@ class Channel:
         fds = _descriptors(pieces)
         try:
             if any(
-                not isinstance(piece, bytes) and piece[2] & socket.MSG_CTRUNC for piece in pieces
+                not isinstance(piece, bytes) and piece[2] & _socket.MSG_CTRUNC for piece in pieces
             ):
                 raise WireError("more descriptors were sent than can be received")
             message = unpack_at(data[:end] if rest else data, HEADER)
@@ -230,7 +230,7 @@ def _descriptors(pieces: list[_Piece]) -> list[int]:
         if isinstance(piece, bytes):
             continue
         for level, kind, payload in piece[1]:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                 whole = len(payload) - len(payload) % _FD_SIZE
                 fds.extend(fd for (fd,) in struct.iter_unpack("=i", payload[:whole]))
     for fd in fds:

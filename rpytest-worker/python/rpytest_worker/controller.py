@@ -21,16 +21,16 @@ from . import afterfork, host, pytest_compat, timeouts
 from .collection import ShortStart
 from .dialect import Dialect, worker_options
 from .distributed import Distributed, EarlyStart
-from .focus import Focus, Opened
 from .garbage import Garbage
 from .in_process import InProcess
-from .shards import Artifacts, Shard
 from .telling import Teller
 
 if TYPE_CHECKING:
     from .channel import Channel
     from .ending import Ending
     from .entry import Process
+    from .focus import Focus, Opened
+    from .shards import Artifacts, Shard
 
 
 def run(process: Process, start: dict[str, Any]) -> NoReturn:
@@ -111,6 +111,7 @@ class Controller:
         self, wish: dict[str, Any], opened: Opened | None = None, tells: bool = True
     ) -> Focus:
         """The plugin by which this session runs a part of what its arguments name."""
+        from .focus import Focus  # few sessions need it
 
         def recorder() -> Any:
             return getattr(self._plugin, "recorder", None)
@@ -119,6 +120,7 @@ class Controller:
 
     def sharded(self) -> tuple[Shard, Artifacts]:
         """The plugins by which this session runs one shard of it."""
+        from .shards import Artifacts, Shard  # few sessions need them
 
         def channel() -> Channel:
             return self.process.channel

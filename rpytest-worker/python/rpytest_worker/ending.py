@@ -9,12 +9,13 @@ no module is loaded that is not written in Python and did not come with it, the 
 
 from __future__ import annotations
 
+import _socket
+import contextlib
 import gc
 import importlib.machinery
 import io
 import itertools
 import os
-import socket
 import sys
 import types
 import warnings
@@ -31,7 +32,7 @@ def _type_of_scandir() -> type:
 
 _HAS_GC = 1 << 14  # of `type.__flags__`
 # Their finalisers close a descriptor, which the end of the process does as well.
-_CLOSED_BY_THE_SYSTEM = frozenset({socket.socket, socket.SocketType, _type_of_scandir()})
+_CLOSED_BY_THE_SYSTEM = frozenset({_socket.socket, _type_of_scandir()})
 # What the interpreter itself has called: for abstract base classes, and for `threading.local`.
 _OF_THE_INTERPRETER = frozenset({"_destroy", "clear_locals"})
 # Of all files.
@@ -50,6 +51,60 @@ _CLOSES = frozenset({"_dbm", "_gdbm", *(["_sqlite3"] if sys.version_info < (3, 1
 _PRELOADED = ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES")
 
 
+# Packages that are there at the start, besides those that come with Python: pytest and what it needs,
+# ours, and what environments import by themselves.
+_OF_THE_START = frozenset(
+    {
+        *("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments", "colorama", "py"),
+        *("exceptiongroup", "tomli", "typing_extensions", "rpytest_worker", "__main__"),
+        *("_virtualenv", "_distutils_hack", "editables"),
+    }
+)
+_OF_EDITABLE_INSTALLS = ("__editable__", "_editable_impl_")
+
+
+class Start:
+    """What is there when a host has imported what it does, before it takes that out of the collector's
+    sight. None of its forks has to look at it again, and have each page of it copied for that.
+
+    Where nothing was imported but what is known, nothing of it would be noticed: a test looks at all
+    there is, for each version.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.kinds: set[type] = set()
+        streams = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        self.unfinished: list[Any] = [layer for stream in streams for layer in layers(stream)]
+
+    def look(self) -> None:
+        """At all there is, unless it is known."""
+        if all(map(_is_of_the_start, list(sys.modules))):
+            return
+        found = Ending(before=False)
+        found.look()
+        self.reason, self.kinds, self.unfinished = found.looked_at
+
+
+def _is_of_the_start(name: str) -> bool:
+    package = name.partition(".")[0]
+    return (
+        package in sys.stdlib_module_names
+        or package in _OF_THE_START
+        or package.startswith(_OF_EDITABLE_INSTALLS)
+    )
+
+
+def layers(stream: Any) -> list[Any]:
+    """A file of text, of bytes, and of the system's, as far as they are there."""
+    found: list[Any] = []
+    with contextlib.suppress(Exception):  # it may be anything that somebody has put there
+        while stream is not None and len(found) < 3:
+            found.append(stream)
+            stream = getattr(stream, "buffer", None) or getattr(stream, "raw", None)
+    return found
+
+
 class Ending:
     """What is there before the forks; none of them has to look at that again.
 
@@ -63,12 +118,12 @@ class Ending:
         paths = {os.path.dirname(os.__file__), platform}
         self._real: dict[str, str] = {}
         self._library = tuple(os.path.join(os.path.realpath(path), "") for path in paths)
-        self._kinds: set[type] = set()
+        self._kinds: set[type] = set(START.kinds)
         # Modules that were looked at.
         self._modules: set[str] = set()
         # Open files and suspended generators, which may be none any more at the end.
-        self._unfinished: list[Any] = []
-        self._reason: str | None = None
+        self._unfinished: list[Any] = list(START.unfinished)
+        self._reason: str | None = START.reason
         if before:
             self.look()
 
@@ -78,17 +133,24 @@ class Ending:
             self._reason or self._foreign_module() or self._look(gc.get_objects(), self._unfinished)
         )
 
+    @property
+    def looked_at(self) -> tuple[str | None, set[type], list[Any]]:
+        """Why it would be noticed, what kinds there are, and what is unfinished."""
+        return self._reason, self._kinds, self._unfinished
+
     def is_noticed_by_nobody(self, used: Container[Any]) -> bool:
         """Whether nobody would notice if anything went that is there now, but for what is in use.
 
         Then `noticed` need not look at it again.
         """
         try:
-            self._reason = _shown() or self._foreign_module()
-            if self._reason is None:
-                # What was frozen before the fork.
-                gc.unfreeze()
-                self._reason = self._look(gc.get_objects(), self._unfinished)
+            self._reason = (
+                self._reason
+                or _shown()
+                or self._foreign_module()
+                # What was frozen before the fork is not among them.
+                or self._look(gc.get_objects(), self._unfinished)
+            )
             return self._reason is None and not any(
                 _pending(thing) for thing in self._unfinished if thing not in used
             )
@@ -139,7 +201,10 @@ class Ending:
                     return "a library that is not Python's is loaded"
             else:
                 unfinished.append(thing)
-        for kind in self._kinds - _CLOSED_BY_THE_SYSTEM:
+        # That of the module `socket`, which a plugin may have replaced there.
+        of_sockets = _socket.socket.__subclasses__()
+        sockets = (kind for kind in of_sockets if kind.__module__ == "socket")
+        for kind in self._kinds - _CLOSED_BY_THE_SYSTEM.union(sockets):
             finaliser = getattr(kind, "__del__", None)
             # Those that are looked at have finalisers of the interpreter's.
             is_known = kind in chosen and isinstance(finaliser, types.WrapperDescriptorType)
@@ -232,3 +297,6 @@ def _pending(thing: Any) -> str | None:
     frame, running = _FRAMES[type(thing)]
     is_suspended = getattr(thing, frame) is not None and not getattr(thing, running)
     return f"a {_name(type(thing))} is suspended" if is_suspended else None
+
+
+START = Start()

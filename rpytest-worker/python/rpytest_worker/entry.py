@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import platform
-import socket
 import sys
+from _socket import socket  # the module `socket` takes longer to import than to use
 from typing import Any, NoReturn
 
 import pytest
@@ -22,7 +22,7 @@ class Process:
     """What a process of ours owns: its channel, and the file its fault handler writes to."""
 
     def __init__(self, channel_fd: int, crash_fd: int, spool_fd: int) -> None:
-        self.channel = Channel(socket.socket(fileno=channel_fd), spool=Spool(spool_fd))
+        self.channel = Channel(socket(fileno=channel_fd), spool=Spool(spool_fd))
         self.crash_fd = crash_fd
         # Whether it was started to say when each of its items starts.
         self.timed = False
@@ -53,18 +53,21 @@ def run(fds: list[int], rewritten: str | None) -> NoReturn:
         os.set_inheritable(fd, False)
     process = Process(*fds)
     pytest_compat.preload()
-    # Imported here, and not by the module, so that a host has them before it forks: whoever takes the
-    # place of a process that has died must not depend on our files any more.
-    from . import controller, rewriting, template  # noqa: F401
+    # Imported here, and not by the module, so that a host has them before it forks.
+    from . import controller, ending, rewriting  # noqa: F401
 
     if rewritten is not None:
         rewriting.install(rewritten)
+    ending.START.look()
+    # Before the collector is turned on: all that has been imported would be its first generation.
+    gc.freeze()
     gc.enable()
     process.greet()
     command = process.channel.recv()
     while command is not None and command["type"] == "host":
         gc.freeze()
-        process = host.serve(process)  # returns in each child, never in the host
+        # Returns in each child, never in the host.
+        process = host.serve(process, after_first=prepare_workers)
         process.greet()
         command = process.channel.recv()
     if command is None:
@@ -72,9 +75,19 @@ def run(fds: list[int], rewritten: str | None) -> NoReturn:
     play(process, command)
 
 
+def prepare_workers() -> None:
+    """Import what others need than the first fork of a host, which does not have to wait for that.
+
+    Whoever takes the place of a process that has died must not depend on our files any more.
+    """
+    from . import focus, shards, template  # noqa: F401
+
+
 def prepare_all_parts() -> None:
     """Import what any of the parts needs, in a host that forks for whoever comes."""
-    from . import collecting, controller, resident, rewriting, template, warm  # noqa: F401
+    from . import collecting, controller, resident, rewriting, warm  # noqa: F401
+
+    prepare_workers()
 
 
 def play(process: Process, start: dict[str, Any]) -> NoReturn:
@@ -103,8 +116,10 @@ def play(process: Process, start: dict[str, Any]) -> NoReturn:
 
         host.hear_interrupts()
         resident.run(process, start)
-    from . import controller, template
-
     if start["role"] == "controller":
+        from . import controller
+
         controller.run(process, start)
+    from . import template
+
     template.run(process, start)

@@ -11,7 +11,6 @@ that nobody looks at them, no hook, cleanup or exit function of anybody else's m
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import os
 import sys
@@ -22,7 +21,7 @@ from typing import Any
 import pytest
 
 from . import pytest_capture, pytest_compat, sharing
-from .ending import Ending
+from .ending import Ending, layers
 
 _HERE = os.path.join(os.path.dirname(__file__), "")
 
@@ -60,8 +59,6 @@ class Garbage:
         """What to ask once exit functions have run, before which this is called."""
         if self._ending is not None:
             return self._ending
-        # What the host has imported was frozen before the fork.
-        gc.unfreeze()
         return Ending(before=False)
 
 
@@ -103,20 +100,10 @@ class _Used:
             *(sys.__stdin__, sys.__stdout__, sys.__stderr__),
             *pytest_capture.capture_files(config),
         ]
-        self._things = [thing for stream in streams for thing in _layers(stream)]
+        self._things = [thing for stream in streams for thing in layers(stream)]
         self._things += pytest_compat.suspended_cleanups(config)
 
     def __contains__(self, thing: Any) -> bool:
         return any(thing is one for one in self._things) or (
             isinstance(thing, types.GeneratorType) and thing.gi_code.co_filename.startswith(_HERE)
         )
-
-
-def _layers(stream: Any) -> list[Any]:
-    """A file of text, of bytes, and of the system's, as far as they are there."""
-    layers: list[Any] = []
-    with contextlib.suppress(Exception):  # it may be anything that somebody has put there
-        while stream is not None and len(layers) < 3:
-            layers.append(stream)
-            stream = getattr(stream, "buffer", None) or getattr(stream, "raw", None)
-    return layers

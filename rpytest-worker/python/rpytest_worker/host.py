@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,11 +38,15 @@ def _prctl() -> Any:
     if not sys.platform.startswith("linux"):
         return None
     try:
-        import ctypes
+        # What `ctypes` is made of: to import the whole takes longer than a fork.
+        import _ctypes
 
-        return ctypes.CDLL(None).prctl
+        itself: Any = None
+        address = _ctypes.dlsym(_ctypes.dlopen(itself, 0), "prctl")
+        call = _ctypes.call_function
     except (ImportError, OSError, AttributeError):
         return None
+    return lambda option, value: call(address, (option, value))
 
 
 def _die_with_parent() -> None:
@@ -108,10 +113,13 @@ class _Signals:
         os.close(self._write)
 
 
-def serve(process: Process, flushes: bool = True) -> Process:
+def serve(
+    process: Process, flushes: bool = True, after_first: Callable[[], None] | None = None
+) -> Process:
     """Fork a child for each `fork` message. Returns in the children only, with interrupts held.
 
     Without `flushes`, what is in the buffers of the standard streams is each child's to write.
+    `after_first` is called when the first child is on its way.
     """
     from . import afterfork, entry
 
@@ -167,6 +175,10 @@ def serve(process: Process, flushes: bool = True) -> Process:
                 return in_child
             hear_interrupts()
             if child is not None:
+                if not has_forked and after_first is not None:
+                    # Whoever misses something later says so.
+                    with contextlib.suppress(ImportError, OSError):
+                        after_first()
                 has_forked = True
                 children.add(child)
 
