@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from . import attempts, genuine_timeouts, quarantine, reruns, timeouts
+from . import attempts, genuine_timeouts, pytest_compat, quarantine, reruns, timeouts
 from .command_options import OPTIONS
 from .own_options import OwnOptions
 
@@ -316,11 +316,7 @@ class Dialect:
             if not pluginmanager.hasplugin("xdist") and not self.substituted:
                 self.substituted = True
                 pluginmanager.add_hookspecs(NodeHooks)
-                # In a module, as xdist's are: session-scoped fixtures that are methods are deprecated.
-                fixtures = types.ModuleType(f"{__name__}_fixtures")
-                fixtures.worker_id = worker_id  # type: ignore[attr-defined]
-                fixtures.testrun_uid = testrun_uid  # type: ignore[attr-defined]
-                options.register({_SUBSTITUTE: Substitute(), f"{_SUBSTITUTE}-fixtures": fixtures})
+                options.register({_SUBSTITUTE: Substitute()})
             self._have_timeouts(pluginmanager, options)
 
         pluginmanager.consider_env = consider_env_then_substitute  # type: ignore[method-assign]
@@ -365,6 +361,27 @@ class Dialect:
     def pytest_configure(self, config: pytest.Config) -> None:
         reruns.give_to_genuine(config)
         quarantine.configure(config)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Bring xdist's fixtures: for workers, and else for whoever asks, since pytest, which has none
+        without xdist, shows what there is where one is missing."""
+        config = session.config
+        manager = config.pluginmanager
+        if not manager.hasplugin(_SUBSTITUTE):
+            return
+        # In a module, as xdist's are: session-scoped fixtures that are methods are deprecated.
+        fixtures = types.ModuleType(f"{__name__}_fixtures")
+        there = {"worker_id": worker_id, "testrun_uid": testrun_uid}
+        vars(fixtures).update(there)
+
+        def register() -> None:
+            manager.register(fixtures, f"{_SUBSTITUTE}-fixtures")
+
+        if hasattr(config, "workerinput") or worker_options(config).tx:
+            register()
+        else:
+            pytest_compat.register_for_fixtures(session, frozenset(there), register)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import _pytest
@@ -613,3 +613,21 @@ def is_observer(plugin: Any) -> bool:
 
 
 __all__ = ["CollectReport", "NodeId", "TestReport"]
+
+
+def register_for_fixtures(
+    session: pytest.Session, names: Collection[str], register: Callable[[], None]
+) -> None:
+    """Have a plugin registered when somebody asks for one of these fixtures, and finds none."""
+    manager: Any = session._fixturemanager
+    genuine = manager.getfixturedefs
+
+    def getfixturedefs(argname: str, *arguments: Any) -> Any:
+        found = genuine(argname, *arguments)
+        if found or argname not in names:
+            return found
+        del manager.getfixturedefs
+        register()
+        return genuine(argname, *arguments)
+
+    manager.getfixturedefs = getfixturedefs

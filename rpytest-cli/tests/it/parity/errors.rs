@@ -1,7 +1,7 @@
 //! What is wrong before a test runs: messages and exit codes.
 
 use super::Table;
-use crate::support::python::main_venv;
+use crate::support::python::{main_venv, plain_venv, pytest_venv};
 use crate::support::{Command, Project, WAYS};
 
 const FINE: &str = "--- test_fine.py\ndef test_fine():\n    pass\n";
@@ -267,4 +267,46 @@ fn exit_from_within() {
     Table::new(module).same(&[""]).check();
     let module = "--- test_exit.py\nraise KeyboardInterrupt\n";
     Table::new(module).same(&[""]).check();
+}
+
+const FIXTURES: &str = "
+--- conftest.py
+import pytest
+
+@pytest.fixture
+def testrun_uid():
+    '''The conftest's own.'''
+    return 'mine'
+--- test_a.py
+def test_missing(nobody_has_it):
+    pass
+
+def test_own(testrun_uid):
+    assert testrun_uid == 'mine'
+";
+
+/// xdist's fixtures are there for whoever asks, and are no fixtures where it is not installed.
+#[test]
+fn fixtures_that_there_are() {
+    let lines = [
+        "-q",
+        "-v",
+        "--fixtures",
+        "--fixtures -v",
+        "--fixtures-per-test",
+    ];
+    for venv in [plain_venv(), main_venv()] {
+        let mut table = Table::new(FIXTURES).with(venv);
+        for line in lines {
+            table = table.same_in_process(line);
+        }
+        table.check();
+    }
+    let old = pytest_venv("8.0.2");
+    let asks = "--- test_a.py\ndef test_a(request, worker_id):\n    assert worker_id == 'master'\n    \
+                assert request.getfixturevalue('testrun_uid')\n";
+    for venv in [plain_venv(), &old] {
+        let project = Project::new(asks);
+        Command::rpytest(venv, &project).run().expect(0, "1 passed");
+    }
 }
