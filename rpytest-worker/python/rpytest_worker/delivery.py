@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from . import pytest_compat, reports
+from . import pytest_compat, pytest_reports, reports
 from .direct_delivery import DirectDelivery
 
 
@@ -36,7 +36,7 @@ class Delivery:
         if self._direct is not None and events.__class__ is reports.Plain:
             (_, start), *told, _ = events
             self._direct.start(*start)
-            self._direct.deliver([(start[0], [report for _, report in told])])
+            self._direct.deliver([_Ended(start[0], [report for _, report in told])])
             return
         if self._direct is not None:
             self._direct.forget_path()
@@ -72,6 +72,25 @@ class Delivery:
             del report.node
         if self._apart is not None:
             self._apart(report)
+
+
+class _Ended:
+    """An item that has passed, or was skipped, in a worker."""
+
+    def __init__(self, nodeid: str, reports: list[Any]) -> None:
+        self.nodeid = nodeid
+        self._reports = reports
+
+    @property
+    def is_skipped(self) -> bool:
+        return len(self._reports) == 2
+
+    @property
+    def report_id(self) -> Any:
+        return pytest_reports.id_of(self._reports[0])
+
+    def reports(self) -> list[Any]:
+        return self._reports
 
 
 def crash(

@@ -5,13 +5,15 @@ Private names of the reporter are touched here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import _pytest.cacheprovider
 import _pytest.terminal
 import pytest
 
 from . import pytest_compat
+from .deferred_reports import DeferredReports, Ended
 
 
 class DirectDelivery:
@@ -59,6 +61,10 @@ class DirectDelivery:
         self._config = config
         self._others: list[Callable[..., object]] = []
         self._others_of_calls: list[Callable[..., object]] = []
+        # What has failed in the last runs, from which an item that passes is taken out.
+        self._failed_before: dict[Any, bool] = {}
+        # Reports that are not made before somebody looks at them.
+        self.deferred: DeferredReports | None = None
         for implementation in config.hook.pytest_runtest_logreport.get_hookimpls():
             plugin, name = implementation.plugin, type(implementation.plugin).__name__
             if plugin is reporter or name in self.INDIFFERENT:
@@ -88,50 +94,71 @@ class DirectDelivery:
             self._reporter.pytest_runtest_logstart(nodeid, location)
         self._path = nodeid.partition("::")[0]
 
-    def deliver(self, items: Iterable[tuple[str, Sequence[Any]]]) -> None:
-        """Report items that have started: their node ids, and the reports of their three phases; or of
-        setup and teardown, if they were skipped.
+    def defer(self) -> None:
+        """From now on reports need not be made at once: whoever calls sees to it that nobody finds
+        them missing."""
+        listening: list[Any] = [
+            getattr(function, "__self__", None) for function in self._others_of_calls
+        ]
+        if self._others or any(
+            type(plugin) is not _pytest.cacheprovider.LFPlugin for plugin in listening
+        ):
+            return
+        self.deferred = DeferredReports.when_equal(self._reporter)
+        for plugin in listening:
+            self._failed_before = plugin.lastfailed
+
+    def deliver(self, items: Iterable[Ended]) -> None:
+        """Report items that have started.
 
         Where each is shown by a letter and the line has room, the letters are written together.
         """
-        reporter = self._reporter
+        reporter, deferred = self._reporter, self.deferred
+        last: Ended | None = None
         # One write for all that is reported at once; see `flush`.
         reporter.flush = _do_nothing
         letters = room = 0
         try:
-            for nodeid, reports in items:
-                if len(reports) == 2:
+            for item in items:
+                if item.is_skipped:
                     self._write(letters)
                     letters = 0
-                    self._skipped(nodeid, *reports)
+                    self._skipped(item.nodeid, *item.reports())
                     continue
-                setup, call, teardown = reports
                 if not letters:
-                    room = self._room(call)
+                    room = self._room(item)
                 if letters >= room:
                     self._write(letters)
                     letters = 0
-                    self._passed(nodeid, setup, call, teardown)
+                    self._passed(item)
                     continue
                 letters += 1
+                self._reported.add(item.report_id)
+                last = item
+                if deferred is not None and not self._failed_before:
+                    deferred.add(item)
+                    continue
+                if deferred:
+                    deferred.settle()
+                setup, call, teardown = item.reports()
                 self._phases.append(setup)
                 self._calls.append(call)
                 self._phases.append(teardown)
-                self._reported.add(call.id if pytest_compat.HAS_STRUCTURED_IDS else call.nodeid)
                 self._tell_others(setup, call, teardown)
-                if self._notes_report:
-                    reporter._current_logreport = call
             self._write(letters)
+            if last is not None and self._notes_report:
+                reporter._current_logreport = last.reports()[1]
         finally:
             del reporter.flush
 
-    def _room(self, call: Any) -> int:
+    def _room(self, item: Ended) -> int:
         """For how many letters the reporter would do no more than to write them."""
         reporter = self._reporter
-        stats = reporter.stats
+        stats = vars(reporter)["stats"]
         if self._show_each or "" not in stats or "passed" not in stats or self._finish is not None:
             return 0
         if self._status is None:
+            _, call, _ = item.reports()
             self._status = tuple(
                 self._config.hook.pytest_report_teststatus(report=call, config=self._config)
             )
@@ -164,8 +191,14 @@ class DirectDelivery:
     def flush(self) -> None:
         self._reporter.flush()
 
-    def _passed(self, nodeid: str, setup: Any, call: Any, teardown: Any) -> None:
-        reporter = self._reporter
+    def _passed(self, item: Ended) -> None:
+        """One that the reporter is to show itself: at the end of a line, say."""
+        reporter, deferred = self._reporter, self.deferred
+        setup, call, teardown = item.reports()
+        if deferred and not self._failed_before and self._finish is None:
+            # Others before it wait, so that it has to wait behind them.
+            deferred.show(item, reporter.pytest_runtest_logreport)
+            return
         # A phase beside the call that passes has no category; it is kept for its duration.
         stats = reporter.stats
         try:
@@ -176,7 +209,7 @@ class DirectDelivery:
         stats[""].append(teardown)
         self._tell_others(setup, call, teardown)
         if self._finish is not None:
-            self._finish(nodeid)
+            self._finish(item.nodeid)
 
     def _skipped(self, nodeid: str, setup: Any, teardown: Any) -> None:
         reporter = self._reporter

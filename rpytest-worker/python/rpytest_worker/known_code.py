@@ -239,6 +239,19 @@ TRACEBACKS: Final[Mapping[str, str]] = {
     "_code.source:_statement_linenos": "absent e30d356a",
 }
 
+# What counts reports at the end of a session, and what else hears of each item that has passed.
+SUMMARY: Final[Mapping[str, str]] = {
+    "terminal:TerminalReporter._add_stats": "0f598d1c",
+    "terminal:TerminalReporter._set_main_color": "68292ab7 9deac0c9",
+    "terminal:TerminalReporter._determine_main_color": "e1d3091c",
+    "terminal:TerminalReporter._get_reports_to_display": "41d8dfa7",
+    "terminal:TerminalReporter._build_normal_summary_stats_line": "2929ea41",
+    "terminal:TerminalReporter.getreports": "9906d84a",
+    "terminal:TerminalReporter.summary_warnings": "61ef26ba de5288ea e3cfca5d",
+    "terminal:TerminalReporter.short_test_summary": "92c09ba5 489c6367 98c05f37",
+    "cacheprovider:LFPlugin.pytest_runtest_logreport": "90bd770c 72a95da9",
+}
+
 # Of plugins that many projects have: hypothesis 6.80 to 6.170, pytest-timeout 2.1 to 2.4. By module
 # and name.
 PLUGINS: Final[Mapping[str, str]] = {
@@ -320,6 +333,7 @@ def main() -> None:
         REQUESTS,
         ASSERTIONS,
         TRACEBACKS,
+        SUMMARY,
     )
     for name, known in (entry for table in tables for entry in table.items()):
         found = digest(name)

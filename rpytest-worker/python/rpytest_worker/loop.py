@@ -60,7 +60,8 @@ class Loop:
         self._short, self._direct = short, direct
         self.tally.note(short.unknown)
         self._recorder.before_report = self._look
-        self._onlookers = Onlookers(config, self._look)
+        direct.defer()
+        self._onlookers = Onlookers(config, self._look, direct.deferred)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
@@ -163,6 +164,6 @@ class Loop:
         if unshown:
             # Whoever reads the output may take their time, which is not the test's.
             self._recorder.post()
-            self._direct.deliver([(one.nodeid, one.reports()) for one in unshown])
+            self._direct.deliver(unshown)
             self._direct.flush()
         self._shown = monotonic()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,18 +24,29 @@ import _pytest.terminal
 import pytest
 
 from . import pytest_compat
+from .deferred_reports import DeferredReports
 
 # What of the reporter leads to what it has shown, and to where it writes.
-_OF_REPORTER: Final = ("stats", "_tw")
+_DEFERRED: Final = "stats"
+_OF_REPORTER: Final = (_DEFERRED, "_tw")
 # Ways in which results get into a JUnit file.
 _OF_JUNIT: Final = ("node_reporter", "add_global_property")
 
 
 class Onlookers:
-    """Of one session: `look` is called before anybody of them sees anything, from `begin` to `end`."""
+    """Of one session: `look` is called before anybody of them sees anything, from `begin` to `end`.
 
-    def __init__(self, config: pytest.Config, look: Callable[[], None]) -> None:
+    What is `deferred` is seen to for as long as the process lives.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        look: Callable[[], None],
+        deferred: DeferredReports | None = None,
+    ) -> None:
         self._look = look
+        self._deferred = deferred
         manager = config.pluginmanager
         self._reporter: Any = pytest_compat.terminal_reporter(config)
         self._capture: Any = manager.getplugin("capturemanager")
@@ -47,8 +59,7 @@ class Onlookers:
         replace = functools.partial(pytest_compat.replace, self._undo)
         for name in _OF_REPORTER:
             if name in vars(self._reporter):
-                attribute = _Attribute(name, self._reporter, self._look)
-                replace(_pytest.terminal.TerminalReporter, name, attribute)
+                self._waylay(name, self._look)
         for junit in self._junit:
             for name in _OF_JUNIT:
                 replace(junit, name, self._first(getattr(junit, name)))
@@ -58,6 +69,13 @@ class Onlookers:
 
     def end(self) -> None:
         self._undo.close()
+        if self._deferred:
+            self._waylay(_DEFERRED, _do_nothing)
+
+    def _waylay(self, name: str, look: Callable[[], None]) -> None:
+        deferred = self._deferred if name == _DEFERRED else None
+        attribute = _Attribute(name, self._reporter, look, deferred)
+        pytest_compat.replace(self._undo, _pytest.terminal.TerminalReporter, name, attribute)
 
     def _first(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(genuine)
@@ -71,12 +89,22 @@ class Onlookers:
 class _Attribute:
     """Stands in a class for what its objects have of this name. One of them is waylaid."""
 
-    def __init__(self, name: str, waylaid: object, look: Callable[[], None]) -> None:
-        self._name, self._waylaid, self._look = name, waylaid, look
+    def __init__(
+        self,
+        name: str,
+        waylaid: object,
+        look: Callable[[], None],
+        deferred: DeferredReports | None,
+    ) -> None:
+        self._name, self._waylaid, self._look, self._deferred = name, waylaid, look, deferred
 
     def __get__(self, instance: Any, _: type | None = None) -> Any:
         if instance is self._waylaid:
             self._look()
+            if self._deferred:
+                found = self._deferred.seen_by(sys._getframe(1))
+                if found is not None:
+                    return found
         try:
             return vars(instance)[self._name]
         except (KeyError, TypeError):
@@ -84,7 +112,18 @@ class _Attribute:
             raise AttributeError(message) from None
 
     def __set__(self, instance: Any, value: object) -> None:
+        self._settle(instance)
         vars(instance)[self._name] = value
 
     def __delete__(self, instance: Any) -> None:
+        self._settle(instance)
         vars(instance).pop(self._name, None)
+
+    def _settle(self, instance: object) -> None:
+        if self._deferred is not None and instance is self._waylaid:
+            self._look()
+            self._deferred.settle()
+
+
+def _do_nothing() -> None:
+    pass

@@ -13,7 +13,10 @@ Phase = tuple[float, float, float]
 class Uneventful:
     """An item as far as it has come: it passes, or a mark says that it is not to be run."""
 
-    __slots__ = ("is_told", "item", "keywords", "nodeid", "phases", "sections", "skipped")
+    __slots__ = (
+        *("is_told", "item", "keywords", "nodeid", "phases", "sections", "skipped"),
+        *("_made", "_report_id"),
+    )
 
     def __init__(self, item: Any) -> None:
         self.item = item
@@ -28,16 +31,35 @@ class Uneventful:
         self.is_told = False
         # As they were when the first phase ended.
         self.keywords: dict[str, int] = {}
+        self._made: list[Any] | None = None
+        self._report_id: Any = None
+
+    @property
+    def is_skipped(self) -> bool:
+        return self.skipped is not None
+
+    @property
+    def report_id(self) -> Any:
+        """What its reports have in common."""
+        found = self._report_id
+        if found is None:
+            found = self._report_id = pytest_reports.report_id(self.item)
+        return found
 
     def reports(self) -> list[Any]:
-        """The reports that pytest would have made."""
-        item = self.item
-        key = pytest_reports.report_id(item)
+        """The reports that pytest would have made: of three phases, or of setup and teardown if it was
+        skipped. They are the same each time."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def _make(self) -> list[Any]:
+        key, location = self.report_id, self.item.location
         if self.skipped is not None:
             return pytest_reports.skipped_reports(
-                key, item.location, self.keywords, self.phases, self.skipped
+                key, location, self.keywords, self.phases, self.skipped
             )
-        reports = pytest_reports.plain_reports(key, item.location, self.keywords, self.phases)
+        reports = pytest_reports.plain_reports(key, location, self.keywords, self.phases)
         if self.sections is not None:
             for report, sections in zip(reports, self.sections, strict=True):
                 report.sections = sections

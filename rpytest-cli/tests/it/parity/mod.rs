@@ -5,6 +5,7 @@
 //! the same with workers is said in the row, never taken out of every comparison.
 
 mod collection;
+mod deferred_reports;
 mod errors;
 mod hooks;
 pub(crate) mod nested;
