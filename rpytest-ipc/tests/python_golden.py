@@ -119,7 +119,7 @@ def check_items_with_a_packer_of_their_own() -> None:
             {"address": {"nodeid": nodeid, "nth": nth}, "scope": scope} for nodeid, nth, scope in some
         ]
         message = {"type": "inventory", "items": plain, "unshareable": [], "payload": b""}
-        assert frame({**message, "items": packed_items(some)}) == frame(message)
+        assert frame({**message, "items": packed_items(len(some), some)}) == frame(message)
 
 
 def check_golden_over_a_channel() -> None:

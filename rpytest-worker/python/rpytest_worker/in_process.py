@@ -44,6 +44,7 @@ class InProcess:
         self._settle(settled)
         self._curtain: pytest_compat.Curtain | None = None
         self._to_replay: list[pytest.Item] = []
+        # Of a run that goes on after a crash: what is told of items, by their identity.
         self._keys: dict[int, inventory.Key] = {}
         # The number of each item that was collected, by its identity; a plugin may make others later.
         self.tasks: dict[int, int] = {}
@@ -153,14 +154,12 @@ class InProcess:
         )
 
     def _announce(self, session: pytest.Session) -> None:
-        addresses = inventory.keys(session.items)
-        for position, (item, key) in enumerate(zip(session.items, addresses, strict=True)):
-            self._keys[id(item)] = key
-            self.tasks[id(item)] = position
+        items = session.items
+        self.tasks |= {id(item): position for position, item in enumerate(items)}
         self._process.channel.send(
             {
                 "type": "inventory",
-                "items": inventory.entries(session.items, addresses, "no"),
+                "items": inventory.entries(items, inventory.keys(items), "no"),
                 "unshareable": [],
                 "payload": b"",
             }
@@ -179,6 +178,8 @@ class InProcess:
 
     def _set_settled_apart(self, session: pytest.Session) -> None:
         remaining = []
+        addresses = inventory.keys(session.items)
+        self._keys = {id(item): key for item, key in zip(session.items, addresses, strict=True)}
         for item in session.items:
             if self._keys[id(item)] in self._settled:
                 self._to_replay.append(item)

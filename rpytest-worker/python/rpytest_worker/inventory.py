@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
@@ -20,25 +20,27 @@ def wire_nodeid(nodeid: str) -> str:
     return nodeid
 
 
-def keys(items: Sequence[pytest.Item]) -> list[Key]:
+def keys(items: Sequence[pytest.Item]) -> Iterator[Key]:
     """An address for each item. Suites do repeat node ids."""
     seen: dict[str, int] = {}
-    result = []
     for item in items:
         nodeid = wire_nodeid(item.nodeid)
         nth = seen.get(nodeid, 0)
         seen[nodeid] = nth + 1
-        result.append((nodeid, nth))
-    return result
+        yield nodeid, nth
 
 
-def entries(items: Sequence[pytest.Item], addresses: Sequence[Key], dist: str) -> wire.Packed:
-    """What a message `inventory` says of each."""
+def entries(items: Sequence[pytest.Item], addresses: Iterable[Key], dist: str) -> wire.Packed:
+    """What a message `inventory` says of each.
+
+    Nothing is kept of it: what thousands of small objects cost is that garbage is searched for.
+    """
     return wire.packed_items(
-        [
+        len(items),
+        (
             (nodeid, nth, _scope(item, nodeid, dist))
             for item, (nodeid, nth) in zip(items, addresses, strict=True)
-        ]
+        ),
     )
 
 

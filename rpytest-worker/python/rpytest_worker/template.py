@@ -305,7 +305,7 @@ class Template:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         config = session.config
-        addresses = inventory.keys(session.items)
+        addresses = list(inventory.keys(session.items))
         self._announce(session, addresses)
         # Here, and not in each fork: to find out how items may be run takes longer than many of them.
         assert self.recorder is not None

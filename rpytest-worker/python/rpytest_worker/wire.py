@@ -13,7 +13,7 @@ a function for a key that it has seen before.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 __all__ = [
@@ -162,10 +162,10 @@ class Packed:
         self.data = data
 
 
-def packed_items(items: Collection[tuple[str, int, str]]) -> Packed:
-    """The entries of an inventory, which may be many: of each its node id, occurrence and scope."""
+def packed_items(length: int, items: Iterable[tuple[str, int, str]]) -> Packed:
+    """The entries of an inventory, of which there are so many: of each its node id, occurrence and
+    scope."""
     out = bytearray()
-    length = len(items)
     out += bytes((0x90 | length,)) if length < 16 else _long_tag(0xDC, length)
     last, packed_scope = None, b""
     for nodeid, nth, scope in items:
