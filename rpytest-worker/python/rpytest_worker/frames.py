@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import types
@@ -71,6 +72,25 @@ def without(codes: Collection[types.CodeType], trace: types.TracebackType | None
     for entry in reversed(entries):
         if entry.tb_frame.f_code in codes:
             continue
+        if entry.tb_next is not trace:
+            entry = types.TracebackType(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+        trace = entry
+    return trace
+
+
+def without_wrappers(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """A traceback without what comes of wrappers of hooks that are ours: the frame of each, and that of
+    whoever has thrown the error into it."""
+    entries: list[types.TracebackType] = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_flags & inspect.CO_GENERATOR and code.co_filename.startswith(_OURS):
+            if entries and entries[-1].tb_frame.f_code.co_name == "_multicall":
+                entries.pop()
+        else:
+            entries.append(trace)
+        trace = trace.tb_next
+    for entry in reversed(entries):
         if entry.tb_next is not trace:
             entry = types.TracebackType(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
         trace = entry

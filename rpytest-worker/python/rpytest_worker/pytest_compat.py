@@ -30,6 +30,8 @@ import pytest
 from _pytest._io import TerminalWriter
 from _pytest.reports import CollectReport, TestReport
 
+from . import frames
+
 try:  # since pytest 9.2 (node ids as objects)
     from _pytest.nodeid import NodeId
 except ImportError:
@@ -631,3 +633,18 @@ def register_for_fixtures(
         return genuine(argname, *arguments)
 
     manager.getfixturedefs = getfixturedefs
+
+
+def hide_wrappers(config: pytest.Config) -> None:
+    """Have errors of hooks shown as if none of ours were around them."""
+    genuine = config.notify_exception
+
+    def notify_exception(excinfo: pytest.ExceptionInfo[BaseException], option: Any = None) -> None:
+        error = excinfo.value
+        trace = frames.without_wrappers(error.__traceback__)
+        shown = pytest.ExceptionInfo.from_exc_info(
+            (type(error), error.with_traceback(trace), trace)  # type: ignore[arg-type]
+        )
+        genuine(shown, option)
+
+    config.notify_exception = notify_exception  # type: ignore[method-assign]

@@ -88,6 +88,35 @@ fn broken_conftest() {
     }
 }
 
+/// Errors of hooks, of which pytest shows each frame, and not one of ours.
+#[test]
+fn internal_errors() {
+    let hooks = [
+        "def pytest_configure(config):",
+        "def pytest_sessionstart(session):",
+        "def pytest_collection(session):",
+        "def pytest_collectstart(collector):",
+        "def pytest_collection_modifyitems(items):",
+        "def pytest_collection_finish(session):",
+        "def pytest_runtestloop(session):",
+        "def pytest_runtest_protocol(item):",
+        "def pytest_runtest_logstart(nodeid):",
+        "def pytest_runtest_logreport(report):",
+        "def pytest_report_teststatus(report):",
+        "@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n    yield",
+    ];
+    for hook in hooks {
+        let files = format!(
+            "{FINE}--- conftest.py\nimport pytest\n\n{hook}\n    raise KeyError('of a hook')\n"
+        );
+        Table::new(&files).same_in_process("").check();
+        for venv in [pytest_venv("8.0.2"), pytest_venv("8.4.2")] {
+            let table = Table::new(&files).with(&venv);
+            table.same_in_process("-q").check();
+        }
+    }
+}
+
 /// Errors of which pytest shows all frames, those of whoever called it as well, which cannot be the
 /// same: the code is, and the error is shown.
 #[test]
@@ -96,14 +125,6 @@ fn tracebacks_through_the_caller_of_pytest() {
         (
             "pytest.skip('not in a conftest', allow_module_level=True)",
             "Skipped: not in a conftest\n",
-        ),
-        (
-            "def pytest_collection_modifyitems(items):\n    raise KeyError('modify')",
-            "INTERNALERROR> KeyError: 'modify'\n",
-        ),
-        (
-            "def pytest_sessionstart(session):\n    raise KeyError('start')",
-            "INTERNALERROR> KeyError: 'start'\n",
         ),
         (
             "def pytest_unknown_hook():\n    pass",
