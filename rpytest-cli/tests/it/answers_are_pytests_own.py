@@ -443,9 +443,13 @@ from rpytest_worker import entry, ending, pytest_compat
 pytest_compat.preload()
 entry.prepare_all_parts()
 found = ending.Ending(before=False)
-found.look()
+try:
+    found.look()
+    reason = found.looked_at[0]
+except RuntimeError:
+    reason = "odd"
 ending.START.look()
-print("noticed:", found.looked_at[0], ending.START.reason, bool(ending.START.kinds))
+print("noticed:", reason, ending.START.reason, bool(ending.START.kinds))
 """
 
 
@@ -454,8 +458,14 @@ def starts() -> None:
     directory.mkdir()
     module = directory / "sitecustomize.py"
     finaliser = "class Kept:\n    def __del__(self): pass\nkept = Kept()\n"
+    odd = "class Meta(type):\n    def __getattr__(cls, name): raise RuntimeError\n"
+    odd += "class Kept(metaclass=Meta): pass\nkept = Kept()\n"
     reason = "sitecustomize.Kept has a finaliser"
-    for text, expected in ((None, "None None False"), (finaliser, f"{reason} {reason} True")):
+    for text, expected in (
+        (None, "None None False"),
+        (finaliser, f"{reason} {reason} True"),
+        (odd, "odd it cannot be told, for builtins.RuntimeError False"),
+    ):
         if text is not None:
             module.write_text(text)
         path = os.pathsep.join([str(directory), *filter(None, [os.environ.get("PYTHONPATH")])])

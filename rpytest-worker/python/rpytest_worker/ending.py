@@ -82,8 +82,12 @@ class Start:
         if all(map(_is_of_the_start, list(sys.modules))):
             return
         found = Ending(before=False)
-        found.look()
-        self.reason, self.kinds, self.unfinished = found.looked_at
+        try:
+            found.look()
+        except Exception as error:  # somebody's objects may answer with anything
+            self.reason = _cannot_be_told(error)
+        else:
+            self.reason, self.kinds, self.unfinished = found.looked_at
 
 
 def _is_of_the_start(name: str) -> bool:
