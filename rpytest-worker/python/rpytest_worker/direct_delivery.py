@@ -61,8 +61,8 @@ class DirectDelivery:
         self._config = config
         self._others: list[Callable[..., object]] = []
         self._others_of_calls: list[Callable[..., object]] = []
-        # What has failed in the last runs, from which an item that passes is taken out.
-        self._failed_before: dict[Any, bool] = {}
+        # Plugins that take an item that passes out of what has failed.
+        self._of_failures: list[Any] = []
         # Reports that are not made before somebody looks at them.
         self.deferred: DeferredReports | None = None
         for implementation in config.hook.pytest_runtest_logreport.get_hookimpls():
@@ -104,9 +104,8 @@ class DirectDelivery:
             type(plugin) is not _pytest.cacheprovider.LFPlugin for plugin in listening
         ):
             return
+        self._of_failures = listening
         self.deferred = DeferredReports.when_equal(self._reporter)
-        for plugin in listening:
-            self._failed_before = plugin.lastfailed
 
     def deliver(self, items: Iterable[Ended]) -> None:
         """Report items that have started.
@@ -135,11 +134,10 @@ class DirectDelivery:
                 letters += 1
                 self._reported.add(item.report_id)
                 last = item
-                if deferred is not None and not self._failed_before:
+                if deferred is not None:
                     deferred.add(item)
+                    self._note_pass(item)
                     continue
-                if deferred:
-                    deferred.settle()
                 setup, call, teardown = item.reports()
                 self._phases.append(setup)
                 self._calls.append(call)
@@ -195,9 +193,10 @@ class DirectDelivery:
         """One that the reporter is to show itself: at the end of a line, say."""
         reporter, deferred = self._reporter, self.deferred
         setup, call, teardown = item.reports()
-        if deferred and not self._failed_before and self._finish is None:
+        if deferred and self._finish is None:
             # Others before it wait, so that it has to wait behind them.
             deferred.show(item, reporter.pytest_runtest_logreport)
+            self._note_pass(item)
             return
         # A phase beside the call that passes has no category; it is kept for its duration.
         stats = reporter.stats
@@ -210,6 +209,11 @@ class DirectDelivery:
         self._tell_others(setup, call, teardown)
         if self._finish is not None:
             self._finish(item.nodeid)
+
+    def _note_pass(self, item: Ended) -> None:
+        """What `LFPlugin.pytest_runtest_logreport` does."""
+        for plugin in self._of_failures:
+            plugin.lastfailed.pop(item.report_id, None)
 
     def _skipped(self, nodeid: str, setup: Any, teardown: Any) -> None:
         reporter = self._reporter
