@@ -603,3 +603,37 @@ fn an_option_that_nobody_else_has_is_checked() {
         assert!(run.stderr.contains(problem), "{run}");
     }
 }
+
+const AT_ITS_END: &str = r#"
+--- conftest.py
+import pytest
+
+def pytest_unconfigure(config):
+    if getattr(config, "workerinput", {}).get("workerid") == "gw0":
+        raise pytest.UsageError("of the end") if config.option.verbose > 0 else ValueError("of the end")
+--- test_a.py
+import time
+import pytest
+
+@pytest.mark.parametrize("number", range(12))
+def test_a(number):
+    time.sleep(0.02)
+"#;
+
+/// An error of a worker that comes after all that its session has to tell changes nothing, as with xdist.
+#[test]
+fn errors_of_workers_at_their_end() {
+    for more in ["-q", "-v"] {
+        let arguments = ["-n", "2", more];
+        let project = Project::new(AT_ITS_END);
+        let xdist = Command::pytest(main_venv(), &project).args(arguments).run();
+        xdist.expect(0, "12 passed");
+        everywhere(|venv| {
+            let project = Project::new(AT_ITS_END);
+            let run = rpytest(venv, &project, &arguments);
+            run.clone().expect(0, "12 passed");
+            assert!(run.stderr.contains("rpytest: gw0, at its end:\n"), "{run}");
+            assert!(run.stderr.contains("of the end"), "{run}");
+        });
+    }
+}

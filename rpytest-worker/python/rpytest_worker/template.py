@@ -6,6 +6,7 @@ tests itself where a template would have begun to serve forks.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -65,14 +66,21 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
             code = config.hook.pytest_cmdline_main(config=config) or 0
         finally:
             pytest_compat.ensure_unconfigure(config)
-    except UsageError as error:
-        plugin.relay("usage_error", [str(argument) for argument in error.args])
-        code = 4
     except KeyboardInterrupt:  # the controller has been interrupted as well
         code = 2
-    except BaseException as error:  # the controller has to know, whatever it is
-        plugin.relay("failure", plugin.describe(error))
-        code = 3
+    except BaseException as error:
+        if plugin.has_finished:
+            # In `pytest_unconfigure`, say. As with xdist, it changes nothing of what has come of the
+            # session; but it is said.
+            with contextlib.suppress(OSError, ValueError):
+                text = f"rpytest: {plugin.worker_id}, at its end:\n{plugin.describe(error)}"
+                sys.stderr.write(text)
+        elif isinstance(error, UsageError):
+            plugin.relay("usage_error", [str(argument) for argument in error.args])
+            code = 4
+        else:  # the controller has to know, whatever it is
+            plugin.relay("failure", plugin.describe(error))
+            code = 3
     afterfork.exit_quickly(int(code))
 
 
@@ -99,6 +107,8 @@ class Template:
         self._listens: bool = start["listens"]
         self.watch: sharing.Watch | None = sharing.Watch() if self.may_serve else None
         self._garbage = Garbage()
+        # Whether the controller has heard all that the session has to tell.
+        self.has_finished = False
         self.recorder: Recorder | None = None
         self.runner: Runner | None = None
         self.dist = "load"
@@ -375,7 +385,9 @@ class Template:
         output["shouldfail"] = session.shouldfail
         output["shouldstop"] = session.shouldstop
         try:
-            return (yield)
+            result = yield
+            self.has_finished = True
+            return result
         finally:
             if self.recorder is not None:
                 self.recorder.flush()
