@@ -614,9 +614,6 @@ def is_observer(plugin: Any) -> bool:
     return type(plugin).__module__ == "rpytest_verify"
 
 
-__all__ = ["CollectReport", "NodeId", "TestReport"]
-
-
 def register_for_fixtures(
     session: pytest.Session, names: Collection[str], register: Callable[[], None]
 ) -> None:
@@ -648,3 +645,6 @@ def hide_wrappers(config: pytest.Config) -> None:
         genuine(shown, option)
 
     config.notify_exception = notify_exception  # type: ignore[method-assign]
+
+
+__all__ = ["CollectReport", "NodeId", "TestReport"]
