@@ -386,7 +386,8 @@ class Template:
         output["shouldstop"] = session.shouldstop
         try:
             result = yield
-            self.has_finished = True
+            # An error of usage is raised once more after that.
+            self.has_finished = exitstatus != pytest.ExitCode.USAGE_ERROR
             return result
         finally:
             if self.recorder is not None:
