@@ -637,12 +637,14 @@ def hide_wrappers(config: pytest.Config) -> None:
     genuine = config.notify_exception
 
     def notify_exception(excinfo: pytest.ExceptionInfo[BaseException], option: Any = None) -> None:
-        error = excinfo.value
-        trace = frames.without_wrappers(error.__traceback__)
-        shown = pytest.ExceptionInfo.from_exc_info(
-            (type(error), error.with_traceback(trace), trace)  # type: ignore[arg-type]
-        )
-        genuine(shown, option)
+        error: BaseException | None = excinfo.value
+        seen: set[int] = set()
+        # Those during whose handling it was raised are shown as well.
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            error.__traceback__ = frames.without_wrappers(error.__traceback__)
+            error = error.__cause__ or error.__context__
+        genuine(pytest.ExceptionInfo.from_exception(excinfo.value), option)
 
     config.notify_exception = notify_exception  # type: ignore[method-assign]
 

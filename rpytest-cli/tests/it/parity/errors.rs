@@ -88,6 +88,25 @@ fn broken_conftest() {
     }
 }
 
+/// One error that comes of another, which has come through a wrapper of ours.
+const CHAINED: &str = "
+import pytest
+
+def pytest_collection_modifyitems(items):
+    raise ValueError('the first')
+
+class Plugin:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self, session):
+        try:
+            yield
+        except ValueError:
+            raise KeyError('the second')
+
+def pytest_configure(config):
+    config.pluginmanager.register(Plugin())
+";
+
 /// Errors of hooks, of which pytest shows each frame, and not one of ours.
 #[test]
 fn internal_errors() {
@@ -105,10 +124,10 @@ fn internal_errors() {
         "def pytest_report_teststatus(report):",
         "@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n    yield",
     ];
-    for hook in hooks {
-        let files = format!(
-            "{FINE}--- conftest.py\nimport pytest\n\n{hook}\n    raise KeyError('of a hook')\n"
-        );
+    let errors =
+        hooks.map(|hook| format!("import pytest\n\n{hook}\n    raise KeyError('of a hook')\n"));
+    for conftest in errors.iter().map(String::as_str).chain([CHAINED]) {
+        let files = format!("{FINE}--- conftest.py\n{conftest}");
         Table::new(&files).same_in_process("").check();
         for venv in [pytest_venv("8.0.2"), pytest_venv("8.4.2")] {
             let table = Table::new(&files).with(&venv);
