@@ -26,7 +26,7 @@ OTHERS: Final = ""
 _COUNTED: Final = "key"
 
 
-class Ended(Protocol):
+class FinishedItem(Protocol):
     """An item that passed, or was skipped, with nothing to show."""
 
     nodeid: str
@@ -58,16 +58,16 @@ class DeferredReports:
         self._look_up = _look_up()
         # Whether the reporter itself adds a report.
         self._is_shown = False
-        self._waiting: deque[Ended] = deque()
+        self._waiting: deque[FinishedItem] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def add(self, item: Ended) -> None:
+    def add(self, item: FinishedItem) -> None:
         """An item that has passed, after others of which there are reports."""
         self._waiting.append(item)
 
-    def show(self, item: Ended, report: Callable[..., object]) -> None:
+    def show(self, item: FinishedItem, report: Callable[..., object]) -> None:
         """The same, of which the reporter is told of the call; those before it go on waiting."""
         _, call, _ = item.reports()
         passed = vars(self._reporter)["stats"][PASSED]

@@ -36,7 +36,7 @@ class Delivery:
         if self._direct is not None and events.__class__ is reports.Plain:
             (_, start), *told, _ = events
             self._direct.start(*start)
-            self._direct.deliver([_Ended(start[0], [report for _, report in told])])
+            self._direct.deliver([_FinishedItem(start[0], [report for _, report in told])])
             return
         if self._direct is not None:
             self._direct.forget_path()
@@ -74,7 +74,7 @@ class Delivery:
             self._apart(report)
 
 
-class _Ended:
+class _FinishedItem:
     """An item that has passed, or was skipped, in a worker."""
 
     def __init__(self, nodeid: str, reports: list[Any]) -> None:

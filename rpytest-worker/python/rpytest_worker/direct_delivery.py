@@ -13,7 +13,7 @@ import _pytest.terminal
 import pytest
 
 from . import pytest_compat
-from .deferred_reports import DeferredReports, Ended
+from .deferred_reports import DeferredReports, FinishedItem
 
 
 class DirectDelivery:
@@ -107,13 +107,13 @@ class DirectDelivery:
         self._of_failures = listening
         self.deferred = DeferredReports.when_equal(self._reporter)
 
-    def deliver(self, items: Iterable[Ended]) -> None:
+    def deliver(self, items: Iterable[FinishedItem]) -> None:
         """Report items that have started.
 
         Where each is shown by a letter and the line has room, the letters are written together.
         """
         reporter, deferred = self._reporter, self.deferred
-        last: Ended | None = None
+        last: FinishedItem | None = None
         # One write for all that is reported at once; see `flush`.
         reporter.flush = _do_nothing
         letters = room = 0
@@ -149,7 +149,7 @@ class DirectDelivery:
         finally:
             del reporter.flush
 
-    def _room(self, item: Ended) -> int:
+    def _room(self, item: FinishedItem) -> int:
         """For how many letters the reporter would do no more than to write them."""
         reporter = self._reporter
         stats = vars(reporter)["stats"]
@@ -189,7 +189,7 @@ class DirectDelivery:
     def flush(self) -> None:
         self._reporter.flush()
 
-    def _passed(self, item: Ended) -> None:
+    def _passed(self, item: FinishedItem) -> None:
         """One that the reporter is to show itself: at the end of a line, say."""
         reporter, deferred = self._reporter, self.deferred
         setup, call, teardown = item.reports()
@@ -210,7 +210,7 @@ class DirectDelivery:
         if self._finish is not None:
             self._finish(item.nodeid)
 
-    def _note_pass(self, item: Ended) -> None:
+    def _note_pass(self, item: FinishedItem) -> None:
         """What `LFPlugin.pytest_runtest_logreport` does."""
         for plugin in self._of_failures:
             plugin.lastfailed.pop(item.report_id, None)

@@ -41,6 +41,7 @@ def report_id(item: pytest.Item) -> Any:
 
 
 def id_of(report: Any) -> Any:
+    """The same, of one of them."""
     return report.nodeid if NodeId is None else report.id
 
 
