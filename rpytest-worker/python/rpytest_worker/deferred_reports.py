@@ -80,6 +80,15 @@ class DeferredReports:
                 del passed[-1]
                 self._waiting.append(item)
 
+    def skip(self, item: FinishedItem, report: Callable[..., object]) -> None:
+        """One that was skipped, of which the reporter is told at once, but for its teardown."""
+        self._is_shown = True
+        try:
+            report(item.reports()[0])
+        finally:
+            self._is_shown = False
+            self._waiting.append(item)
+
     def settle(self) -> None:
         """Make them."""
         waiting = self._waiting
@@ -88,9 +97,11 @@ class DeferredReports:
         stats = vars(self._reporter)["stats"]
         others, passed = stats[OTHERS], stats[PASSED]
         while waiting:
-            setup, call, teardown = waiting[0].reports()
-            others.append(setup)
-            passed.append(call)
+            *before, teardown = waiting[0].reports()
+            if len(before) > 1:
+                setup, call = before
+                others.append(setup)
+                passed.append(call)
             others.append(teardown)
             # Not before: an interrupt may strike.
             waiting.popleft()
@@ -109,9 +120,10 @@ class DeferredReports:
         if wanted not in (PASSED, OTHERS):
             return stats
         if argument == _COUNTED and wanted == PASSED:
+            waiting = [item for item in self._waiting if not item.is_skipped]
             # One for all of them, since they are as good as each other to count.
-            _, call, _ = self._waiting[0].reports()
-            return {PASSED: stats[PASSED] + [call] * len(self._waiting)}
+            calls = [item.reports()[1] for item in waiting[:1]]
+            return {PASSED: stats[PASSED] + calls * len(waiting)}
         self.settle()
         return None
 

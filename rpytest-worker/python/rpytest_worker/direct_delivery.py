@@ -122,7 +122,7 @@ class DirectDelivery:
                 if item.is_skipped:
                     self._write(letters)
                     letters = 0
-                    self._skipped(item.nodeid, *item.reports())
+                    self._skipped(item)
                     continue
                 if not letters:
                     room = self._room(item)
@@ -215,8 +215,13 @@ class DirectDelivery:
         for plugin in self._of_failures:
             plugin.lastfailed.pop(item.report_id, None)
 
-    def _skipped(self, nodeid: str, setup: Any, teardown: Any) -> None:
-        reporter = self._reporter
+    def _skipped(self, item: FinishedItem) -> None:
+        reporter, deferred = self._reporter, self.deferred
+        setup, teardown = item.reports()
+        if deferred and self._finish is None:
+            deferred.skip(item, reporter.pytest_runtest_logreport)
+            self._note_pass(item)
+            return
         reporter.pytest_runtest_logreport(setup)
         try:
             reporter.stats[""].append(teardown)
@@ -228,7 +233,7 @@ class DirectDelivery:
         for function in self._others_of_calls:
             function(report=setup)
         if self._finish is not None:
-            self._finish(nodeid)
+            self._finish(item.nodeid)
 
     def _tell_others(self, setup: Any, call: Any, teardown: Any) -> None:
         for function in self._others:

@@ -69,6 +69,19 @@ def test_skipped():
 
 def test_passes_again():
     pass
+
+@pytest.mark.parametrize("number", range(40))
+def test_skips_every_other(number):
+    if number % 2:
+        pytest.skip("odd")
+
+@pytest.mark.parametrize("number", range(40))
+@pytest.mark.skip(reason="not today")
+def test_skipped_as_well(number):
+    pass
+
+def test_passes_between():
+    pass
 --- test_b.py
 import pytest
 from told import told
@@ -91,7 +104,8 @@ def test_fails():
 def test_looks(stats):
     counts = {name: len(entries) for name, entries in told(stats).items()}
     # Its own setup is among them.
-    assert counts == {"": 2 * 204 + 2 + 1, "passed": 204, "skipped": 1, "error": 1, "failed": 1}
+    others = 2 * 205 + 2 * 20 + 1 + 2 * 20 + 40 + 2 + 1
+    assert counts == {"": others, "passed": 225, "skipped": 61, "error": 1, "failed": 1}
     assert "test_a.py::test_writes" in {entry.nodeid for entry in stats["passed"]}
 
 @pytest.mark.xfail
@@ -149,6 +163,13 @@ import pytest
 @pytest.mark.parametrize("number", range(400))
 def test_passes(number):
     pass
+
+@pytest.mark.skip(reason="not today")
+def test_skipped():
+    pass
+
+def test_passes_last():
+    pass
 "#;
 
 #[test]
@@ -161,9 +182,9 @@ fn a_test_that_passes_costs_no_report() {
     for venv in std::iter::once(main_venv()).chain(&older) {
         let project = Project::new(COUNTED);
         let pytest = Command::pytest(venv, &project).args(["-q"]).run();
-        assert_eq!(made(&pytest), 3 * 400, "{pytest}");
+        assert_eq!(made(&pytest), 3 * 401 + 2, "{pytest}");
         let rpytest = Command::rpytest(venv, &project).args(["-q"]).run();
-        rpytest.clone().expect(0, "400 passed");
+        rpytest.clone().expect(0, "401 passed, 1 skipped");
         // Each time something is shown, a report is made of the last test of it.
         assert!(made(&rpytest) < 400, "{rpytest}");
     }
