@@ -117,6 +117,34 @@ garbage.Node.__init__ = begin
 ",
     ),
     (
+        "a file that is open, where warnings are errors",
+        "
+import garbage
+def pytest_configure(config):
+    config.addinivalue_line('filterwarnings', 'error')
+def begin(self, init=garbage.Node.__init__):
+    init(self)
+    self.file = open(__file__)
+garbage.Node.__init__ = begin
+",
+    ),
+    (
+        "a socket that is open, where warnings are errors",
+        "
+import fcntl
+import garbage
+import socket
+def pytest_configure(config):
+    config.addinivalue_line('filterwarnings', 'error')
+def begin(self, init=garbage.Node.__init__):
+    init(self)
+    descriptor = socket.socket().detach()
+    # It is shown, and the same in each process.
+    self.socket = socket.socket(fileno=fcntl.fcntl(descriptor, fcntl.F_DUPFD, 200))
+garbage.Node.__init__ = begin
+",
+    ),
+    (
         "a callback",
         "
 import garbage
@@ -194,9 +222,13 @@ import os
 os.makedirs('effect', exist_ok=True)
 ";
     let (_, finaliser) = WHO_LOOKS[5];
+    let errors = "
+def pytest_configure(config):
+    config.addinivalue_line('filterwarnings', 'error')
+";
     let venvs = [main_venv().real(), pytest_venv("8.4.2")];
     for venv in venvs.into_iter().chain(venvs_of_older_pythons()) {
-        for (conftest, expected) in [("", false), (finaliser, true)] {
+        for (conftest, expected) in [("", false), (finaliser, true), (errors, false)] {
             // A worker that is not forked from another that has collected has as much in sight.
             for arguments in [&[][..], &["-n1"]] {
                 let project = Project::new(&format!("{SUITE}{counts}{effect}{conftest}"));

@@ -29,6 +29,14 @@ _POST_LIMIT: Final = 64 * 1024
 # What `recv` returns, or what `recvmsg` does: data, ancillary data, flags, address.
 _Piece: TypeAlias = "bytes | tuple[bytes, list[tuple[int, int, bytes]], int, Any]"
 
+# The sockets of the channels of this process.
+_OPEN: set[_socket.socket] = set()
+
+
+def is_ours(sock: _socket.socket) -> bool:
+    """Whether a channel owns a socket."""
+    return sock in _OPEN
+
 
 class Channel:
     """Messages over a connected stream socket, which it owns from then on.
@@ -54,6 +62,7 @@ class Channel:
     ) -> None:
         sock.setblocking(True)
         self._sock = sock
+        _OPEN.add(sock)
         self._max_frame = max_frame
         self._spool = spool
         # The frame on its way in: what each call of `recv` or `recvmsg` returned, an empty piece
@@ -166,6 +175,7 @@ class Channel:
         if self._spool is not None:
             self._spool.close()
         self._sock.close()
+        _OPEN.discard(self._sock)
 
     def _missing(self) -> int:
         """How many bytes to read next; 0 when the message is complete."""

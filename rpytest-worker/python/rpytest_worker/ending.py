@@ -3,17 +3,16 @@
 Taking apart the heap of a fork costs more than most runs do: each page of it is copied for that. In a
 process of its own it takes an eighth of the time of a session with thousands of tests. What could be
 noticed is that an object goes: one with a finaliser, a suspended generator, a file that has
-something to write, the referent of a weak reference with a callback. Where none of these is left, and
-no module is loaded that is not written in Python and did not come with it, the process may simply end.
+something to write, the referent of a weak reference with a callback; and whatever is still open, where
+somebody is warned of that. Where none of these is left, and no module is loaded that is not written in
+Python, did not come with it and has not been read (`extensions`), the process may simply end.
 """
 
 from __future__ import annotations
 
 import _socket
-import contextlib
 import gc
 import importlib.machinery
-import io
 import itertools
 import os
 import sys
@@ -23,6 +22,9 @@ import weakref
 from collections.abc import Container
 from typing import Any
 
+from . import extensions, known_code, unfinished
+from .unfinished import layers, pending
+
 
 def _type_of_scandir() -> type:
     """It has no name; since Python 3.13 the garbage collector knows it, but not its instances."""
@@ -31,20 +33,14 @@ def _type_of_scandir() -> type:
 
 
 _HAS_GC = 1 << 14  # of `type.__flags__`
-# Their finalisers close a descriptor, which the end of the process does as well.
+# Their finalisers close a descriptor, which the end of the process does as well. They warn of it, too.
 _CLOSED_BY_THE_SYSTEM = frozenset({_socket.socket, _type_of_scandir()})
 # What the interpreter itself has called: for abstract base classes, and for `threading.local`.
 _OF_THE_INTERPRETER = frozenset({"_destroy", "clear_locals"})
-# Of all files.
-_FILE: type = io.FileIO.__mro__[-2]
-_IN_MEMORY = (io.StringIO, io.BytesIO)
-_FRAMES = {
-    types.GeneratorType: ("gi_frame", "gi_running"),
-    types.CoroutineType: ("cr_frame", "cr_running"),
-    types.AsyncGeneratorType: ("ag_frame", "ag_running"),
-}
 # What has to be looked at one by one: classes, weak references, and what may be unfinished.
-_CHOSEN = frozenset({type, weakref.ref, _FILE, *_FRAMES})
+_CHOSEN = frozenset(
+    {type, weakref.ref, unfinished.FILE, _socket.socket, *weakref.ProxyTypes, *unfinished.FRAMES}
+)
 # Their objects close what they have open when they go, by no finaliser that could be found.
 _CLOSES = frozenset({"_dbm", "_gdbm", *(["_sqlite3"] if sys.version_info < (3, 12) else [])})
 # Libraries of which nothing is known in here.
@@ -99,16 +95,6 @@ def _is_of_the_start(name: str) -> bool:
     )
 
 
-def layers(stream: Any) -> list[Any]:
-    """A file of text, of bytes, and of the system's, as far as they are there."""
-    found: list[Any] = []
-    with contextlib.suppress(Exception):  # it may be anything that somebody has put there
-        while stream is not None and len(found) < 3:
-            found.append(stream)
-            stream = getattr(stream, "buffer", None) or getattr(stream, "raw", None)
-    return found
-
-
 class Ending:
     """What is there before the forks; none of them has to look at that again.
 
@@ -128,14 +114,19 @@ class Ending:
         # Open files and suspended generators, which may be none any more at the end.
         self._unfinished: list[Any] = list(START.unfinished)
         self._reason: str | None = START.reason
+        # Whether anything has been taken out of sight that nobody can look at again.
+        self._is_in_part = False
         if before:
             self.look()
 
     def look(self) -> None:
         """Before a freeze, at what has come since the last one."""
         self._reason = (
-            self._reason or self._foreign_module() or self._look(gc.get_objects(), self._unfinished)
+            self._reason
+            or self._foreign_module()
+            or self._look(gc.get_objects(), self._unfinished, False)
         )
+        self._is_in_part = True
 
     @property
     def looked_at(self) -> tuple[str | None, set[type], list[Any]]:
@@ -148,15 +139,16 @@ class Ending:
         Then `noticed` need not look at it again.
         """
         try:
+            warns = _warns_of_resources()
             self._reason = (
                 self._reason
-                or _shown()
+                or self._shown(warns)
                 or self._foreign_module()
                 # What was frozen before the fork is not among them.
-                or self._look(gc.get_objects(), self._unfinished)
+                or self._look(gc.get_objects(), self._unfinished, warns)
             )
             return self._reason is None and not any(
-                _pending(thing) for thing in self._unfinished if thing not in used
+                pending(thing, warns) for thing in self._unfinished if thing not in used
             )
         except Exception as error:
             self._reason = _cannot_be_told(error)
@@ -172,16 +164,27 @@ class Ending:
     def _noticed(self) -> str | None:
         if self._reason is not None:
             return self._reason
-        unfinished = list(self._unfinished)
+        warns = _warns_of_resources()
+        things = list(self._unfinished)
         return (
-            _shown()
+            self._shown(warns)
             or self._foreign_module()
             # Those that were frozen are not among them.
-            or self._look(gc.get_objects(), unfinished)
-            or next(filter(None, map(_pending, unfinished)), None)
+            or self._look(gc.get_objects(), things, warns)
+            or next(filter(None, (pending(thing, warns) for thing in things)), None)
         )
 
-    def _look(self, objects: list[Any], unfinished: list[Any]) -> str | None:
+    def _shown(self, warns: bool) -> str | None:
+        """Who would see what is harmless otherwise."""
+        if any(map(os.environ.get, _PRELOADED)):
+            return "libraries are preloaded"
+        if gc.get_debug() or not all(map(known_code.of_plugin, gc.callbacks)):
+            return "garbage collections are watched"
+        if warns and self._is_in_part:
+            return "resource warnings are shown"
+        return None
+
+    def _look(self, objects: list[Any], unfinished: list[Any], warns: bool) -> str | None:
         """Sets the unfinished apart."""
         # There are tens of thousands, so that no loop of Python's goes over all of them.
         kinds = list(map(type, objects))
@@ -190,45 +193,59 @@ class Ending:
         one_by_one = _CHOSEN | {library}
         chosen = {kind for kind in present if not one_by_one.isdisjoint(kind.__mro__)}
         self._kinds |= present
-        if not present.isdisjoint(weakref.ProxyTypes):
-            return "a weak proxy may have a callback"
-        references = []
+        callbacks: list[Any] = []
         for thing in itertools.compress(objects, map(chosen.__contains__, kinds)):
             # `isinstance` would ask the classes that are derived of an abstract one.
             bases = type(thing).__mro__
             if type in bases:
                 self._kinds.add(thing)
             elif weakref.ref in bases:
-                references.append(thing)
+                callbacks.append(thing.__callback__)
+            elif type(thing) in weakref.ProxyTypes:
+                # It answers for another object, which is none of these.
+                callbacks += gc.get_referents(thing)
             elif library in bases:
-                if thing._name is not None:
+                if not extensions.is_of_the_system(thing._name):
                     return "a library that is not Python's is loaded"
             else:
                 unfinished.append(thing)
-        # That of the module `socket`, which a plugin may have replaced there.
-        of_sockets = _socket.socket.__subclasses__()
-        sockets = (kind for kind in of_sockets if kind.__module__ == "socket")
-        for kind in self._kinds - _CLOSED_BY_THE_SYSTEM.union(sockets):
+        if warns:
+            finalised = self._kinds | _CLOSED_BY_THE_SYSTEM
+        else:
+            finalised = self._kinds - _CLOSED_BY_THE_SYSTEM
+        # Without the flag instances are found only where others hold them.
+        hidden = set()
+        for kind in finalised:
             finaliser = getattr(kind, "__del__", None)
             # Those that are looked at have finalisers of the interpreter's.
             is_known = kind in chosen and isinstance(finaliser, types.WrapperDescriptorType)
             if finaliser is None or is_known:
                 continue
-            # Without the flag its instances are nowhere to be found.
-            if kind in present or not kind.__flags__ & _HAS_GC:
+            if kind in present:
                 return f"{_name(kind)} has a finaliser"
-        for reference in references:
-            callback = reference.__callback__
-            if callback is not None and not self._is_of_library(callback):
+            if not kind.__flags__ & _HAS_GC:
+                hidden.add(kind)
+        if hidden:
+            held = gc.get_referents(*objects)
+            for thing in itertools.compress(held, map(hidden.__contains__, map(type, held))):
+                if type(thing) is not _socket.socket or pending(thing, warns):
+                    return f"{_name(type(thing))} has a finaliser"
+        for callback in callbacks:
+            if callback is not None and not self._is_known(callback):
                 return f"a weak reference has a callback, a {_name(type(callback))}"
         return None
 
-    def _is_of_library(self, function: Any) -> bool:
+    def _is_known(self, function: Any) -> bool:
         if isinstance(function, types.BuiltinFunctionType):
             return function.__name__ in _OF_THE_INTERPRETER
         code = getattr(getattr(function, "__func__", function), "__code__", None)
         return isinstance(code, types.CodeType) and (
-            code.co_filename.startswith("<frozen ") or self._came_with_python(code.co_filename)
+            (
+                function.__class__ is types.FunctionType
+                and known_code.of_plugin(function) is not None
+            )
+            or code.co_filename.startswith("<frozen ")
+            or self._came_with_python(code.co_filename)
         )
 
     def _came_with_python(self, path: str) -> bool:
@@ -251,6 +268,7 @@ class Ending:
             if (
                 isinstance(path, str)
                 and path.endswith(suffixes)
+                and not extensions.is_known(name)
                 and not self._came_with_python(path)
             ):
                 return f"{name} is not written in Python"
@@ -265,42 +283,12 @@ def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _shown() -> str | None:
-    """Who would see the finalisers of what is harmless otherwise."""
-    if any(map(os.environ.get, _PRELOADED)):
-        return "libraries are preloaded"
-    if gc.callbacks or gc.get_debug():
-        return "garbage collections are watched"
+def _warns_of_resources() -> bool:
+    """Whether somebody is told of what has not been closed."""
     for action, message, category, module, _ in warnings.filters:
         if issubclass(ResourceWarning, category):
-            if (action, message, module) == ("ignore", None, None):
-                return None
-            break
-    return "resource warnings are shown"
-
-
-def _pending(thing: Any) -> str | None:
-    if _FILE in type(thing).__mro__:
-        if type(thing) in _IN_MEMORY or thing.closed or not thing.writable():
-            return None
-        if getattr(thing, "name", None) == os.devnull:
-            return None
-        if thing.fileno() > 2:
-            return f"a {_name(type(thing))} is open"
-        # The exit functions have flushed the standard ones, if that was possible. Of others for the
-        # same output, such as that in whose place a test has put its own, nobody knows what comes
-        # first.
-        streams = sys.stdout, sys.stderr
-        standard = [*streams, *(getattr(stream, "buffer", None) for stream in streams)]
-        if any(thing is one for one in standard):
-            thing.flush()
-            return None
-        if type(thing) is not io.FileIO:
-            return "there is another standard output"
-        return None
-    frame, running = _FRAMES[type(thing)]
-    is_suspended = getattr(thing, frame) is not None and not getattr(thing, running)
-    return f"a {_name(type(thing))} is suspended" if is_suspended else None
+            return (action, message, module) != ("ignore", None, None)
+    return True
 
 
 START = Start()

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from . import pytest_capture, pytest_compat, sharing
-from .ending import Ending, layers
+from .ending import Ending
+from .unfinished import layers
 
 _HERE = os.path.join(os.path.dirname(__file__), "")
 
@@ -85,6 +86,8 @@ def _known_exit_functions(config: pytest.Config | None = None) -> int:
     known = int(getattr(weakref.finalize, "_registered_with_atexit", False))
     known += len(_REGISTER_ONE & sys.modules.keys())
     known += bool(getattr(sys.modules.get("rlcompleter"), "_readline_available", False))
+    # The context of a file in the package, which requests asks for.
+    known += getattr(sys.modules.get("certifi.core"), "_CACERT_CTX", None) is not None
     if config is not None:
         registered, unregistered = pytest_compat.exit_functions(config)
         known += registered - (0 if _COUNTS_GONE else unregistered)
@@ -98,7 +101,8 @@ class _Used:
         streams = [
             *(sys.stdin, sys.stdout, sys.stderr),
             *(sys.__stdin__, sys.__stdout__, sys.__stderr__),
-            *pytest_capture.capture_files(config),
+            *pytest_capture.capture_files(config, ("in_", "out", "err")),
+            *pytest_compat.report_files(config),
         ]
         self._things = [thing for stream in streams for thing in layers(stream)]
         self._things += pytest_compat.suspended_cleanups(config)

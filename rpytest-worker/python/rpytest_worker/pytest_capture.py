@@ -24,11 +24,11 @@ def is_capturing_descriptors(config: pytest.Config) -> bool:
     )
 
 
-def capture_files(config: pytest.Config) -> list[Any]:
-    """What it reads back from, for output and for errors."""
+def capture_files(config: pytest.Config, of: tuple[str, ...] = ("out", "err")) -> list[Any]:
+    """What it reads back from, for output and for errors; what stands for input is `in_`."""
     manager: Any = config.pluginmanager.getplugin("capturemanager")
     capture = getattr(manager, "_global_capturing", None)
-    return [getattr(getattr(capture, name, None), "tmpfile", None) for name in ("out", "err")]
+    return [getattr(getattr(capture, name, None), "tmpfile", None) for name in of]
 
 
 def capture_descriptors(config: pytest.Config) -> list[int]:

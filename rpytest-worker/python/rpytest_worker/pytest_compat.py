@@ -572,6 +572,16 @@ def cleans_up_alone(config: pytest.Config) -> bool:
     )
 
 
+def report_files(config: pytest.Config) -> list[Any]:
+    """What the terminal's reporter writes to, and the log file, which may be the null device."""
+    logs = config.pluginmanager.getplugin("logging-plugin")
+    writer = getattr(terminal_reporter(config), "_tw", None)
+    return [
+        getattr(writer, "_file", None),
+        getattr(getattr(logs, "log_file_handler", None), "stream", None),
+    ]
+
+
 def suspended_cleanups(config: pytest.Config) -> list[types.GeneratorType[Any, Any, Any]]:
     """The context managers among them."""
     return [one for one in _cleanups(config) if isinstance(one, types.GeneratorType)]

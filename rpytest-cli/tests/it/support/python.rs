@@ -31,6 +31,20 @@ impl Venv {
     pub fn bin(&self) -> PathBuf {
         self.0.join("bin")
     }
+
+    /// The version of its Python: 3 and the minor number.
+    pub fn python_version(&self) -> (u32, u32) {
+        let path = self.0.join("pyvenv.cfg");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let mut settings = text.lines().filter_map(|line| line.split_once(" = "));
+        let version = settings.find(|(name, _)| name.trim() == "version");
+        let (_, version) = version.unwrap_or_else(|| panic!("{path:?} has no version"));
+        let mut parts = version.split('.').map(|part| part.trim().parse());
+        match (parts.next(), parts.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
+            _ => panic!("{path:?}: {version:?} is no version"),
+        }
+    }
 }
 
 /// The newest pytest, with xdist.
