@@ -193,7 +193,7 @@ class Warm:
         path = list(sys.path)
         again = Again(self._needed)
         process.timed = start["timed"]
-        controller = Controller(process, start["settled"], start["listens"])
+        controller = Controller(process, start["settled"], start["listens"], is_last=False)
         session = _Session(self, again)
         plugins: list[Any] = [Dialect(), ShortStart(), controller, session]
         if start["focus"] is not None:

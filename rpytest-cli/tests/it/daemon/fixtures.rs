@@ -777,3 +777,33 @@ def test_b(talks):
     }
     stop(&project);
 }
+
+/// The process goes on after a run, so that what that has left is not taken out of the collector's sight.
+#[test]
+fn garbage_of_a_run_is_found_in_the_next() {
+    let project = Project::new(
+        "
+--- conftest.py
+import pytest
+@pytest.fixture(scope='session')
+def kept():
+    yield []
+--- out/frozen
+--- test_a.py
+import gc
+def test_counts(kept):
+    with open('out/frozen', 'a') as file:
+        file.write(f'{gc.get_freeze_count()} ')
+",
+    );
+    for _ in 0..3 {
+        reuses(&project, &["-q"]).expect(0, "1 passed");
+    }
+    let numbers = project.words("out/frozen");
+    assert_eq!(numbers.len(), 3);
+    assert!(
+        numbers.iter().all(|number| *number == numbers[0]),
+        "{numbers:?}"
+    );
+    stop(&project);
+}
