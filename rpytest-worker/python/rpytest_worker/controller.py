@@ -65,10 +65,12 @@ class Controller:
         settled: list[dict[str, Any]],
         listens: bool | None,
         before_tests: Callable[[pytest.Session], None] | None = None,
+        is_last: bool = True,
     ) -> None:
         """With something to do before the tests run, it tells of its plan only to who comes then.
 
-        Whether they listen to the run is not known until then (`None`).
+        Whether they listen to the run is not known until then (`None`). If it is not the last session
+        of its process, others will need what it leaves.
         """
         self.process = process
         self._listens = listens
@@ -78,8 +80,8 @@ class Controller:
         self._before_tests = before_tests
         # In a fork: what of its end would be noticed.
         self.ending: Ending | None = None
-        # Of a session that runs its tests, and is forked no more.
-        self._garbage = Garbage() if before_tests is None else None
+        # Of a session that runs its tests, in a process that is forked no more then.
+        self._garbage = Garbage() if is_last else None
         self._plan: dict[str, Any] = {}
         self._plugin: Any = None
 
@@ -87,17 +89,13 @@ class Controller:
         """Say how the session ended, and end the process."""
         channel = self.process.channel
         channel.send({"type": "session_over", "exit": code})
-        if self.ending is not None:
-            afterfork.run_exit_functions()
-            if self.ending.noticed() is None:
-                if afterfork.has_let_go({channel.fileno()}):
-                    # Nobody needs to wait until the system has taken its memory apart.
-                    channel.send({"type": "left", "code": code})
-                os._exit(code)
-        elif self._garbage is not None and not pytest_compat.is_genuine():
+        if self._garbage is not None and not pytest_compat.is_genuine():
             ending = self._garbage.ending()
             afterfork.run_exit_functions()
             if ending.noticed() is None:
+                if self.ending is not None and afterfork.has_let_go({channel.fileno()}):
+                    # Nobody needs to wait until the system has taken its memory apart.
+                    channel.send({"type": "left", "code": code})
                 os._exit(code)
             gc.unfreeze()
         # Left to the interpreter's end, it would be a ResourceWarning where those are on.
@@ -131,6 +129,8 @@ class Controller:
         """In a fork of a session without workers: go on with a process's own channel."""
         self.process = process
         self._plugin.adopt(process, settled, listens)
+        if self._garbage is not None and self.ending is not None:
+            self._garbage.adopt(self.ending)
         process.channel.send(self._plan)
         self._teller.adopt(listens)
 

@@ -11,6 +11,7 @@ Python, did not come with it and has not been read (`extensions`), the process m
 from __future__ import annotations
 
 import _socket
+import copy
 import gc
 import importlib.machinery
 import itertools
@@ -34,7 +35,8 @@ def _type_of_scandir() -> type:
 
 _HAS_GC = 1 << 14  # of `type.__flags__`
 # Their finalisers close a descriptor, which the end of the process does as well. They warn of it, too.
-_CLOSED_BY_THE_SYSTEM = frozenset({_socket.socket, _type_of_scandir()})
+_SCANDIR = _type_of_scandir()
+_CLOSED_BY_THE_SYSTEM = frozenset({_socket.socket, _SCANDIR})
 # What the interpreter itself has called: for abstract base classes, and for `threading.local`.
 _OF_THE_INTERPRETER = frozenset({"_destroy", "clear_locals"})
 # What has to be looked at one by one: classes, weak references, and what may be unfinished.
@@ -69,6 +71,7 @@ class Start:
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.may_warn = False
         self.kinds: set[type] = set()
         streams = sys.__stdin__, sys.__stdout__, sys.__stderr__
         self.unfinished: list[Any] = [layer for stream in streams for layer in layers(stream)]
@@ -83,7 +86,7 @@ class Start:
         except Exception as error:  # somebody's objects may answer with anything
             self.reason = _cannot_be_told(error)
         else:
-            self.reason, self.kinds, self.unfinished = found.looked_at
+            self.reason, self.may_warn, self.kinds, self.unfinished = found.looked_at
 
 
 def _is_of_the_start(name: str) -> bool:
@@ -114,24 +117,31 @@ class Ending:
         # Open files and suspended generators, which may be none any more at the end.
         self._unfinished: list[Any] = list(START.unfinished)
         self._reason: str | None = START.reason
-        # Whether anything has been taken out of sight that nobody can look at again.
-        self._is_in_part = False
+        # Whether something that nobody can look at again is open, and would say so.
+        self._may_warn = START.may_warn
         if before:
             self.look()
 
     def look(self) -> None:
         """Before a freeze, at what has come since the last one."""
+        objects = gc.get_objects()
         self._reason = (
-            self._reason
-            or self._foreign_module()
-            or self._look(gc.get_objects(), self._unfinished, False)
+            self._reason or self._foreign_module() or self._look(objects, self._unfinished, False)
         )
-        self._is_in_part = True
+        if self._reason is None and not self._may_warn:
+            self._may_warn = _held(objects, {_SCANDIR}, True) is not None
+
+    def copy(self) -> Ending:
+        """To look on from here more than once."""
+        found = copy.copy(self)
+        found._kinds, found._modules = set(self._kinds), set(self._modules)
+        found._unfinished = list(self._unfinished)
+        return found
 
     @property
-    def looked_at(self) -> tuple[str | None, set[type], list[Any]]:
-        """Why it would be noticed, what kinds there are, and what is unfinished."""
-        return self._reason, self._kinds, self._unfinished
+    def looked_at(self) -> tuple[str | None, bool, set[type], list[Any]]:
+        """Why it would be noticed, whether it may warn, what kinds there are, what is unfinished."""
+        return self._reason, self._may_warn, self._kinds, self._unfinished
 
     def is_noticed_by_nobody(self, used: Container[Any]) -> bool:
         """Whether nobody would notice if anything went that is there now, but for what is in use.
@@ -180,7 +190,7 @@ class Ending:
             return "libraries are preloaded"
         if gc.get_debug() or not all(map(known_code.of_plugin, gc.callbacks)):
             return "garbage collections are watched"
-        if warns and self._is_in_part:
+        if warns and self._may_warn:
             return "resource warnings are shown"
         return None
 
@@ -225,11 +235,8 @@ class Ending:
                 return f"{_name(kind)} has a finaliser"
             if not kind.__flags__ & _HAS_GC:
                 hidden.add(kind)
-        if hidden:
-            held = gc.get_referents(*objects)
-            for thing in itertools.compress(held, map(hidden.__contains__, map(type, held))):
-                if type(thing) is not _socket.socket or pending(thing, warns):
-                    return f"{_name(type(thing))} has a finaliser"
+        if hidden and (found := _held(objects, hidden, warns)) is not None:
+            return f"{_name(type(found))} has a finaliser"
         for callback in callbacks:
             if callback is not None and not self._is_known(callback):
                 return f"a weak reference has a callback, a {_name(type(callback))}"
@@ -273,6 +280,16 @@ class Ending:
             ):
                 return f"{name} is not written in Python"
         return None
+
+
+def _held(objects: list[Any], kinds: set[type], warns: bool) -> object | None:
+    """What some of the objects hold of kinds that the collector does not know."""
+    held = gc.get_referents(*objects)
+    for thing in itertools.compress(held, map(kinds.__contains__, map(type, held))):
+        if type(thing) is not _socket.socket or pending(thing, warns):
+            found: object = thing
+            return found
+    return None
 
 
 def _cannot_be_told(error: Exception) -> str:

@@ -31,15 +31,21 @@ class Garbage:
     """The plugin of a session that is the last one of its process."""
 
     def __init__(self) -> None:
+        # In a fork: what was found before it.
+        self._before: Ending | None = None
         # What was found of all that there is, if that is out of sight.
         self._ending: Ending | None = None
         self._others = _exit_functions() - _known_exit_functions()
+
+    def adopt(self, before: Ending) -> None:
+        """In a fork, of which it is known what is out of the collector's sight."""
+        self._before = before
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         if not self._nobody_looks(config):
             return
-        ending = Ending(before=False)
+        ending = self._look_from()
         if ending.is_noticed_by_nobody(_Used(config)):
             gc.freeze()
             self._ending = ending
@@ -58,9 +64,10 @@ class Garbage:
 
     def ending(self) -> Ending:
         """What to ask once exit functions have run, before which this is called."""
-        if self._ending is not None:
-            return self._ending
-        return Ending(before=False)
+        return self._ending or self._look_from()
+
+    def _look_from(self) -> Ending:
+        return Ending(before=False) if self._before is None else self._before.copy()
 
 
 def _exit_functions() -> int:

@@ -354,24 +354,27 @@ fn what_nobody_would_notice_is_left_out() {
     let mut venvs = vec![main_venv().real()];
     venvs.extend(venvs_of_older_pythons());
     for venv in venvs {
-        let name = venv.root().display();
-        let (_, nothing) = KEPT[0];
-        let project = Project::new(&suite(nothing));
-        let daemon = Daemon::start_in(&venv, &project);
-        let run = || {
-            let command = daemon.command().env("RPYTEST_LOG", "rpytest_ipc=debug");
-            let run = command.args(["-q"]).run();
-            run.expect(0, "1 passed");
-            run
-        };
-        run();
-        daemon.has_settled();
-        let borrowed = run();
-        assert!(
-            borrowed.stderr.contains("receive Left"),
-            "{name}: {borrowed}"
-        );
-        daemon.stop();
+        let version = venv.python_version();
+        for (what, since, kept) in LEFT_OUT {
+            let project = Project::new(&suite(kept));
+            let daemon = Daemon::start_in(&venv, &project);
+            let run = || {
+                let command = daemon.command().env("RPYTEST_LOG", "rpytest_ipc=debug");
+                let run = command.args(["-q"]).run();
+                run.expect(0, "1 passed");
+                run
+            };
+            run();
+            daemon.has_settled();
+            let borrowed = run();
+            let has_left = borrowed.stderr.contains("receive Left");
+            assert_eq!(
+                has_left,
+                version >= *since,
+                "{version:?}, {what}: {borrowed}"
+            );
+            daemon.stop();
+        }
     }
 }
 
