@@ -22,6 +22,7 @@ _MODULES: Final = frozenset(
             "zope.interface._zope_interface_coptimizations",
             "websockets.speedups",
             "tornado.speedups",
+            "ujson",
         ),
     }
 )

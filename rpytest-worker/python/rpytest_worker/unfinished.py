@@ -61,7 +61,11 @@ def layers(stream: Any) -> list[Any]:
 
 
 def _of_file(file: Any, warns: bool) -> str | None:
-    if type(file) in _IN_MEMORY or file.closed or _is_in_memory(file):
+    if type(file) in _IN_MEMORY or file.closed:
+        return None
+    if not _is_closed_by_known(file):
+        return f"a {_name(file)} is open"
+    if _is_in_memory(file):
         return None
     if warns and any(getattr(layer, "closefd", True) for layer in layers(file)[-1:]):
         return f"a {_name(file)} is open"
@@ -79,23 +83,34 @@ def _of_file(file: Any, warns: bool) -> str | None:
     return None if type(file) is io.FileIO else "there is another standard output"
 
 
+def _is_closed_by_known(file: Any) -> bool:
+    """Whether all code that is called when it goes is the interpreter's, or has been read."""
+    for own in (getattr(file, "__dict__", {}), *map(vars, _derived(file))):
+        for name in _AT_THE_END & own.keys():
+            function = getattr(own[name], "fget", own[name])
+            if not isinstance(function, types.FunctionType):
+                return False
+            package = function.__module__.partition(".")[0]
+            is_known = package == "_pytest" or package in sys.stdlib_module_names
+            if not is_known and not known_code.of_plugin(function):
+                return False
+    return True
+
+
 def _is_in_memory(file: Any) -> bool:
-    """Whether it writes to memory alone, and by nobody's code but the interpreter's, or some that has
-    been read."""
+    """Whether it writes to memory alone. What is beneath it is asked about by itself."""
     while True:
-        bases = type(file).__mro__
-        # Classes that somebody has derived come first.
-        derived = list(itertools.takewhile(lambda kind: kind.__module__ != "_io", bases))
-        for own in (getattr(file, "__dict__", {}), *map(vars, derived)):
-            for name in _AT_THE_END & own.keys():
-                if not known_code.of_plugin(own[name]):
-                    return False
-        kind = bases[len(derived)]
+        kind = type(file).__mro__[len(_derived(file))]
         if kind in _IN_MEMORY:
             return True
         if kind not in _BENEATH:
             return False
         file = getattr(file, _BENEATH[kind])
+
+
+def _derived(file: Any) -> list[type]:
+    """The classes of a file that are not the interpreter's."""
+    return list(itertools.takewhile(lambda kind: kind.__module__ != "_io", type(file).__mro__))
 
 
 def _of_frame(thing: Any) -> str | None:

@@ -107,6 +107,20 @@ def Kept():
 ",
     ),
     (
+        "a file that is closed by somebody's code",
+        "
+import io
+class Kept(io.RawIOBase):
+    def readable(self):
+        return True
+    def close(self, path=Path('../out/ended').absolute(), open=open):
+        if not self.closed:
+            with open(path, 'a') as file:
+                file.write('closed')
+        super().close()
+",
+    ),
+    (
         "memory that is closed by somebody's code",
         "
 import io
