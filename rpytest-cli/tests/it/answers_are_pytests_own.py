@@ -422,10 +422,12 @@ def ends() -> None:
         ("", "None"),
         (finaliser, "test_end.Kept has a finaliser"),
         ("kept = open('written', 'wb', buffering=0)\n", "a _io.FileIO is open"),
-        ("import io\nclass Kept(io.StringIO): pass\nkept = Kept()\n", "it cannot be told, for io.UnsupportedOperation"),
+        ("import io\nclass Kept(io.StringIO): pass\nkept = Kept()\n", "None"),
+        ("import io\nclass Kept(io.RawIOBase):\n    def writable(self): return True\nkept = Kept()\n",
+         "it cannot be told, for io.UnsupportedOperation"),
         ("import gzip\nkept = gzip.GzipFile.__new__(gzip.GzipFile)\n", "it cannot be told, for builtins.AttributeError"),
         ("import weakref\nclass Kept: pass\nkept = Kept()\nproxy = weakref.proxy(kept, print)\n",
-         "a weak proxy may have a callback"),
+         "a weak reference has a callback, a builtins.builtin_function_or_method"),
         ("import _ctypes, ctypes\nkept = ctypes.CDLL(_ctypes.__file__)\n", "a library that is not Python's is loaded"),
     ):  # fmt: skip
         test.write_text(f"{kept}def test(): pass\n")
