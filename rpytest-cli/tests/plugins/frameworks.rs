@@ -295,7 +295,9 @@ class BookTest(TestCase):
     def test_unit(self):
         self.assertEqual(Book.objects.get(), self.book)
 --- test_settings.py
+import threading
 import urllib.request
+from django.core.signals import request_finished
 def test_setting(settings):
     settings.PRICE = 7
     from django.conf import settings as others
@@ -303,7 +305,14 @@ def test_setting(settings):
 def test_setting_is_undone(settings):
     assert settings.PRICE == 4
 def test_live(live_server):
+    # Django's own receiver, which asks for the database, comes before this one. It may not any more
+    # when the test is over.
+    finished = threading.Event()
+    def finish(**_):
+        finished.set()
+    request_finished.connect(finish)
     assert urllib.request.urlopen(live_server.url + '/page/').status == 200
+    assert finished.wait(30)
 def test_mail(mailoutbox):
     from django.core.mail import send_mail
     send_mail('subject', 'body', 'from@shop.test', ['to@shop.test'])
