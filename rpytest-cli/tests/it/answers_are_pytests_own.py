@@ -24,6 +24,7 @@ from rpytest_worker import (
     controller,
     dialect,
     known_code,
+    known_endings,
     pytest_compat,
     rewriting,
     short_factories,
@@ -438,6 +439,24 @@ def ends() -> None:
         )
 
 
+def versions_of_libraries() -> None:
+    """Of a module in C it is known what was read, and not what a later version does."""
+    directory = WORK / "libraries"
+    information = directory / "ujson-1.dist-info"
+    information.mkdir(parents=True)
+    sys.path.insert(0, str(directory))
+    for version, expected in (("6.1.0", True), ("6.1.9", True), ("5.7.0", True), ("6.2.0", False), ("7.0", False)):
+        (information / "METADATA").write_text(f"Name: ujson\nVersion: {version}\n")
+        known = known_endings.is_known_module("ujson", str(directory / "ujson.so"))
+        same(f"whether ujson {version} is known", known, expected)
+    sys.path.remove(str(directory))
+    others = ("numpy._core._multiarray_tests", "lxml.etree", "ujson2")
+    for name in others:
+        same(f"whether {name} is known", known_endings.is_known_module(name, "/a/module.so"), False)
+    for name, expected in ((None, True), ("libc.so.6", True), ("/tmp/libc.so.6", False), ("libz.so.1", False)):
+        same(f"whether {name} is known", known_endings.is_known_library(name), expected)
+
+
 # What is there before a host's first fork, by what is known of the modules, and when all is looked at.
 STARTS = """
 import sys
@@ -533,6 +552,7 @@ def main() -> None:
     code_of_dataclasses()
     starts()
     ends()
+    versions_of_libraries()
     errors_of_the_end()
 
 

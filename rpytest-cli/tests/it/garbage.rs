@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use crate::support::daemon::Daemon;
 use crate::support::python::{main_venv, pytest_venv, venvs_of_older_pythons};
 use crate::support::{Command, Project, Run};
 
 /// A test leaves garbage that only the collector finds, which does not come by itself. `conftest.py` may look at what
-/// is left of it, and notes that in `seen`.
+/// is left of it, and notes that in `seen`, where no session depends on it.
 const SUITE: &str = "
 --- pytest.ini
 [pytest]
@@ -22,10 +23,17 @@ references = []
 class Node:
     def __init__(self):
         self.itself = self
+        self.keeps = keeps()
+
+def keeps():
+    pass
+
+def errors(config):
+    config.addinivalue_line('filterwarnings', 'error')
 
 def note(what):
     if references:
-        with open('seen', 'a') as file:
+        with open('../seen', 'a') as file:
             file.write(f'{what}\\n')
 
 def look():
@@ -109,23 +117,19 @@ def goes(note=garbage.note):
         yield
     finally:
         note('it goes')
-def begin(self, init=garbage.Node.__init__):
-    init(self)
-    self.suspended = goes()
-    next(self.suspended)
-garbage.Node.__init__ = begin
+def keeps():
+    suspended = goes()
+    next(suspended)
+    return suspended
+garbage.keeps = keeps
 ",
     ),
     (
         "a file that is open, where warnings are errors",
         "
 import garbage
-def pytest_configure(config):
-    config.addinivalue_line('filterwarnings', 'error')
-def begin(self, init=garbage.Node.__init__):
-    init(self)
-    self.file = open(__file__)
-garbage.Node.__init__ = begin
+pytest_configure = garbage.errors
+garbage.keeps = lambda: open(__file__)
 ",
     ),
     (
@@ -134,14 +138,12 @@ garbage.Node.__init__ = begin
 import fcntl
 import garbage
 import socket
-def pytest_configure(config):
-    config.addinivalue_line('filterwarnings', 'error')
-def begin(self, init=garbage.Node.__init__):
-    init(self)
+pytest_configure = garbage.errors
+def keeps():
     descriptor = socket.socket().detach()
     # It is shown, and the same in each process.
-    self.socket = socket.socket(fileno=fcntl.fcntl(descriptor, fcntl.F_DUPFD, 200))
-garbage.Node.__init__ = begin
+    return socket.socket(fileno=fcntl.fcntl(descriptor, fcntl.F_DUPFD, 200))
+garbage.keeps = keeps
 ",
     ),
     (
@@ -159,8 +161,8 @@ garbage.Node.__init__ = begin
 
 /// In any order, since workers end in any.
 fn seen(project: &Project) -> Vec<String> {
-    let text = fs::read_to_string(project.root().join("seen")).unwrap_or_default();
-    let _ = fs::remove_file(project.root().join("seen"));
+    let text = fs::read_to_string(project.base().join("seen")).unwrap_or_default();
+    let _ = fs::remove_file(project.base().join("seen"));
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines.sort();
     lines
@@ -190,6 +192,28 @@ fn whoever_looks_at_it_sees_it_go() {
     }
 }
 
+/// A run of a session that the daemon has lent has most of it out of sight from the start.
+#[test]
+fn whoever_looks_in_a_session_that_was_lent_sees_it_go() {
+    let mut lent = 0;
+    for (who, conftest) in WHO_LOOKS {
+        let project = Project::new(&format!("{SUITE}{conftest}"));
+        let pytest = Command::pytest(main_venv(), &project).run();
+        let expected = (seen(&project), pytest.code, said(&pytest));
+        let daemon = Daemon::start(&project);
+        for turn in 0..2 {
+            let run = daemon.run(&[]);
+            let got = (seen(&project), run.code, said(&run));
+            assert_eq!(got, expected, "{who}, run {turn}\n{run}");
+            daemon.has_settled();
+        }
+        lent += usize::from(daemon.lent() > 0);
+        daemon.stop();
+    }
+    // What a conftest does when it is imported may be in the way.
+    assert!(lent > WHO_LOOKS.len() / 2, "{lent} of {}", WHO_LOOKS.len());
+}
+
 /// What was raised, wherever that is told.
 fn said(run: &Run) -> Vec<String> {
     let both = run.stdout.lines().chain(run.stderr.lines());
@@ -204,37 +228,39 @@ fn said(run: &Run) -> Vec<String> {
         .collect()
 }
 
-/// Where nobody looks, nothing is looked through.
-#[test]
-fn where_nobody_looks_nothing_is_looked_through() {
-    let counts = "
+/// How much is in sight when pytest looks for garbage.
+const COUNTS: &str = "
 import garbage
 gc = garbage.gc
 def collect(*arguments, collect=gc.collect):
     if garbage.references:
-        with open('in-sight', 'a') as file:
+        with open('../in-sight', 'a') as file:
             file.write(f'{len(gc.get_objects())} ')
     return collect(*arguments)
 gc.collect = collect
 ";
+
+/// Where nobody looks, nothing is looked through.
+#[test]
+fn where_nobody_looks_nothing_is_looked_through() {
     let effect = "
 import os
 os.makedirs('effect', exist_ok=True)
 ";
     let (_, finaliser) = WHO_LOOKS[5];
     let errors = "
-def pytest_configure(config):
-    config.addinivalue_line('filterwarnings', 'error')
+import garbage
+pytest_configure = garbage.errors
 ";
     let venvs = [main_venv().real(), pytest_venv("8.4.2")];
     for venv in venvs.into_iter().chain(venvs_of_older_pythons()) {
         for (conftest, expected) in [("", false), (finaliser, true), (errors, false)] {
             // A worker that is not forked from another that has collected has as much in sight.
             for arguments in [&[][..], &["-n1"]] {
-                let project = Project::new(&format!("{SUITE}{counts}{effect}{conftest}"));
+                let project = Project::new(&format!("{SUITE}{COUNTS}{effect}{conftest}"));
                 let run = Command::rpytest(&venv, &project).args(arguments).run();
                 run.expect(0, "1 passed");
-                let numbers = project.words("in-sight");
+                let numbers = project.words("../in-sight");
                 assert!(!numbers.is_empty(), "{run}");
                 for number in numbers {
                     let is_in_sight = number.parse::<u32>().expect("a number") > 50_000;
@@ -247,5 +273,32 @@ def pytest_configure(config):
                 }
             }
         }
+    }
+}
+
+/// Nor in a session that was lent, in which only what the test has left is in sight.
+#[test]
+fn where_nobody_looks_in_a_session_that_was_lent_nothing_is_looked_through() {
+    let leaves = "
+--- test_b.py
+import garbage
+def test_leaves_more():
+    garbage.plenty += [[number] for number in range(50_000)]
+";
+    let (_, finaliser) = WHO_LOOKS[5];
+    for (conftest, expected) in [("", false), (finaliser, true)] {
+        let project = Project::new(&format!("{SUITE}{COUNTS}{conftest}{leaves}"));
+        let daemon = Daemon::start(&project);
+        daemon.run(&[]).expect(0, "2 passed");
+        fs::remove_file(project.base().join("in-sight")).expect("it is there");
+        daemon.has_settled();
+        let run = daemon.run(&[]);
+        run.expect(0, "2 passed");
+        assert!(daemon.lent() > 0, "{run}");
+        for number in project.words("../in-sight") {
+            let is_in_sight = number.parse::<u32>().expect("a number") > 50_000;
+            assert_eq!(is_in_sight, expected, "{number}, {conftest}\n{run}");
+        }
+        daemon.stop();
     }
 }

@@ -5,7 +5,7 @@ process of its own it takes an eighth of the time of a session with thousands of
 noticed is that an object goes: one with a finaliser, a suspended generator, a file that has
 something to write, the referent of a weak reference with a callback; and whatever is still open, where
 somebody is warned of that. Where none of these is left, and no module is loaded that is not written in
-Python, did not come with it and has not been read (`extensions`), the process may simply end.
+Python, did not come with it and has not been read (`known_endings`), the process may simply end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import weakref
 from collections.abc import Container
 from typing import Any
 
-from . import extensions, known_code, unfinished
+from . import known_endings, unfinished
 from .unfinished import layers, pending
 
 
@@ -105,12 +105,6 @@ class Ending:
     """
 
     def __init__(self, before: bool = True) -> None:
-        # As `sysconfig` has it, of which the import alone takes longer than the whole look.
-        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        platform = os.path.join(sys.base_exec_prefix, sys.platlibdir, version)
-        paths = {os.path.dirname(os.__file__), platform}
-        self._real: dict[str, str] = {}
-        self._library = tuple(os.path.join(os.path.realpath(path), "") for path in paths)
         self._kinds: set[type] = set(START.kinds)
         # Modules that were looked at.
         self._modules: set[str] = set()
@@ -188,7 +182,7 @@ class Ending:
         """Who would see what is harmless otherwise."""
         if any(map(os.environ.get, _PRELOADED)):
             return "libraries are preloaded"
-        if gc.get_debug() or not all(map(known_code.of_plugin, gc.callbacks)):
+        if gc.get_debug() or not all(map(known_endings.is_known_function, gc.callbacks)):
             return "garbage collections are watched"
         if warns and self._may_warn:
             return "resource warnings are shown"
@@ -215,7 +209,7 @@ class Ending:
                 # It answers for another object, which is none of these.
                 callbacks += gc.get_referents(thing)
             elif library in bases:
-                if not extensions.is_of_the_system(thing._name):
+                if not known_endings.is_known_library(thing._name):
                     return "a library that is not Python's is loaded"
             else:
                 unfinished.append(thing)
@@ -224,7 +218,7 @@ class Ending:
         else:
             finalised = self._kinds - _CLOSED_BY_THE_SYSTEM
         # Without the flag instances are found only where others hold them.
-        hidden = set()
+        hidden = known_endings.types_that_warn()
         for kind in finalised:
             finaliser = getattr(kind, "__del__", None)
             # Those that are looked at have finalisers of the interpreter's.
@@ -236,32 +230,11 @@ class Ending:
             if not kind.__flags__ & _HAS_GC:
                 hidden.add(kind)
         if hidden and (found := _held(objects, hidden, warns)) is not None:
-            return f"{_name(type(found))} has a finaliser"
+            return f"a {_name(type(found))} does something when it goes"
         for callback in callbacks:
-            if callback is not None and not self._is_known(callback):
+            if callback is not None and not _is_known(callback):
                 return f"a weak reference has a callback, a {_name(type(callback))}"
         return None
-
-    def _is_known(self, function: Any) -> bool:
-        if isinstance(function, types.BuiltinFunctionType):
-            return function.__name__ in _OF_THE_INTERPRETER
-        code = getattr(getattr(function, "__func__", function), "__code__", None)
-        return isinstance(code, types.CodeType) and (
-            (
-                function.__class__ is types.FunctionType
-                and known_code.of_plugin(function) is not None
-            )
-            or code.co_filename.startswith("<frozen ")
-            or self._came_with_python(code.co_filename)
-        )
-
-    def _came_with_python(self, path: str) -> bool:
-        directory = os.path.dirname(path)
-        real = self._real.get(directory)
-        if real is None:
-            real = self._real[directory] = os.path.realpath(directory)
-        parts = os.path.join(real, "")
-        return parts.startswith(self._library) and f"{os.sep}site-packages{os.sep}" not in parts
 
     def _foreign_module(self) -> str | None:
         suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
@@ -275,11 +248,16 @@ class Ending:
             if (
                 isinstance(path, str)
                 and path.endswith(suffixes)
-                and not extensions.is_known(name)
-                and not self._came_with_python(path)
+                and not known_endings.is_known_module(name, path)
             ):
                 return f"{name} is not written in Python"
         return None
+
+
+def _is_known(callback: object) -> bool:
+    if isinstance(callback, types.BuiltinFunctionType):
+        return callback.__name__ in _OF_THE_INTERPRETER
+    return known_endings.is_known_function(callback)
 
 
 def _held(objects: list[Any], kinds: set[type], warns: bool) -> object | None:

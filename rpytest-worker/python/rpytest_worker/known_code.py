@@ -252,17 +252,9 @@ SUMMARY: Final[Mapping[str, str]] = {
     "cacheprovider:LFPlugin.pytest_runtest_logreport": "90bd770c 72a95da9",
 }
 
-_HYPOTHESIS: Final = "hypothesis.internal.conjecture.junkdrawer"
-# Of plugins and libraries that many projects have: hypothesis 6.80 to 6.170, pytest-timeout 2.1 to 2.4,
-# click 8.2 to 8.5, trio 0.29 to 0.35. By module and name.
+# Of plugins that many projects have: hypothesis 6.80 to 6.170, pytest-timeout 2.1 to 2.4. By module
+# and name.
 PLUGINS: Final[Mapping[str, str]] = {
-    # What is called when garbage is collected, or an object goes: it adds up how long that takes,
-    # copies from memory to memory, forgets a key.
-    f"{_HYPOTHESIS}.gc_cumulative_time.<locals>.gc_callback": "bf1cba21 9fae324f",
-    "click.testing.BytesIOCopy.flush": "07cd8a50",
-    "click.testing.BytesIOCopy.write": "9ac71272",
-    "click.testing._NamedTextIOWrapper.close": "0d1e7699",
-    "trio._core._ki.WeakKeyIdentityDictionary.__init__.<locals>.remove": "a5420887",
     "_hypothesis_pytestplugin.pytest_runtest_call": "067eb37a 20cd645d 2cbff0dd cca78659 fc188b31",
     "_hypothesis_pytestplugin.pytest_runtest_makereport": "9797740d baaf06d9",
     "_hypothesis_pytestplugin.pytest_ignore_collect": "72681776",

@@ -16,7 +16,7 @@ import types
 from collections.abc import Iterator
 from typing import Any, Final
 
-from . import channel, known_code
+from . import channel, known_endings
 
 # Of all files, and those whose bytes are memory.
 FILE: Final[type] = io.FileIO.__mro__[-2]
@@ -87,12 +87,7 @@ def _is_closed_by_known(file: Any) -> bool:
     """Whether all code that is called when it goes is the interpreter's, or has been read."""
     for own in (getattr(file, "__dict__", {}), *map(vars, _derived(file))):
         for name in _AT_THE_END & own.keys():
-            function = getattr(own[name], "fget", own[name])
-            if not isinstance(function, types.FunctionType):
-                return False
-            package = function.__module__.partition(".")[0]
-            is_known = package == "_pytest" or package in sys.stdlib_module_names
-            if not is_known and not known_code.of_plugin(function):
+            if not known_endings.is_known_function(getattr(own[name], "fget", own[name])):
                 return False
     return True
 

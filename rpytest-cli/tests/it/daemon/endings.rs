@@ -1,5 +1,7 @@
 //! What happens when an interpreter ends happens in a run of ours too, whether it borrows or not.
 
+use std::fs;
+
 use super::Daemon;
 use crate::support::python::{main_venv, venv_of, venvs_of_older_pythons};
 use crate::support::{Command, Project, Run};
@@ -303,12 +305,15 @@ def test_keeps():
     )
 }
 
-/// What a run leaves: its output, and what is written at the end of its interpreter.
-fn left(run: &Run, project: &Project) -> (i32, String, String, Vec<String>) {
+/// The exit code of a run, its output, what is written to `ended` at the end of its interpreter, and other files.
+type Left = (i32, String, String, Vec<String>);
+
+/// What a run leaves.
+fn left(run: &Run, project: &Project) -> Left {
     let ended = project.base().join("out/ended");
-    let text = std::fs::read_to_string(&ended).unwrap_or_default();
-    let _ = std::fs::remove_file(ended);
-    let entries = std::fs::read_dir(project.base().join("out")).expect("a directory");
+    let text = fs::read_to_string(&ended).unwrap_or_default();
+    let _ = fs::remove_file(ended);
+    let entries = fs::read_dir(project.base().join("out")).expect("a directory");
     let names = entries
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -328,11 +333,22 @@ fn left(run: &Run, project: &Project) -> (i32, String, String, Vec<String>) {
     (run.code, format!("{stdout}\n{stderr}"), text, names)
 }
 
+fn ends_alike_with_a_daemon(project: &Project, expected: &Left, what: &str) {
+    let daemon = Daemon::start(project);
+    for turn in 0..3 {
+        let run = daemon.run(&["-q"]);
+        assert_eq!(left(&run, project), *expected, "{what}, run {turn}");
+        daemon.has_settled();
+    }
+    assert!(daemon.lent() > 0, "{what}: no session was lent");
+    daemon.stop();
+}
+
 #[test]
 fn what_ends_with_the_interpreter_ends() {
     for (name, kept) in KEPT {
         let project = Project::new(&suite(kept));
-        std::fs::create_dir(project.base().join("out")).expect("a directory");
+        fs::create_dir(project.base().join("out")).expect("a directory");
         let pytest = Command::pytest(main_venv(), &project).args(["-q"]).run();
         let expected = left(&pytest, &project);
         let (code, shown, ended, names) = &expected;
@@ -345,20 +361,38 @@ fn what_ends_with_the_interpreter_ends() {
         assert_eq!(has_written, *name != "nothing" && !is_noticed, "{name}");
         let alone = Command::rpytest(main_venv(), &project).args(["-q"]).run();
         assert_eq!(left(&alone, &project), expected, "{name}, without a daemon");
-        let daemon = Daemon::start(&project);
-        for turn in 0..3 {
-            let run = daemon.run(&["-q"]);
-            assert_eq!(left(&run, &project), expected, "{name}, run {turn}");
-            daemon.has_settled();
-        }
-        assert!(
-            daemon
-                .sessions()
-                .iter()
-                .any(|session| session["lent"].as_u64() > Some(0)),
-            "{name}: no session was lent"
-        );
-        daemon.stop();
+        ends_alike_with_a_daemon(&project, &expected, name);
+    }
+}
+
+/// What was there before the fork, and would say that it is open, is out of sight in a run of a session that was lent.
+#[test]
+fn what_is_open_since_the_collection_warns() {
+    for (opens, shown) in [
+        (
+            "OPEN = [os.scandir('..')]\nnext(OPEN[0])",
+            "unclosed scandir",
+        ),
+        ("OPEN = open(__file__)", "unclosed file"),
+    ] {
+        let project = Project::new(&format!(
+            "
+--- pytest.ini
+[pytest]
+addopts = -p no:warnings -p no:cacheprovider -s
+--- test_a.py
+import os
+import warnings
+{opens}
+def test_shows_warnings():
+    warnings.simplefilter('always', ResourceWarning)
+"
+        ));
+        fs::create_dir(project.base().join("out")).expect("a directory");
+        let pytest = Command::pytest(main_venv(), &project).args(["-q"]).run();
+        let expected = left(&pytest, &project);
+        assert!(expected.1.contains(shown), "{pytest}");
+        ends_alike_with_a_daemon(&project, &expected, shown);
     }
 }
 
@@ -406,7 +440,7 @@ fn what_nobody_would_notice_is_left_out_without_a_daemon() {
         for (what, kept, is_noticed) in left_out.chain([(what, kept, true)]) {
             for genuine in ["", "1"] {
                 let project = Project::new(&suite(kept));
-                std::fs::create_dir(project.base().join("out")).expect("a directory");
+                fs::create_dir(project.base().join("out")).expect("a directory");
                 let command = Command::rpytest(&venv, &project).env("RPYTEST_GENUINE", genuine);
                 let got = is_taken_apart(command);
                 let expected = is_noticed || genuine == "1";
@@ -416,28 +450,63 @@ fn what_nobody_would_notice_is_left_out_without_a_daemon() {
     }
 }
 
-/// Nor one in which libraries in wide use have left what they leave.
-#[test]
-fn libraries_that_are_known_are_left_as_they_are() {
-    let libraries = [
-        "pytest==9.2.0",
-        "click==8.5.1",
-        "hypothesis==6.170.15",
-        "markupsafe==3.0.3",
-        "pyyaml==6.0.3",
-        "trio==0.35.0",
-    ];
-    let venv = venv_of("libraries", &libraries);
-    let uses = "
+/// In the versions that were read last.
+const LIBRARIES: &[&str] = &[
+    "pytest==9.2.0",
+    "charset-normalizer==3.5.3",
+    "click==8.5.1",
+    "frozenlist==1.8.0",
+    "hypothesis==6.170.15",
+    "markupsafe==3.0.4",
+    "msgpack==1.2.4",
+    "multidict==7.2.1",
+    "numpy==2.5.5",
+    "orjson==3.13.0",
+    "propcache==0.5.4",
+    "pydantic-core==2.47.0",
+    "pyyaml==6.0.4",
+    "rpds-py==2026.9.1",
+    "simplejson==4.3.0",
+    "tornado==6.6.1",
+    "trio==0.35.0",
+    "ujson==6.1.0",
+    "websockets==17.4",
+    "wrapt==2.5.2",
+    "yarl==1.25.1",
+    "zope.interface==8.7",
+];
+
+/// Each of the modules in C that are known keeps an object of its own.
+const USES: &str = "
 --- pytest.ini
 [pytest]
 filterwarnings = error
 --- test_a.py
+import importlib.machinery
+import sys
+
+import charset_normalizer.md
 import click.testing
+import frozenlist
 import hypothesis.strategies
 import markupsafe
+import msgpack
+import multidict
+import numpy
+import orjson
+import propcache
+import pydantic_core
+import rpds
+import simplejson
+import tornado.util
 import trio
+import ujson
+import websockets.speedups
+import wrapt
 import yaml
+import yarl
+import zope.interface
+from rpytest_worker import known_endings
 
 KEPT = []
 
@@ -455,21 +524,80 @@ def test_hypothesis(number):
 def test_trio():
     trio.run(trio.sleep, 0)
 
+class Cached:
+    @propcache.cached_property
+    def kept(self):
+        return []
+
+class Interface(zope.interface.Interface):
+    pass
+
 def test_extensions():
-    KEPT.append(markupsafe.escape('<'))
-    KEPT.append(yaml.CSafeLoader('a: 1'))
+    import tornado.speedups
+    KEPT.append([
+        charset_normalizer.from_bytes('größe'.encode() * 20).best(),
+        frozenlist.FrozenList([1]),
+        markupsafe.escape('<'),
+        msgpack.Packer(),
+        msgpack.Unpacker(),
+        multidict.CIMultiDict(a=1),
+        numpy.random.default_rng().normal(size=9),
+        orjson.Fragment(b'1'),
+        Cached().kept,
+        pydantic_core.SchemaValidator({'type': 'int'}),
+        rpds.HashTrieMap({1: 2}),
+        simplejson.JSONDecoder(),
+        ujson.dumps([1]),
+        wrapt.ObjectProxy([]),
+        yaml.CSafeLoader('a: 1'),
+        yarl.URL('http://a.test/?b=c'),
+        Interface,
+    ])
+
+def test_they_are_written_in_c():
+    suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+    names = [*known_endings._MODULES, 'charset_normalizer.md', 'numpy._core._multiarray_umath']
+    assert [name for name in names if not sys.modules[name].__file__.endswith(suffixes)] == []
 ";
+
+/// Nor one in which libraries in wide use have left what they leave.
+#[test]
+fn libraries_that_are_known_are_left_as_they_are() {
+    let venv = venv_of("libraries", LIBRARIES);
     let keeps = "
 class Goes:
     def __del__(self):
         pass
 KEPT.append(Goes())
 ";
-    for (more, expected) in [("", false), (keeps, true)] {
-        let project = Project::new(&format!("{uses}{more}"));
+    let holds = "KEPT.append([numpy.nditer(numpy.arange(3.0))])";
+    for (more, expected) in [("", false), (keeps, true), (holds, true)] {
+        let project = Project::new(&format!("{USES}{more}"));
         let command = Command::rpytest(&venv, &project);
         assert_eq!(is_taken_apart(command), expected, "{more}");
     }
+}
+
+/// numpy warns when an object goes that has something to write back.
+#[test]
+fn what_a_library_has_to_say_at_the_end_is_said() {
+    let venv = venv_of("libraries", LIBRARIES);
+    let kept = "
+import numpy
+def Kept():
+    numbers = numpy.nditer(
+        numpy.arange(3.0), op_flags=[['readwrite', 'updateifcopy']], op_dtypes=['f4'],
+        flags=['buffered'], casting='same_kind')
+    next(numbers)
+    return [numbers]
+";
+    let project = Project::new(&suite(kept));
+    fs::create_dir(project.base().join("out")).expect("a directory");
+    let pytest = Command::pytest(&venv, &project).args(["-q"]).run();
+    let expected = left(&pytest, &project);
+    assert!(expected.1.contains("has not been written back"), "{pytest}");
+    let run = Command::rpytest(&venv, &project).args(["-q"]).run();
+    assert_eq!(left(&run, &project), expected, "{run}");
 }
 
 /// Whether the interpreter of a run of tests that pass is, by what it says of the modules that it takes apart.

@@ -76,6 +76,13 @@ impl<'a> Daemon<'a> {
         sessions(&self.status().expect("it runs"))
     }
 
+    /// How many of its sessions have been lent.
+    pub fn lent(&self) -> usize {
+        let sessions = self.sessions();
+        let lent = sessions.iter().filter(|one| one["lent"].as_u64() > Some(0));
+        lent.count()
+    }
+
     /// Waits until it keeps a session, or knows that it must not, and nothing that was lent is still in use: what
     /// comes after a run begins with its end.
     pub fn has_settled(&self) {
