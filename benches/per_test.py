@@ -102,6 +102,11 @@ KINDS = {
     "skipped": ("import pytest\n", '@pytest.mark.skip(reason="not now")\ndef test_{n}():\n    assert {n} == {n}\n'),
     "printing": ("", 'def test_{n}():\n    print("{n}")\n'),
     "unittest": ("import unittest\n\nclass It(unittest.TestCase):\n    pass\n", "class Test{n}(unittest.TestCase):\n    def test(self):\n        self.assertEqual({n}, {n})\n"),
+    "test cases": (
+        "import unittest\n",
+        "class Test{n}(unittest.TestCase):\n"
+        + "".join(f"    def test_{one}(self):\n        self.assertEqual({{n}}, {{n}})\n" for one in range(10)),
+    ),
     "failing": ("", "def test_{n}():\n    value = {n}\n    assert value == -1\n"),
 }
 IN_FILE = 50
@@ -109,7 +114,7 @@ IN_FILE = 50
 
 def suite(directory: pathlib.Path, kind: str, tests: int, clock: str) -> None:
     head, text = KINDS[kind]
-    of_one = 10 if kind == "parametrized" else 1
+    of_one = 10 if kind in ("parametrized", "test cases") else 1
     directory.mkdir()
     (directory / "pytest.ini").write_text("[pytest]\n")
     (directory / "clock.py").write_text(clock)

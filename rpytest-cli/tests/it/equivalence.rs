@@ -312,6 +312,51 @@ def test_it():
     );
 }
 
+#[test]
+fn test_cases_are_collected_the_short_way() {
+    let cases = r#"
+--- pytest.ini
+--- test_it.py
+import unittest
+
+class Base(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.one = 1
+
+    def test_one(self):
+        self.assertEqual(self.one, 1)
+
+    def test_two(self):
+        self.assertEqual(self.one + 1, 2)
+
+class TestMore(Base):
+    def test_three(self):
+        self.assertEqual(self.one + 2, 3)
+
+class TestAsynchronous(unittest.IsolatedAsyncioTestCase):
+    async def test_four(self):
+        self.assertTrue(self.id())
+--- test_own.py
+import unittest
+
+class TestOwn(unittest.TestCase):
+    def __init__(self, name):
+        super().__init__(name)
+
+    def test_five(self):
+        pass
+"#;
+    for venv in [main_venv(), &pytest_venv("8.4.2")] {
+        let said = equal(venv, cases, &[]);
+        // But not where a constructor of somebody's is called.
+        let line = "rpytest: 6 tests were collected the short way, 1 by pytest itself: \
+                    test_own.py::TestOwn makes its instances itself";
+        assert!(said.contains(line), "{said}");
+        assert_eq!(short_ways(&said), (6, 7));
+    }
+}
+
 /// Whether that is so nobody can see but by looking for it.
 #[test]
 fn own_fixtures_are_set_up_in_one_step() {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import sys
 import types
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ import pytest
 from _pytest.compat import getfuncargnames
 from _pytest.fixtures import FuncFixtureInfo, TopRequest
 from _pytest.mark.structures import NodeKeywords, get_unpacked_marks
+from _pytest.unittest import UnitTestCase
 
 from . import known_code, pytest_compat
 
@@ -65,14 +67,24 @@ class _Closure:
 class Parent:
     """What is known of a module or a class while its functions are collected."""
 
-    __slots__ = ("closures", "cls", "generates", "is_plain", "marks", "node", "obj")
+    __slots__ = (
+        "closures",
+        "cls",
+        "generates",
+        "is_of_unittest",
+        "is_plain",
+        "marks",
+        "node",
+        "obj",
+    )
 
     def __init__(self, node: Any) -> None:
         self.node = node
         self.obj = node.obj
-        self.cls: Any = self.obj if node.__class__ is pytest.Class else None
+        self.cls: Any = self.obj if isinstance(node, pytest.Class) else None
+        self.is_of_unittest = node.__class__ is UnitTestCase
         # Whether an instance is made, and its methods are looked up, without anybody's code.
-        self.is_plain = self.cls is None or _is_plain(self.cls)
+        self.is_plain = self.cls is None or _is_plain(self.cls, self.is_of_unittest)
         module = node.getparent(pytest.Module)
         self.generates = module is None or any(
             hasattr(one, "pytest_generate_tests")
@@ -83,11 +95,25 @@ class Parent:
         self.closures: dict[Any, _Closure] = {}
 
 
-def _is_plain(cls: Any) -> bool:
+def _is_plain(cls: Any, is_of_unittest: bool) -> bool:
+    known = _of_unittest() if is_of_unittest else frozenset()
     return type(cls) in (type, abc.ABCMeta) and not any(
         name in vars(base)
         for base in cls.__mro__[:-1]
+        if base not in known
         for name in ("__getattribute__", "__new__", "__init__")
+    )
+
+
+def _of_unittest() -> frozenset[type]:
+    """The classes of the standard library that a test case may come of, as they were defined."""
+    case, asynchronous = map(sys.modules.get, ("unittest.case", "unittest.async_case"))
+    found = (
+        getattr(case, "TestCase", None),
+        getattr(asynchronous, "IsolatedAsyncioTestCase", None),
+    )
+    return frozenset(
+        one for one in found if one is not None and one.__init__.__module__ == one.__module__
     )
 
 
@@ -143,7 +169,9 @@ class Builder:
             self._closures.pop(place, None)
 
     def _closure(self, node: Any, function: Any, parent: Parent) -> _Closure:
-        argnames = arguments_of(function, node.originalname, parent.cls)
+        argnames: tuple[str, ...] = ()
+        if not parent.is_of_unittest:
+            argnames = arguments_of(function, node.originalname, parent.cls)
         ignored: frozenset[str] = frozenset()
         names = parent.marks.union(mark.name for mark in node.own_markers)
         if "usefixtures" in names:
@@ -201,8 +229,10 @@ class Builder:
         if callobj is _UNSET:
             if parent.cls is None:
                 obj = getattr(parent.obj, base)
+            elif parent.is_of_unittest and not self._keeps_instance:
+                obj = getattr(parent.cls, base)
             elif parent.is_plain:
-                instance = node.newinstance()
+                instance = parent.cls(base) if parent.is_of_unittest else node.newinstance()
                 obj = getattr(instance, base)
             else:
                 raise Unknown(f"{node.nodeid} makes its instances itself")
@@ -245,7 +275,9 @@ class Builder:
             markers.update(attributes)
         if keywords:
             markers.update(keywords)
-        if fixtureinfo is None:
+        if fixtureinfo is None and parent.is_of_unittest:
+            fixtureinfo = self._closure(item, obj, parent).info()
+        elif fixtureinfo is None:
             fixtureinfo = self._manager.getfixtureinfo(item, obj, parent.cls)
         item._fixtureinfo = fixtureinfo
         item.fixturenames = fixtureinfo.names_closure

@@ -70,6 +70,17 @@ COLLECTION: Final[Mapping[str, str]] = {
     "compat:getfuncargnames": "08c31984 13ea213e 728dd130 ab3e302e",
 }
 
+# What items of `unittest` have of their own of that. They are built as functions are.
+UNITTEST: Final[Mapping[str, str]] = {
+    "unittest:TestCaseFunction.__init__": "absent",
+    "unittest:TestCaseFunction.from_parent": "absent",
+    "unittest:TestCaseFunction._initrequest": "absent",
+    "unittest:TestCaseFunction._getinstance": "absent 7ee896a8",
+    "unittest:TestCaseFunction._getobj": "d07b52ee absent",
+    "unittest:TestCaseFunction.instance": "absent",
+    "unittest:TestCaseFunction.obj": "absent",
+}
+
 # The same.
 WALK: Final[Mapping[str, str]] = {
     "main:Dir.collect": "d5cc9df6",
@@ -324,6 +335,7 @@ def _add_names(code: types.CodeType, names: set[str]) -> None:
 def main() -> None:
     tables = (
         COLLECTION,
+        UNITTEST,
         WALK,
         FACTORIES,
         IMPORTS,

@@ -61,6 +61,13 @@ class ShortCollection:
         self._generates = hook.pytest_generate_tests
         self._collected = hook.pytest_itemcollected
         self._collects_imported = _ini(session.config, "collect_imported_tests", True)
+        # The classes of items that are built here, by those of their collectors.
+        self._built: dict[type, tuple[Any, ...]] = dict.fromkeys(_COLLECTORS, _CLASSES)
+        unknown = known_code.unknown(known_code.UNITTEST)
+        if unknown is None:
+            self._built[_pytest.unittest.UnitTestCase] = (_pytest.unittest.TestCaseFunction,)
+        else:
+            self.tally.note(unknown)
         self._function_names = _Names(session.config.getini("python_functions"))
         self._class_names = _Names(session.config.getini("python_classes"))
 
@@ -217,7 +224,7 @@ class ShortCollection:
     def from_parent(self, cls: Any, parent: Any, **values: Any) -> Any:
         """Stands for `Function.from_parent`."""
         __tracebackhide__ = True
-        if parent.__class__ in _COLLECTORS and cls in _CLASSES:
+        if cls in self._built.get(parent.__class__, ()):
             try:
                 return self._builder.from_parent(cls, parent, values)
             except Unknown as error:
@@ -231,12 +238,13 @@ class ShortCollection:
     def _items(self, genuine: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
         """Stands for `Session.genitems`, which asks a hook for each item."""
         tally, listeners, others = self.tally, self._collected._hookimpls, self._built_by_pytest
+        built = {cls for classes in self._built.values() for cls in classes}
 
         def genitems(node: Any) -> Iterator[Any]:
             if not isinstance(node, pytest.Item):
                 yield from genuine(node)
                 return
-            if node.__class__ is not _Function or id(node) in others:
+            if node.__class__ not in built or id(node) in others:
                 tally.genuine += 1
             else:
                 tally.short += 1
