@@ -70,19 +70,23 @@ def markdown(kept: Kept) -> str:
             row += [""] * 4
         if times:
             for ratio, values in ratios.items():
-                values.append(times["ratios"][ratio])
-            row += [f"{times['walls'][way]:.2f}" for way in TIMES]
-            row += [f"{times['ratios'][ratio]:.2f}" for ratio in RATIOS]
+                values += [times["ratios"][ratio]] if ratio in times["ratios"] else []
+            row += [figure(times["walls"].get(way)) for way in TIMES]
+            row += [figure(times["ratios"].get(ratio)) for ratio in RATIOS]
         else:
             row += [""] * (len(TIMES) + len(RATIOS))
         rows.append(row)
     if any(ratios.values()):
         means = [f"**{statistics.geometric_mean(values):.2f}**" for values in ratios.values()]
-        timed = len(next(iter(ratios.values())))
+        timed = " or ".join(str(count) for count in sorted({len(values) for values in ratios.values()}))
         whole = f"{len(kept.suites)} suites; geometric means of {timed}"
         rows.append([whole, f"{tests:,}", *[""] * (len(HEAD) - 2 - len(means)), *means])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([*lines, "", *notes(kept)]).rstrip()
+
+
+def figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def equal(what: bool) -> str:
@@ -109,6 +113,8 @@ def notes(kept: Kept) -> list[str]:
             "",
         ]
     for name, suite in sorted(kept.suites.items()):
+        for way, limit in suite.get("times", {}).get("unended", {}).items():
+            lines.append(f"- {name}: {TIMES[way]} did not end within {limit:.0f} s.")
         check = suite.get("check")
         if check is None:
             continue
