@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::holds;
 use crate::plugin::{PLAIN, Plugin, Step};
+use crate::support::daemon::Daemon;
 use crate::support::{Command, Project, Run, WAYS};
 
 pub const COV: Plugin = Plugin {
@@ -82,6 +83,51 @@ fn coverage_of_isolated_tests_is_that_of_one_process() {
         let project = Project::new(COVERED);
         let command = Command::rpytest(&venv, &project).args(arguments);
         assert_eq!(figures(command, &project), expected, "{arguments:?}");
+    }
+}
+
+/// Where nothing says what is to be measured, all is that is not installed.
+#[test]
+fn what_runs_the_tests_is_not_measured() {
+    let venv = COV.venv();
+    let files = "
+--- pytest.ini
+--- app.py
+def one():
+    return 1
+--- test_it.py
+import multiprocessing
+
+import app
+
+def test_one():
+    assert app.one() == 1
+
+def test_process():
+    process = multiprocessing.get_context('spawn').Process(target=app.one)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+";
+    let figures = |command: Command<'_>, project: &Project| {
+        let run = command.args(["--cov", "--cov-report=json"]).run();
+        run.expect(0, "2 passed");
+        let json: Value = serde_json::from_str(&project.read("coverage.json")).expect("a report");
+        json["files"].clone()
+    };
+    let project = Project::new(files);
+    let expected = figures(Command::pytest(&venv, &project), &project);
+    assert_eq!(expected.as_object().map(serde_json::Map::len), Some(2));
+    for way in WAYS {
+        let project = Project::new(files);
+        let command = Command::rpytest(&venv, &project).args(way.arguments());
+        assert_eq!(figures(command, &project), expected, "{way:?}");
+    }
+    let project = Project::new(files);
+    let daemon = Daemon::start_in(&venv, &project);
+    for _ in 0..3 {
+        assert_eq!(figures(daemon.command(), &project), expected, "a daemon");
+        daemon.has_settled();
     }
 }
 

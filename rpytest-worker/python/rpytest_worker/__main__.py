@@ -27,6 +27,12 @@ class _Loader(SourceFileLoader):
     Ours lie in a cache of our own, and compiling them takes longer than many a run.
     """
 
+    def exec_module(self, module: types.ModuleType) -> None:
+        # By a name like this, which is that of code without a file, whoever measures what runs knows
+        # that it is nothing of the user's: coverage leaves it out.
+        module.__file__ = f"<rpytest>/{os.path.basename(self.path)}"
+        super().exec_module(module)
+
     def get_code(self, fullname: str) -> types.CodeType | None:
         before, sys.dont_write_bytecode = sys.dont_write_bytecode, False
         try:

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import _pytest.fixtures
 import pluggy
 
+from . import HERE
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _HIDDEN = "__tracebackhide__"
 # A file of pytest's, whose frames it leaves out. Whoever looks at a traceback finds one that is there.
 _NOT_SHOWN = str(_pytest.fixtures.__file__)
-_OURS = os.path.dirname(__file__) + os.sep
 _OF_PYTEST = tuple(os.path.dirname(str(module.__file__)) + os.sep for module in (_pytest, pluggy))
 
 
@@ -84,7 +85,7 @@ def without_wrappers(trace: types.TracebackType | None) -> types.TracebackType |
     entries: list[types.TracebackType] = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        if code.co_flags & inspect.CO_GENERATOR and code.co_filename.startswith(_OURS):
+        if code.co_flags & inspect.CO_GENERATOR and code.co_filename.startswith(HERE):
             if entries and entries[-1].tb_frame.f_code.co_name == "_multicall":
                 entries.pop()
         else:
@@ -103,6 +104,6 @@ def is_called_by_others() -> bool:
     while frame is not None:
         name = frame.f_code.co_filename
         if name != _NOT_SHOWN and not name.startswith(_OF_PYTEST):
-            return not name.startswith(_OURS)
+            return not name.startswith(HERE)
         frame = frame.f_back
     return False

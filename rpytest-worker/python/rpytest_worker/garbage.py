@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import os
 import sys
 import types
 import weakref
@@ -20,11 +19,9 @@ from typing import Any
 
 import pytest
 
-from . import pytest_capture, pytest_compat, sharing
+from . import HERE, pytest_capture, pytest_compat, sharing
 from .ending import Ending
 from .unfinished import layers
-
-_HERE = os.path.join(os.path.dirname(__file__), "")
 
 
 class Garbage:
@@ -116,5 +113,5 @@ class _Used:
 
     def __contains__(self, thing: Any) -> bool:
         return any(thing is one for one in self._things) or (
-            isinstance(thing, types.GeneratorType) and thing.gi_code.co_filename.startswith(_HERE)
+            isinstance(thing, types.GeneratorType) and thing.gi_code.co_filename.startswith(HERE)
         )

@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from . import HERE
+
 if TYPE_CHECKING:
     from .entry import Process
 
@@ -188,9 +190,8 @@ def _loaded() -> dict[str, list[bytes]]:
     from . import touches
 
     # Ours lie in a directory that is named by what is in it.
-    ours = os.path.dirname(os.path.abspath(__file__)) + os.sep
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    paths = {path for path in files if path and not os.path.abspath(path).startswith(ours)}
+    files = {touches.file_of(module) for module in list(sys.modules.values())}
+    paths = {path for path in files if path and not os.path.abspath(path).startswith(HERE)}
     paths |= {os.path.join(sys.prefix, "pyvenv.cfg"), sys.executable}
     paths = {os.path.abspath(path) for path in paths}
     directories = {os.path.abspath(path) for path in sys.path if path}

@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import audit, rewriting, sharing
+from . import HERE, audit, rewriting, sharing
 
 # Functions by which ids come to depend on the moment or on chance. Only calls from the project's own
 # code count: libraries ask for the time on import and make nothing of it.
@@ -98,13 +98,19 @@ def looked(seen: set[str], missing: set[str], listed: set[str]) -> dict[str, lis
     }
 
 
+def file_of(module: Any) -> str | None:
+    """Where a module comes from, if that is a file, and none of ours."""
+    path = getattr(module, "__file__", None)
+    return path if isinstance(path, str) and not path.startswith("<") else None
+
+
 def environment_directories() -> tuple[str, ...]:
     """Where the interpreter and what is installed lie: their files are told apart by other means."""
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     with contextlib.suppress(AttributeError):
         paths.update(site.getsitepackages())
         paths.add(site.getusersitepackages())
-    paths.add(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    paths.add(os.path.dirname(os.path.dirname(HERE)))
     # What is kept there is made of sources, which are told apart by themselves.
     store = rewriting.directory()
     if store is not None:
@@ -183,8 +189,8 @@ class Touches:
     def _modules(self) -> Iterator[str]:
         """The files of the modules that were loaded since the beginning."""
         for module in list(sys.modules.values()):
-            path = getattr(module, "__file__", None)
-            if isinstance(path, str) and id(module) not in self._told:
+            path = file_of(module)
+            if path is not None and id(module) not in self._told:
                 yield absolute(path)
 
     def message(self) -> dict[str, Any]:

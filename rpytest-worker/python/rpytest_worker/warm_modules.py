@@ -38,8 +38,8 @@ class Modules:
         self._imports: dict[int, tuple[types.ModuleType, set[str] | None]] = {}
 
     def is_users(self, module: Any) -> bool:
-        path = getattr(module, "__file__", None)
-        return isinstance(path, str) and not os.path.abspath(path).startswith(self._foreign)
+        path = touches.file_of(module)
+        return path is not None and not os.path.abspath(path).startswith(self._foreign)
 
     def _users(self) -> Iterator[tuple[str, types.ModuleType]]:
         for name, module in list(sys.modules.items()):
