@@ -78,8 +78,10 @@ fn short_ways(said: &str) -> (usize, usize) {
 const SUITE: &str = include_str!("equivalence_suite.txt");
 
 /// What is different for each session as a whole.
-const OPTIONS: [&[&str]; 7] = [
+const OPTIONS: [&[&str]; 9] = [
     &[],
+    &["--log-level=DEBUG"],
+    &["--log-level=45", "-o", "log_cli_level=12"],
     &["--doctest-modules", "--ignore=package/inner", "--tb=line"],
     &["test_parameters.py", "package/notes.rst", "ignoring"],
     &["--tb=short", "-p", "no:logging"],
@@ -104,10 +106,12 @@ fn items_and_reports() {
     for options in OPTIONS {
         let (collected, run) = short_ways(&equal(main_venv(), SUITE, options));
         assert!(collected > 50, "{collected} with {options:?}");
-        let by_options = options
-            .iter()
-            .any(|option| option.starts_with("--log-level"));
-        assert_eq!(by_options, run == 0, "{run} with {options:?}");
+        let least = if options.contains(&"--maxfail=9") {
+            1
+        } else {
+            50
+        };
+        assert!(run >= least, "{run} with {options:?}");
     }
 }
 

@@ -50,6 +50,9 @@ class ItemOutput:
                 handler.records  # noqa: B018
             self._records_key: Any = _pytest.logging.caplog_records_key
             self._handler_key: Any = _pytest.logging.caplog_handler_key
+        # That of `log_level`, and those of the root outside of phases, and within them.
+        self._level: int | None = None if logs is None else logs.log_level
+        self._levels: tuple[int, int] = (0, 0)
 
     @property
     def captures(self) -> bool:
@@ -67,6 +70,8 @@ class ItemOutput:
                 _ATTACHES_TO_NON_PROPAGATING and not self._all_propagate()
             ):
                 self._attach()
+            if self._level is not None:
+                self._set_levels(self._level)
             caplog, report = self._handlers
             if caplog.records:
                 caplog.reset()
@@ -172,6 +177,18 @@ class ItemOutput:
         """A context in which what is written goes to where it went before pytest captured it."""
         return self._capture and self._capture.global_and_fixture_disabled()
 
+    def _set_levels(self, level: int) -> None:
+        """As `catching_logs` does with a level: what a phase does to them does not outlive it."""
+        root = self._root
+        if not self._open:
+            self._levels = root.level, min(root.level, level)
+        for handler in self._handlers:
+            if handler.level != level:
+                handler.setLevel(level)
+        within = self._levels[1]
+        if root.level != within:
+            root.setLevel(within)
+
     def _all_propagate(self) -> bool:
         """Whether the root's handlers see what any logger has, and that has been so before."""
         named: list[Any] = list(self._root.manager.loggerDict.values())
@@ -216,6 +233,8 @@ class ItemOutput:
                 for logger in loggers:
                     logger.removeHandler(handler)
             self._attached = {}
+            if self._level is not None:
+                self._root.setLevel(self._levels[0])
         if self._capture is not None:
             self._suspend(in_=False)
 

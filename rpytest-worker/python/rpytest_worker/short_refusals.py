@@ -31,8 +31,6 @@ def of_session(config: pytest.Config) -> str | None:
             return "the plugin `logging-plugin` is not pytest's"
         if type(logs.log_cli_handler) is not _pytest.logging._LiveLoggingNullHandler:
             return "there are live logs"
-        if logs.log_level is not None:
-            return "log_level is set"
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is not None:
         if type(capture) is not _pytest.capture.CaptureManager:
