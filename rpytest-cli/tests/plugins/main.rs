@@ -11,6 +11,7 @@ mod coverage;
 mod doubles;
 mod examples;
 mod frameworks;
+mod known;
 mod plugin;
 mod running;
 mod shown;

@@ -12,7 +12,7 @@ import _pytest.cacheprovider
 import _pytest.terminal
 import pytest
 
-from . import pytest_compat
+from . import known_code, pytest_compat
 from .deferred_reports import DeferredReports, FinishedItem
 
 
@@ -20,7 +20,8 @@ class DirectDelivery:
     """Reports an item that passed or was skipped, with nothing to show, without the plugin manager.
 
     Such an item calls five hooks, and most of what they do, over all plugins, is nothing. Where only
-    pytest itself implements them it is known what is left: `when_equal` makes sure of that.
+    pytest itself implements them, and plugins that keep no more than a report's outcome, it is known
+    what is left: `when_equal` makes sure of that.
     """
 
     HOOKS = (
@@ -45,10 +46,13 @@ class DirectDelivery:
         for name in cls.HOOKS:
             hook = getattr(config.hook, name)
             for implementation in hook.get_hookimpls():
-                ours = pytest_compat.is_ours(implementation.plugin)
                 if implementation.hookwrapper or getattr(implementation, "wrapper", False):
                     return None
-                if not ours and not pytest_compat.is_pytests_own(implementation.plugin):
+                if not (
+                    pytest_compat.is_ours(implementation.plugin)
+                    or pytest_compat.is_pytests_own(implementation.plugin)
+                    or known_code.of_plugin(implementation.function)
+                ):
                     return None
         return cls(config, reporter)
 

@@ -107,7 +107,6 @@ class InProcess:
             self._note_statuses()
         if self._settled:
             self._set_settled_apart(session)
-        self._loop.prepare(session)
         try:
             result = yield
             # No item was left to run, so that none has replayed them.

@@ -263,22 +263,29 @@ SUMMARY: Final[Mapping[str, str]] = {
     "cacheprovider:LFPlugin.pytest_runtest_logreport": "90bd770c 72a95da9",
 }
 
-# Of plugins that many projects have: hypothesis 6.80 to 6.170, pytest-timeout 2.1 to 2.4. By module
-# and name.
+# Of plugins that many projects have: hypothesis 6.80 to 6.170, pytest-benchmark 3.2 to 5.3,
+# pytest-codspeed 3.1 to 5.0, pytest-cov 2.11 to 7.1, pytest-timeout 2.1 to 2.4, syrupy 5.3 to 7.0.
+# By module and name.
 PLUGINS: Final[Mapping[str, str]] = {
     "_hypothesis_pytestplugin.pytest_runtest_call": "067eb37a 20cd645d 2cbff0dd cca78659 fc188b31",
     "_hypothesis_pytestplugin.pytest_runtest_makereport": "9797740d baaf06d9",
     "_hypothesis_pytestplugin.pytest_ignore_collect": "72681776",
+    "pytest_benchmark.plugin.pytest_runtest_setup": "3b91e5a0",
+    "pytest_benchmark.plugin.pytest_runtest_makereport": "f0848152 1638fc0d",
+    "pytest_codspeed.plugin.pytest_runtest_protocol": "f4cbd63b d677a562",
+    "pytest_cov.plugin.CovPlugin.pytest_runtest_call": "9afb0a1d",
     "pytest_timeout.pytest_runtest_protocol": "cdfab898 eec4d582",
     "pytest_timeout.pytest_runtest_call": "cdfab898",
+    "syrupy.pytest_runtest_logreport": "a54bef3d",
 }
 
 
-@functools.lru_cache(maxsize=64)
 def of_plugin(function: Any) -> str | None:
     """The name of a plugin's function in `PLUGINS`, if it is as it was read."""
     name = f"{function.__module__}.{function.__qualname__}"
-    known = name in PLUGINS and _digest(function) in PLUGINS[name].split()
+    if name not in PLUGINS:
+        return None
+    known = _digest_once(getattr(function, "__func__", function)) in PLUGINS[name].split()
     return name if known else None
 
 
@@ -304,6 +311,11 @@ def digest(name: str) -> str:
     found = getattr(found, "func", found)
     found = getattr(found, "__func__", found)
     return _digest(found)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest_once(function: Any) -> str:
+    return _digest(function)
 
 
 def _digest(function: Any) -> str:

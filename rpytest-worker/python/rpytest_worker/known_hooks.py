@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 
@@ -27,6 +27,7 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         # For items of unittest only.
         "_pytest.unittest.pytest_runtest_protocol": _COVERED,
         "pytest_timeout.pytest_runtest_protocol": _WRAP,
+        "pytest_codspeed.plugin.pytest_runtest_protocol": _COVERED,
     },
     "pytest_runtest_setup": {
         "_pytest.runner.pytest_runtest_setup": _CALL,
@@ -37,6 +38,7 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.skipping.pytest_runtest_setup": _COVERED,
         "_pytest.capture.CaptureManager.pytest_runtest_setup": _COVERED,
         "_pytest.logging.LoggingPlugin.pytest_runtest_setup": _COVERED,
+        "pytest_benchmark.plugin.pytest_runtest_setup": _COVERED,
     },
     "pytest_runtest_call": {
         "_pytest.runner.pytest_runtest_call": _CALL,
@@ -48,6 +50,7 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_hypothesis_pytestplugin.pytest_runtest_call": _BEFORE,
         # For timeouts of the function only.
         "pytest_timeout.pytest_runtest_call": _COVERED,
+        "pytest_cov.plugin.CovPlugin.pytest_runtest_call": _COVERED,
     },
     "pytest_runtest_teardown": {
         "_pytest.runner.pytest_runtest_teardown": _CALL,
@@ -64,6 +67,7 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.tmpdir.pytest_runtest_makereport": _COVERED,
         # For items that it has run.
         "_hypothesis_pytestplugin.pytest_runtest_makereport": _COVERED,
+        "pytest_benchmark.plugin.pytest_runtest_makereport": _COVERED,
     },
     # Without live logs they only note where the item is.
     "pytest_runtest_logstart": {"_pytest.logging.LoggingPlugin.pytest_runtest_logstart": _COVERED},
@@ -81,15 +85,42 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
 }
 
 
+# What implementations of plugins do nothing without: marks of an item, and fixtures that it takes.
+_UNLESS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
+    "pytest_codspeed.plugin.pytest_runtest_protocol": (
+        frozenset({"benchmark", "codspeed_benchmark"}),
+        frozenset(),
+    ),
+    "pytest_cov.plugin.CovPlugin.pytest_runtest_call": (
+        frozenset({"no_cover"}),
+        frozenset({"no_cover"}),
+    ),
+    "pytest_benchmark.plugin.pytest_runtest_setup": (frozenset({"benchmark"}), frozenset()),
+    "pytest_benchmark.plugin.pytest_runtest_makereport": (frozenset(), frozenset({"benchmark"})),
+}
+
 BEFORE: Final = "before the call"
 
 
-def implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, list[Any]] | str:
-    """Those that are still called, of each hook, in their order; or the first that is not known.
+class Known(NamedTuple):
+    """The implementations of a session, all of which are known."""
 
-    Those that only do something before a call are under `BEFORE`.
+    # Those that are still called, of each hook, in their order. Those that only do something before a
+    # call are under `BEFORE`.
+    called: dict[str, list[Any]]
+    # For items that have one of these, or take one of these, others do something, too.
+    marks: frozenset[str]
+    fixtures: frozenset[str]
+
+
+def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str:
+    """Those that take part in a session; or the first that is not known.
+
+    Hooks that are set `apart` the caller sees to.
     """
     found: dict[str, list[Any]] = {BEFORE: []}
+    marks: frozenset[str] = frozenset()
+    fixtures: frozenset[str] = frozenset()
     for hook, known in KNOWN.items():
         found[hook] = []
         if hook in apart:
@@ -101,8 +132,12 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, l
                 continue
             name = f"{function.__module__}.{function.__qualname__}"
             fate = known.get(name)
-            if name in known_code.PLUGINS and known_code.of_plugin(function) is None:
+            is_known_plugins = name in known_code.PLUGINS
+            if is_known_plugins and known_code.of_plugin(function) is None:
                 fate = None
+            if fate is not None and name in _UNLESS:
+                marks |= _UNLESS[name][0]
+                fixtures |= _UNLESS[name][1]
             wraps = implementation.hookwrapper or implementation.wrapper
             if fate is None and hook in _OF_PHASES and not wraps:
                 # It is called where the plugin manager would call it: within capture and logging, after
@@ -115,10 +150,10 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> dict[str, l
                 or (fate in (_WRAP, _BEFORE) and not wraps)
             ):
                 return f"{name} implements {hook}"
-            if not wraps:
+            if not wraps and not is_known_plugins:
                 fates.append(fate)
             if fate == _BEFORE:
                 found[BEFORE].append(implementation)
             elif fate in (_CALL, _WRAP):
                 found[hook].append(implementation)
-    return found
+    return Known(found, marks, fixtures)

@@ -25,7 +25,7 @@ _SHOW_SECONDS: Final = 0.005
 
 
 class Loop:
-    """A plugin. It leaves the loop to pytest, unless `prepare` finds that it may have it."""
+    """A plugin. It leaves the loop to pytest, unless all that takes part in the session is known."""
 
     def __init__(self, session_plugin: InProcess, recorder: Recorder) -> None:
         self._plugin = session_plugin
@@ -38,13 +38,13 @@ class Loop:
         # While it is seen to what somebody wants to look at; reporting looks at the same.
         self._looked_at = False
 
-    def prepare(self, session: pytest.Session) -> None:
-        """Find out whether all that takes part in the session is known."""
+    def _prepare(self, session: pytest.Session) -> None:
+        """Find out whether that is so, after those who wrap the loop have done what they do before."""
         config = session.config
         direct = DirectDelivery.when_equal(config)
-        loop = config.hook.pytest_runtestloop
-        if pytest_compat.others_listen(loop):
-            self._refusal = "a plugin implements pytest_runtestloop"
+        other = pytest_compat.who_replaces(config.hook.pytest_runtestloop)
+        if other is not None:
+            self._refusal = f"{other} implements pytest_runtestloop"
             return
         if direct is None:
             self._refusal = "others than pytest implement hooks of reporting"
@@ -65,10 +65,13 @@ class Loop:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
-        if self._short is None or session.config.option.collectonly:
+        if session.config.option.collectonly:
             return None
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             return None  # pytest says so
+        self._prepare(session)
+        if self._short is None:
+            return None
         self._onlookers.begin()
         try:
             self._run(session, self._short)

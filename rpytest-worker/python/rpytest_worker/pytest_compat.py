@@ -153,6 +153,19 @@ def others_listen(hook: Any) -> bool:
     )
 
 
+def who_replaces(hook: Any) -> str | None:
+    """The first beside pytest and rpytest who implements a hook and does not merely wrap it."""
+    for implementation in hook.get_hookimpls():
+        if not (
+            implementation.hookwrapper
+            or implementation.wrapper
+            or is_pytests_own(implementation.plugin)
+            or is_ours(implementation.plugin)
+        ):
+            return str(implementation.plugin_name)
+    return None
+
+
 class Curtain:
     """Hides what a terminal reporter writes, while its state goes on as if it had written."""
 

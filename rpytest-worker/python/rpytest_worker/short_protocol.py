@@ -110,10 +110,11 @@ class ShortProtocol:
         self,
         session: pytest.Session,
         shared: SharedFixtures,
-        implementations: dict[str, list[Any]],
+        known: known_hooks.Known,
         before_telling: Callable[[], None],
     ) -> None:
         config = session.config
+        implementations = known.called
         self._session = session
         self._shared = shared
         self._before_telling = before_telling
@@ -150,9 +151,11 @@ class ShortProtocol:
         }
         of_phases = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
         # Marks by which an item may end in another way than it would seem.
-        self._refused = frozenset({"xfail"})
+        self._refused = frozenset({"xfail"}) | known.marks
         if config.pluginmanager.hasplugin("timeout"):
             self._refused |= {"timeout"}
+        # Fixtures of plugins that do something about items that take them.
+        self._refused_fixtures = known.fixtures
         # What to call before a test's function, which must have no attributes then.
         self._before = [one.function for one in implementations[known_hooks.BEFORE]]
         self._reports = ItemReports(session, self._output, of_phases, self.close)
@@ -241,6 +244,8 @@ class ShortProtocol:
             refused = "skip"
         if refused is not None:
             return f"{item.nodeid} has a mark `{refused}`"
+        if self._refused_fixtures and not self._refused_fixtures.isdisjoint(item.fixturenames):
+            return f"{item.nodeid} takes a fixture of a plugin"
         self._parent, self._skips, self._filters = parent, skips, filters
         self._again = self._attempts if again else self._always_again
         timeout = self._always_timeout
