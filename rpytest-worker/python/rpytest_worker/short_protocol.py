@@ -296,6 +296,7 @@ class ShortProtocol:
             else:
                 timed = None
         begun: list[tuple[_Wrapper, Generator[None, object, object]]] = []
+        passed: Uneventful | None = None
         try:
             compared = assertions is not None and assertions.enter(item, parent.hook)
             for wrapper in self._wrappers[filtered, compared]:
@@ -305,6 +306,9 @@ class ShortProtocol:
             passed = self._run(item, nextitem, parent, function, code)
             if self._fails and self._again is not None:
                 self._again.go_on(item, nextitem)
+            if passed is not None and not filtered and self._hears_of_warnings(parent):
+                self.tell_all(passed)
+                passed = None
             for _, generator in reversed(begun):
                 with contextlib.suppress(StopIteration):
                     generator.send(True)
@@ -320,7 +324,11 @@ class ShortProtocol:
                 assertions.leave()
             if filtered:
                 assert filters is not None
-                for warning in filters.leave():
+                warnings = filters.leave()
+                if warnings and passed is not None and self._hears_of_warnings(parent):
+                    self.tell_all(passed)
+                    passed = None
+                for warning in warnings:
                     parent.hook.pytest_warning_recorded.call_historic(
                         kwargs={
                             "warning_message": warning,
@@ -548,6 +556,11 @@ class ShortProtocol:
                     raise
 
     # ---------------------------------------------------------------- parts of it
+
+    @staticmethod
+    def _hears_of_warnings(parent: Parent) -> bool:
+        """Whether anybody but pytest is told of them: when all else has been, outside of capture."""
+        return pytest_compat.others_listen(parent.hook.pytest_warning_recorded)
 
     def _has_changed(self, item: Any, parent: Parent, length: int) -> bool:
         """Whether a plugin has come or gone, or a mark or keyword, since the item was begun."""

@@ -294,3 +294,55 @@ fn the_variable_that_says_that_pytest_runs() {
     let old = pytest_venv("8.0.2");
     Table::new(VERSION).with(&old).same(&["-q"]).check();
 }
+
+const WARNED: &str = r#"
+--- pytest.ini
+[pytest]
+filterwarnings = default
+--- conftest.py
+import logging
+
+def pytest_warning_recorded(warning_message, when, nodeid, location):
+    print("told of", warning_message.message, "in", nodeid, logging.getLogger().level)
+    logging.getLogger().error("told")
+--- test_warned.py
+import logging
+import warnings
+
+import pytest
+
+def test_warns():
+    warnings.warn("one")
+
+def test_prints():
+    print("out")
+
+def test_warns_and_logs():
+    warnings.warn("two")
+    logging.error("three")
+
+@pytest.mark.filterwarnings("always")
+def test_with_a_mark():
+    warnings.warn("four")
+
+def test_passes():
+    pass
+
+def test_warns_and_fails():
+    warnings.warn("five")
+    assert 0
+
+@pytest.mark.skip
+def test_skipped():
+    pass
+"#;
+
+/// They are, when all else of an item has been told, and what they write is nobody's output.
+#[test]
+fn whoever_is_told_of_warnings() {
+    let mut table = Table::new(WARNED);
+    for line in ["-rA", "-v --log-level=INFO", "-q --junitxml=junit.xml"] {
+        table = table.same_in_process(line);
+    }
+    table.check();
+}
