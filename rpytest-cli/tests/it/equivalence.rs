@@ -7,20 +7,23 @@ use crate::support::normal::difference;
 use crate::support::python::{
     Venv, interpreters, main_venv, plain_venv, pytest_venv, python_venv, venv_of,
 };
-use crate::support::{Command, Project, Run};
+use crate::support::{Command, Project, Run, Way};
 
 /// What was written down in one run.
 struct Observed {
     items: String,
     reports: String,
+    /// By hooks of the suite, where it has such.
+    seen: String,
     run: Run,
 }
 
-fn observe(venv: &Venv, files: &str, arguments: &[&str], genuine: bool) -> Observed {
+fn observe(venv: &Venv, files: &str, arguments: &[&str], way: Way, genuine: bool) -> Observed {
     let project = Project::new(files);
     let observer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/observer");
     let run = Command::rpytest(venv, &project)
-        .args(["-n", "1", "-p", "rpytest_observer", "--explain"])
+        .args(way.arguments())
+        .args(["-p", "rpytest_observer", "--explain"])
         .args(arguments)
         .env("PYTHONPATH", observer.to_str().expect("a path"))
         .env("PYTHONHASHSEED", "0")
@@ -30,24 +33,35 @@ fn observe(venv: &Venv, files: &str, arguments: &[&str], genuine: bool) -> Obser
     // Each copy of the project is somewhere else.
     let base = project.base().to_str().expect("a path").to_owned();
     let read = |path| project.read(path).replace(&base, "BASE");
+    let seen = ["observed/seen-worker", "observed/seen-controller"].map(|path| {
+        let is_there = project.root().join(path).exists();
+        if is_there { read(path) } else { String::new() }
+    });
     Observed {
         items: read("observed/items"),
         reports: read("observed/reports"),
+        seen: seen.concat(),
         run,
     }
 }
 
-/// Compares both, and returns what the run with the short cuts said.
+/// Compares both with a worker, and returns what the run with the short cuts said.
 #[track_caller]
 fn equal(venv: &Venv, files: &str, arguments: &[&str]) -> String {
-    let short = observe(venv, files, arguments, false);
-    let genuine = observe(venv, files, arguments, true);
+    equal_in(Way::OneWorker, venv, files, arguments)
+}
+
+#[track_caller]
+fn equal_in(way: Way, venv: &Venv, files: &str, arguments: &[&str]) -> String {
+    let short = observe(venv, files, arguments, way, false);
+    let genuine = observe(venv, files, arguments, way, true);
     let said = short.run.stdout + &short.run.stderr;
     assert_eq!(short.run.code, genuine.run.code, "{said}");
     assert!(!genuine.items.is_empty(), "{}", genuine.run.stderr);
     for (short, genuine) in [
         (short.items, genuine.items),
         (short.reports, genuine.reports),
+        (short.seen, genuine.seen),
     ] {
         assert!(
             short == genuine,
@@ -133,6 +147,121 @@ fn of_each_python() {
     for python in interpreters().iter().skip(1) {
         let (collected, run) = short_ways(&equal(&python_venv(python), SUITE, &[]));
         assert!(collected > 100 && run > 80, "{collected}, {run}");
+    }
+}
+
+/// Others make reports, hear of each, and look around. What hooks of a worker write is not compared.
+const LISTENS: &str = r#"
+import logging
+import os
+import pathlib
+import sys
+import warnings
+
+seen = pytest.seen_by_hooks = []
+
+def look(*what):
+    root = logging.getLogger()
+    name = os.environ.get("PYTEST_CURRENT_TEST")
+    handlers = [type(one).__name__ for one in root.handlers]
+    seen.append(f"{what} {name} {root.level} {handlers} {type(sys.stdout).__name__}")
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    begun = call.when, call.excinfo and call.excinfo.typename
+    outcome = yield
+    report = outcome.get_result()
+    setattr(item, "rep_" + report.when, report)
+    look("make", item.nodeid, begun, report.outcome, len(report.sections), getattr(item, "funcargs", 0) is None)
+    if call.excinfo is None:
+        seen.append(repr(call.result))
+    report.user_properties.append(("made", report.when))
+    if "caplog" in report.nodeid:
+        report.sections.append(("of the hook", report.when))
+
+def pytest_runtest_logstart(nodeid, location):
+    look("start", nodeid)
+
+def pytest_runtest_logreport(report):
+    look("report", report.nodeid, report.when)
+    print("hears of", report.nodeid)
+
+def pytest_runtest_logfinish(nodeid, location):
+    look("finish", nodeid)
+
+def pytest_exception_interact(node, call, report):
+    look("interact", node.nodeid, call.when)
+
+def pytest_warning_recorded(warning_message, when, nodeid, location):
+    look("warning", nodeid)
+
+def pytest_unconfigure(config):
+    if hasattr(config, "workerinput") == bool(os.environ.get("PYTEST_XDIST_WORKER")):
+        where = "worker" if hasattr(config, "workerinput") else "controller"
+        pathlib.Path(f"observed/seen-{where}").write_text("\n".join(seen))
+"#;
+
+const KNOWS: &str = r#"
+--- test_knows.py
+import pytest
+
+@pytest.fixture(autouse=True)
+def knows_the_report(request):
+    yield
+    report = getattr(request.node, "rep_call", None)
+    pytest.seen_by_hooks.append(f"fixture {request.node.rep_setup.passed} {report and report.outcome}")
+
+@pytest.fixture
+def broken():
+    assert 0
+
+@pytest.fixture
+def breaks():
+    yield
+    assert 0
+
+def test_breaks(breaks):
+    pass
+
+def test_passes():
+    pass
+
+def test_fails():
+    assert 0
+
+def test_has_no_call(broken):
+    pass
+
+@pytest.mark.skip
+def test_skipped():
+    pass
+"#;
+
+#[test]
+fn where_others_make_reports_or_hear_of_them() {
+    let head = "--- conftest.py\nimport json\nimport pytest\n";
+    assert!(SUITE.contains(head));
+    let listens = SUITE.replace(head, &format!("{head}{}", LISTENS.trim_start())) + KNOWS;
+    let options: [&[&str]; 3] = [
+        &[],
+        &["--log-level=INFO", "--tb=short", "--show-capture=no"],
+        &["--maxfail=9", "-p", "no:logging"],
+    ];
+    for way in [Way::InProcess, Way::OneWorker] {
+        for options in options {
+            let said = equal_in(way, main_venv(), &listens, options);
+            let (_, run) = short_ways(&said);
+            let least = if options.contains(&"--maxfail=9") {
+                1
+            } else {
+                50
+            };
+            assert!(run >= least, "{run} {way:?} {options:?}\n{said}");
+        }
+    }
+    for version in ["8.4.2", "9.0.3"] {
+        let said = equal_in(Way::InProcess, &pytest_venv(version), &listens, &[]);
+        assert!(short_ways(&said).1 > 50, "{version}: {said}");
     }
 }
 
@@ -257,6 +386,117 @@ fn with_plugins_that_are_known() {
     for (suite, options) in suites {
         let (_, run) = short_ways(&equal(&venv, suite, options));
         assert_eq!(run == 0, options.len() > 4, "{options:?}");
+    }
+}
+
+const WITH_ASYNCIO: &str = r#"
+--- pytest.ini
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+--- test_asynchronous.py
+import asyncio
+import gc
+import logging
+import warnings
+
+import pytest
+
+@pytest.fixture
+async def number(request):
+    print("number for", type(request.node).__name__)
+    yield 1
+    await asyncio.sleep(0)
+    print("number goes")
+
+@pytest.fixture
+async def broken():
+    raise OSError("broken")
+
+@pytest.fixture(autouse=True)
+def plain(tmp_path):
+    return tmp_path
+
+async def test_passes():
+    await asyncio.sleep(0)
+
+async def test_takes(number, caplog):
+    logging.warning("number %d", number)
+    assert caplog.messages == ["number 1"]
+
+async def test_fails(number):
+    print("fails")
+    assert number == 2
+
+async def test_raises():
+    await asyncio.wait_for(asyncio.Event().wait(), 0.01)
+
+async def test_is_broken(broken):
+    pass
+
+async def test_skips():
+    pytest.skip("in the middle")
+
+@pytest.mark.skip(reason="kept")
+async def test_skipped():
+    pass
+
+@pytest.mark.xfail
+async def test_expected():
+    assert 0
+
+@pytest.mark.parametrize("one", [1, 2])
+async def test_each(one, number):
+    assert one == number
+
+async def test_warns():
+    warnings.warn("careful")
+
+async def test_forgets():
+    asyncio.sleep(0)
+    gc.collect()
+
+async def test_leaves_a_task():
+    asyncio.get_running_loop().create_task(asyncio.sleep(60))
+
+def test_plain(plain):
+    assert plain.is_dir()
+
+class TestMethods:
+    @pytest.mark.asyncio(loop_scope="class")
+    async def test_one(self):
+        TestMethods.loop = asyncio.get_running_loop()
+
+    @pytest.mark.asyncio(loop_scope="class")
+    async def test_two(self):
+        assert TestMethods.loop is asyncio.get_running_loop()
+
+    async def test_three(self):
+        assert TestMethods.loop is not asyncio.get_running_loop()
+
+async def test_generator():
+    yield 1
+"#;
+
+#[test]
+fn with_coroutines() {
+    for version in ["1.3.0", "0.26.0"] {
+        let plugin = format!("pytest-asyncio=={version}");
+        let pytest = if version == "1.3.0" {
+            "pytest==9.2.0"
+        } else {
+            "pytest==8.4.2"
+        };
+        let venv = venv_of(&format!("asyncio-{version}"), &[pytest, &plugin]);
+        for options in [
+            &[][..],
+            &["-p", "no:logging"],
+            &["--tb=short", "--log-level=INFO"],
+        ] {
+            let (_, run) = short_ways(&equal(&venv, WITH_ASYNCIO, options));
+            // But for those with a mark `xfail`.
+            assert_eq!(run, 16, "{version} {options:?}");
+        }
     }
 }
 

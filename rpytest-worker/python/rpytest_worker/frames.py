@@ -81,14 +81,18 @@ def without(codes: Collection[types.CodeType], trace: types.TracebackType | None
 
 def without_wrappers(trace: types.TracebackType | None) -> types.TracebackType | None:
     """A traceback without what comes of wrappers of hooks that are ours: the frame of each, and that of
-    whoever has thrown the error into it."""
+    whoever has thrown the error into it. Nor are other frames of ours in it, unless one has raised."""
     entries: list[types.TracebackType] = []
+    last = trace
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    is_ours = last is not None and last.tb_frame.f_code.co_filename.startswith(HERE)
     while trace is not None:
         code = trace.tb_frame.f_code
         if code.co_flags & inspect.CO_GENERATOR and code.co_filename.startswith(HERE):
             if entries and entries[-1].tb_frame.f_code.co_name == "_multicall":
                 entries.pop()
-        else:
+        elif is_ours or not code.co_filename.startswith(HERE):
             entries.append(trace)
         trace = trace.tb_next
     for entry in reversed(entries):

@@ -54,11 +54,6 @@ class ItemOutput:
         self._level: int | None = None if logs is None else logs.log_level
         self._levels: tuple[int, int] = (0, 0)
 
-    @property
-    def captures(self) -> bool:
-        """Whether what a test writes goes elsewhere than what is written about it."""
-        return self._capture is not None
-
     def begin(self, storage: dict[Any, Any] | None, when: str) -> None:
         """What capture and logging do at the beginning of a phase.
 
@@ -237,6 +232,12 @@ class ItemOutput:
                 self._root.setLevel(self._levels[0])
         if self._capture is not None:
             self._suspend(in_=False)
+
+
+def is_captured(config: pytest.Config) -> bool:
+    """Whether what a test writes goes elsewhere than what is written about it."""
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    return capture is not None and capture._method == "fd"
 
 
 def _attaches_to_non_propagating() -> bool:

@@ -32,15 +32,20 @@ class ItemReports:
         session: pytest.Session,
         output: ItemOutput,
         implementations: dict[str, list[Any]],
-        close: Callable[[], None],
+        close: Callable[[str], None],
+        asks: bool,
     ) -> None:
-        """`implementations` are those that the protocol calls in each phase, and `close` leaves capture
-        and logging as pytest does between two phases."""
+        """`implementations` are those that the protocol calls in each phase, and `close` leaves all as
+        pytest does after a phase. Whether it `asks` the hook that makes reports for those
+        of phases that have passed, too: others than pytest may have something to add."""
         self._output = output
         # Where reports go while an item may have to be run again; else pytest is told of each.
         self.held: list[Any] | None = None
         self._implementations = implementations
         self._close = close
+        self._asks = asks
+        # What a phase's hook returns: pytest's own wrapper for logs returns nothing.
+        self._returns_nothing = session.config.pluginmanager.hasplugin("logging-plugin")
         self._cuts_tracebacks = getattr(session.config.option, "tbstyle", "auto") != "native"
         # pytest's own implementations, which others are put in the place of.
         self.own = {
@@ -69,8 +74,13 @@ class ItemReports:
         """Report a phase that has passed, with what there is to show of the item."""
         if not silent:
             self._output.add_sections(item, when)
-        report = pytest.TestReport.from_item_and_call(item, _call(when, phase, None))
-        self._close()
+        call = _call(when, phase, None, None if self._returns_nothing else [])
+        if self._asks:
+            self._close(when)
+            report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+        else:
+            report = pytest.TestReport.from_item_and_call(item, call)
+            self._close(when)
         self.log(item, report)
         return report
 
@@ -96,7 +106,7 @@ class ItemReports:
             sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
             if sys.version_info >= (3, 12):
                 sys.last_exc = error
-        self._close()
+        self._close(when)
         call = _call(
             when,
             phase,
@@ -126,7 +136,7 @@ class ItemReports:
         # Where the plugin begins the phase, it forgets what was logged.
         records, text = self._output.logged()
         self._output.make_ready(item)
-        self._close()
+        self._close(when)
 
         def done(*_: object) -> None:
             if error is not None:
@@ -197,10 +207,10 @@ class StandIn:
         return self._returned
 
 
-def _call(when: Any, phase: Phase, excinfo: Any) -> Any:
+def _call(when: Any, phase: Phase, excinfo: Any, result: object = None) -> Any:
     duration, begun, stopped = phase
     return pytest.CallInfo(
-        None, excinfo, start=begun, stop=stopped, duration=duration, when=when, _ispytest=True
+        result, excinfo, start=begun, stop=stopped, duration=duration, when=when, _ispytest=True
     )
 
 

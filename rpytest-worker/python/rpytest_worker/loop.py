@@ -6,10 +6,12 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+import _pytest.main
 import pytest
 
 from . import pytest_compat
 from .direct_delivery import DirectDelivery
+from .item_output import is_captured
 from .onlookers import Onlookers
 from .recorder import Recorder
 from .short_protocol import ShortProtocol
@@ -31,6 +33,8 @@ class Loop:
         self._plugin = session_plugin
         self._recorder = recorder
         self._short: ShortProtocol | None = None
+        # Unless others than pytest hear of reports, or nothing is captured.
+        self._direct: DirectDelivery | None = None
         self._refusal = ""
         self.tally = Tally("ways")
         self._unshown: list[Uneventful] = []
@@ -41,27 +45,31 @@ class Loop:
     def _prepare(self, session: pytest.Session) -> None:
         """Find out whether that is so, after those who wrap the loop have done what they do before."""
         config = session.config
-        direct = DirectDelivery.when_equal(config)
         other = pytest_compat.who_replaces(config.hook.pytest_runtestloop)
         if other is not None:
             self._refusal = f"{other} implements pytest_runtestloop"
             return
-        if direct is None:
-            self._refusal = "others than pytest implement hooks of reporting"
-            return
-        short = ShortProtocol.when_equal(session, self._recorder.shared, self._show)
+        direct = DirectDelivery.when_equal(config)
+        if not is_captured(config):
+            # A test's letter stands between what its call and its teardown write.
+            direct = None
+        shared = self._recorder.shared
+        short: ShortProtocol | str = "others than pytest hear of each report"
+        if direct is not None:
+            short = ShortProtocol.when_equal(session, shared, self._show)
+        if isinstance(short, str):
+            direct, reason = None, short
+            short = ShortProtocol.when_equal(session, shared, tells_all=True)
+            self.tally.note(reason if isinstance(short, ShortProtocol) else None)
         if isinstance(short, str):
             self._refusal = short
-            return
-        if not short.captures:
-            # Then a test's letter stands between what its call and its teardown write.
-            self._refusal = "--capture=no is given"
             return
         self._short, self._direct = short, direct
         self.tally.note(short.unknown)
         self._recorder.before_report = self._look
-        direct.defer()
-        self._onlookers = Onlookers(config, self._look, direct.deferred)
+        if direct is not None:
+            direct.defer()
+        self._onlookers = Onlookers(config, self._look, direct.deferred if direct else None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
@@ -104,7 +112,8 @@ class Loop:
                 self._refusal = refusal or ""
                 short.close()
                 self._show()
-                self._direct.forget_path()
+                if self._direct is not None:
+                    self._direct.forget_path()
                 # What holds for it is said within the protocol.
                 self._recorder.limit(None)
                 protocol(item=item, nextitem=nextitem)
@@ -121,18 +130,19 @@ class Loop:
         self, short: ShortProtocol, task: int, item: Any, nextitem: pytest.Item | None
     ) -> None:
         recorder = self._recorder
-        nodeid = item.nodeid
-        if not self._direct.is_shown(nodeid):
+        nodeid, direct = item.nodeid, self._direct
+        if direct is not None and not direct.is_shown(nodeid):
             short.close()
             self._show()
-            self._direct.start(nodeid, item.location)
+            direct.start(nodeid, item.location)
         story = recorder.begin(item, task)
         try:
             run = short.run(item, nextitem)
             if run is not None and not story.events and not (run.skipped and recorder.listens):
                 recorder.uneventful(task, run)
                 self._unshown.append(run)
-                if self._direct.shows_each or monotonic() - self._shown > _SHOW_SECONDS:
+                assert direct is not None
+                if direct.shows_each or monotonic() - self._shown > _SHOW_SECONDS:
                     short.close()
                     self._show()
                 return
@@ -140,10 +150,17 @@ class Loop:
                 # There were warnings, of which is told after all else, or somebody listens.
                 with recorder.before_events():
                     short.tell_all(run)
-        except BaseException:
+        except BaseException as error:
             recorder.abandon()
+            if isinstance(error, Exception):
+                genuine = self.tally.genuine
+                short.raise_again(
+                    item, error, lambda: _pytest.main.pytest_runtestloop(item.session)
+                )
+                self.tally.genuine = genuine
             raise
-        self._direct.forget_path()
+        if direct is not None:
+            direct.forget_path()
         recorder.end(task)
 
     def _look(self) -> None:
@@ -165,6 +182,7 @@ class Loop:
         """Deliver the reports of items with nothing to tell but their outcome."""
         unshown, self._unshown = self._unshown, []
         if unshown:
+            assert self._direct is not None
             # Whoever reads the output may take their time, which is not the test's.
             self._recorder.post()
             self._direct.deliver(unshown)

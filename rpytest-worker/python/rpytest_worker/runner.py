@@ -46,6 +46,10 @@ class Runner:
         self._refusal = ""
         short = ShortProtocol.when_equal(session, recorder.shared)
         if isinstance(short, str):
+            # Others may make reports, or hear of each.
+            self._tally.note(short)
+            short = ShortProtocol.when_equal(session, recorder.shared, tells_all=True)
+        if isinstance(short, str):
             self._refusal = short
         else:
             self._short = short
@@ -88,8 +92,11 @@ class Runner:
                     # There were warnings, of which is told after all else, or somebody listens.
                     with recorder.before_events():
                         short.tell_all(run)
-        except BaseException:
+        except BaseException as error:
             recorder.abandon()
+            if short is not None and isinstance(error, Exception):
+                protocol = self._protocol
+                short.raise_again(item, error, lambda: protocol(item=item, nextitem=None))
             raise
         recorder.end(task)
 

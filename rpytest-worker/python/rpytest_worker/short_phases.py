@@ -305,6 +305,7 @@ class ShortPhases:
 
     @frames.keep_errors
     def _by_pytest(self, when: str, *arguments: Any) -> BaseException | None:
+        self._calls.is_named_by_pytest()
         try:
             self._own[when](*arguments)
         except BaseException as raised:

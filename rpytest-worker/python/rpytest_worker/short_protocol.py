@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import types
 from collections.abc import Callable, Generator
 from time import perf_counter, time
@@ -44,6 +43,7 @@ import pytest
 from . import (
     call_sites,
     frames,
+    hook_errors,
     known_code,
     known_hooks,
     pytest_compat,
@@ -56,6 +56,7 @@ from .attempts import Attempts
 from .costs import SharedFixtures
 from .item_assertions import ItemAssertions
 from .item_calls import ItemCalls
+from .item_kinds import Kinds
 from .item_output import ItemOutput
 from .item_parents import SKIPS, Parent, Parents
 from .item_reports import ItemReports, StandIn, do_nothing
@@ -85,23 +86,27 @@ class ShortProtocol:
         session: pytest.Session,
         shared: SharedFixtures,
         before_telling: Callable[[], None] | None = None,
+        *,
+        tells_all: bool = False,
     ) -> ShortProtocol | str:
         """The protocol, or why it may not be used in this session.
 
         A caller that delivers the reports of items with nothing to tell itself has to do so
-        `before_telling`: before hooks are called for another item.
+        `before_telling`: before hooks are called for another item. Where others listen, or make
+        reports, it `tells_all`: those hooks are called for each item, each when pytest calls it.
         """
         config = session.config
         try:
             refusal = short_refusals.of_session(config) or known_code.unknown(known_code.PROTOCOL)
             if refusal is not None:
                 return refusal
-            found = known_hooks.implementations(
-                config, _OF_REPORTS if before_telling else frozenset()
-            )
+            apart = _OF_REPORTS if before_telling else frozenset()
+            if tells_all:
+                apart = _OF_REPORTS | {"pytest_runtest_makereport"}
+            found = known_hooks.implementations(config, apart)
             if isinstance(found, str):
                 return found
-            return cls(session, shared, found, before_telling or do_nothing)
+            return cls(session, shared, found, before_telling or do_nothing, tells_all)
         except (AttributeError, LookupError, ValueError) as error:
             # A private name that this pytest lacks, or has in another way.
             return f"pytest {pytest.__version__} is not known: {error}"
@@ -112,12 +117,16 @@ class ShortProtocol:
         shared: SharedFixtures,
         known: known_hooks.Known,
         before_telling: Callable[[], None],
+        tells_all: bool,
     ) -> None:
         config = session.config
         implementations = known.called
         self._session = session
         self._shared = shared
         self._before_telling = before_telling
+        self._tells_all = tells_all
+        # The phase of the item that runs, once there is more to tell than that it has passed.
+        self._phase = "setup"
         capture, logs = map(config.pluginmanager.getplugin, ("capturemanager", "logging-plugin"))
         self._output = ItemOutput(capture, logs, [config.stash[key] for key in _queue_keys(config)])
         # The plugin manager's own lists, and what they held when the session started.
@@ -158,7 +167,7 @@ class ShortProtocol:
         self._refused_fixtures = known.fixtures
         # What to call before a test's function, which must have no attributes then.
         self._before = [one.function for one in implementations[known_hooks.BEFORE]]
-        self._reports = ItemReports(session, self._output, of_phases, self.close)
+        self._reports = ItemReports(session, self._output, of_phases, self._end_phase, tells_all)
         found = config.pluginmanager.getplugin(timeouts.NAME)
         self._timeouts = found if isinstance(found, timeouts.Timeouts) else None
         # Of an item without a mark.
@@ -184,6 +193,7 @@ class ShortProtocol:
         self._phases = ShortPhases(
             session, self._output, self._calls, shared, own, self._has_changed
         )
+        self._kinds = Kinds()
         self._parents = Parents(self._conftests, of_phases, own, self._refused)
         self._parent: Any = None
         self._skips = self._filters = False
@@ -201,19 +211,12 @@ class ShortProtocol:
         for replacement in self._replacements:
             self.unknown = replacement.begin() or self.unknown
 
-    @property
-    def captures(self) -> bool:
-        """Whether what a test writes goes elsewhere than what is written about it."""
-        return self._output.captures
-
     # ---------------------------------------------------------------- what is known of an item
 
     def refusal(self, item: Any) -> str | None:
         """Why it is not known what pytest would do with an item; `None` if it is."""
         kind = item.__class__
-        if kind is not pytest.Function and (
-            kind is not _pytest.unittest.TestCaseFunction or "twisted.trial.unittest" in sys.modules
-        ):
+        if kind is not pytest.Function and not self._kinds.is_known(kind):
             return f"{item.nodeid} is a {kind.__name__}"
         node = item.parent
         parent, self._phases.as_left = self._phases.as_left, None
@@ -248,6 +251,8 @@ class ShortProtocol:
             return f"{item.nodeid} takes a fixture of a plugin"
         self._parent, self._skips, self._filters = parent, skips, filters
         self._again = self._attempts if again else self._always_again
+        if self._again is not None and self._tells_all:
+            return f"{item.nodeid} may be run again"
         timeout = self._always_timeout
         if times and self._timeouts is not None:
             try:
@@ -358,7 +363,9 @@ class ShortProtocol:
         calls = quiet and code is not None and self._calls_directly
         ended = None
         try:
-            if calls and not (self._skips or item.user_properties or item._report_sections):
+            if calls and not (
+                self._skips or self._tells_all or item.user_properties or item._report_sections
+            ):
                 phases = self._phases
                 is_set_up = self._is_as_left or phases.is_set_up(parent)
                 if (
@@ -409,10 +416,11 @@ class ShortProtocol:
             length, result, sections = ended.length, ended.result, ended.sections
         told = False
         again = self._again
-        if ended is None and item._report_sections:
+        if ended is None and (self._tells_all or item._report_sections):
             told = True
             self._tell(run)
         for when in PHASES[len(run.phases) :]:
+            self._phase = when
             stack = session._setupstate.stack
             error = returned = None
             direct = silent = False
@@ -425,6 +433,8 @@ class ShortProtocol:
                 if silent:
                     begun, started = time(), perf_counter()
                     stack[item] = ([item.teardown], None)
+                    if self._tells_all:
+                        self._calls.name(item.nodeid, when)
             elif when == "call":
                 if not result["setup"]:
                     continue
@@ -440,6 +450,7 @@ class ShortProtocol:
                 if silent:
                     begun, started = time(), perf_counter()
                     stack.popitem()
+                    self._calls.name(item.nodeid, when)
             if not silent and not has_run:
                 if when == "call":
                     self._calls.begin()
@@ -451,6 +462,7 @@ class ShortProtocol:
                         self._skipping(item)
                     elif when == "call" and self._before:
                         self._calls.prepare(item)
+                    self._calls.is_named_by_pytest()
                     for function, argnames in parent.calls[when]:
                         if argnames == _ITEM:
                             function(item)
@@ -635,11 +647,23 @@ class ShortProtocol:
                 nextitem = None
             self._reports.call_and_report(item, "teardown", nextitem=nextitem)
 
+    def raise_again(self, item: Any, error: Exception, run: Callable[[], object]) -> None:
+        """Raise an error of a hook that hears of items as pytest would, which `run` has run the item;
+        nothing, if it is none."""
+        self.close()
+        hook_errors.raise_again(self._session, item, self._phase, error, run)
+
     def end(self) -> None:
         """No more items will come."""
         self.close()
         for replacement in self._replacements:
             replacement.end()
+
+    def _end_phase(self, when: str) -> None:
+        """Leave all as pytest does after a phase: what runs has a name until the teardown is over."""
+        self._output.close()
+        if when == "teardown":
+            self._calls.forget_name()
 
     def close(self) -> None:
         """Leave all as pytest does between two items."""

@@ -121,13 +121,15 @@ fn internal_errors() {
         "def pytest_runtest_protocol(item):",
         "def pytest_runtest_logstart(nodeid):",
         "def pytest_runtest_logreport(report):",
+        "def pytest_runtest_logfinish(nodeid):",
         "def pytest_report_teststatus(report):",
+        "def pytest_exception_interact(report):",
         "@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n    yield",
     ];
     let errors =
         hooks.map(|hook| format!("import pytest\n\n{hook}\n    raise KeyError('of a hook')\n"));
     for conftest in errors.iter().map(String::as_str).chain([CHAINED]) {
-        let files = format!("{FINE}--- conftest.py\n{conftest}");
+        let files = format!("{FINE}\ndef test_fails():\n    assert 0\n--- conftest.py\n{conftest}");
         Table::new(&files).same_in_process("").check();
         for venv in [pytest_venv("8.0.2"), pytest_venv("8.4.2")] {
             let table = Table::new(&files).with(&venv);

@@ -658,7 +658,12 @@ fn reports_are_equal_in_all() {
 #[test]
 fn the_short_way_is_taken_and_a_foreign_hook_closes_it() {
     let plain = "--- test_a.py\ndef test_a():\n    pass\n\ndef test_b():\n    assert 0\n";
-    let hook = "--- conftest.py\ndef pytest_runtest_makereport(item, call):\n    pass\n";
+    let rows = [
+        ("pytest_runtest_logreport", false, true),
+        ("pytest_runtest_makereport", true, true),
+        ("pytest_runtest_call", true, false),
+        ("pytest_runtest_protocol", true, false),
+    ];
     for way in WAYS {
         let project = Project::new(plain);
         let command = Command::rpytest(main_venv(), &project).args(way.arguments());
@@ -667,12 +672,26 @@ fn the_short_way_is_taken_and_a_foreign_hook_closes_it() {
             run.stderr.contains("2 tests were run by the short"),
             "{run}"
         );
-        let project = Project::new(&format!("{plain}{hook}"));
-        let command = Command::rpytest(main_venv(), &project).args(way.arguments());
-        let run = command.args(["--explain"]).run();
-        let expected = "0 tests were run by the short protocol, 2 by pytest's own: \
-                        conftest.pytest_runtest_makereport implements pytest_runtest_makereport";
-        assert!(run.stderr.contains(expected), "{run}");
+        for (hook, wraps, is_short) in rows {
+            let body = if wraps {
+                format!("@pytest.hookimpl(wrapper=True)\ndef {hook}():\n    return (yield)\n")
+            } else {
+                format!("def {hook}():\n    pass\n")
+            };
+            let project = Project::new(&format!("{plain}--- conftest.py\nimport pytest\n{body}"));
+            let command = Command::rpytest(main_venv(), &project).args(way.arguments());
+            let run = command.args(["--explain"]).run();
+            let (short, genuine) = if is_short { (2, 0) } else { (0, 2) };
+            let ways =
+                format!("{short} tests were run by the short protocol, {genuine} by pytest's own");
+            let why = format!("conftest.{hook} implements {hook}");
+            let heard = "others than pytest hear of each report";
+            assert!(run.stderr.contains(&ways), "{run}");
+            assert!(
+                run.stderr.contains(&why) || (!wraps && run.stderr.contains(heard)),
+                "{run}"
+            );
+        }
     }
 }
 
