@@ -49,21 +49,23 @@ class Loop:
         if other is not None:
             self._refusal = f"{other} implements pytest_runtestloop"
             return
-        direct = DirectDelivery.when_equal(config)
-        if not is_captured(config):
-            # A test's letter stands between what its call and its teardown write.
-            direct = None
         shared = self._recorder.shared
-        short: ShortProtocol | str = "others than pytest hear of each report"
-        if direct is not None:
+        direct = DirectDelivery.when_equal(config)
+        short: ShortProtocol | str
+        if direct is None:
+            short = "others than pytest hear of each report"
+        elif not is_captured(config):
+            # A test's letter stands between what its call and its teardown write.
+            short = "nothing is captured"
+        else:
             short = ShortProtocol.when_equal(session, shared, self._show)
         if isinstance(short, str):
             direct, reason = None, short
             short = ShortProtocol.when_equal(session, shared, tells_all=True)
-            self.tally.note(reason if isinstance(short, ShortProtocol) else None)
-        if isinstance(short, str):
-            self._refusal = short
-            return
+            if isinstance(short, str):
+                self._refusal = short
+                return
+            self.tally.note(f"of each item all is told: {reason}")
         self._short, self._direct = short, direct
         self.tally.note(short.unknown)
         self._recorder.before_report = self._look

@@ -47,8 +47,10 @@ class Runner:
         short = ShortProtocol.when_equal(session, recorder.shared)
         if isinstance(short, str):
             # Others may make reports, or hear of each.
-            self._tally.note(short)
+            reason = short
             short = ShortProtocol.when_equal(session, recorder.shared, tells_all=True)
+            if not isinstance(short, str):
+                self._tally.note(f"of each item all is told: {reason}")
         if isinstance(short, str):
             self._refusal = short
         else:
