@@ -359,7 +359,7 @@ class Dialect:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        pytest_compat.hide_wrappers(config)
+        pytest_compat.hide_ours(config)
         reruns.give_to_genuine(config)
         quarantine.configure(config)
 

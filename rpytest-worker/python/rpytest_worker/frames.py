@@ -79,9 +79,9 @@ def without(codes: Collection[types.CodeType], trace: types.TracebackType | None
     return trace
 
 
-def without_wrappers(trace: types.TracebackType | None) -> types.TracebackType | None:
-    """A traceback without what comes of wrappers of hooks that are ours: the frame of each, and that of
-    whoever has thrown the error into it. Nor are other frames of ours in it, unless one has raised."""
+def without_ours(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """A traceback without frames of ours, and without those that have thrown an error into a wrapper of
+    ours. Where one of ours has raised, those that are no wrappers stay."""
     entries: list[types.TracebackType] = []
     last = trace
     while last is not None and last.tb_next is not None:

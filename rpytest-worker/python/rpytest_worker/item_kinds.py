@@ -1,4 +1,4 @@
-"""Classes of items that are functions to pytest in all but how they are set up, run and torn down.
+"""Which items, and which of their functions, are like any other.
 
 Plugins derive items from `pytest.Function`: pytest-asyncio does for each coroutine. Where such a class
 has nothing in the place of pytest's own but these three methods, which are called as pytest calls them,
@@ -8,6 +8,7 @@ its items are run as other functions are.
 from __future__ import annotations
 
 import sys
+import types
 from typing import Any, Final
 
 import _pytest.unittest
@@ -54,3 +55,29 @@ def _differs_in_three_methods(cls: type) -> bool:
             if name == "__getattr__" or (name not in _MAY_DIFFER and hasattr(base, name)):
                 return False
     return True
+
+
+_ASYNCHRONOUS: Final = 0x80 | 0x200
+"""`inspect.CO_COROUTINE` and `inspect.CO_ASYNC_GENERATOR`"""
+
+
+def plain_code(function: Any) -> types.CodeType | None:
+    """The code of a function that says nothing about itself but its marks, if it is one."""
+    if function.__class__ is types.MethodType:
+        function = function.__func__
+    if function.__class__ is not types.FunctionType:
+        return None
+    if function.__dict__ and not has_no_attributes(function):
+        return None
+    code: types.CodeType = function.__code__
+    return None if code.co_flags & _ASYNCHRONOUS else code
+
+
+def has_no_attributes(function: Any) -> bool:
+    """Whether a function has none but its marks."""
+    if function.__class__ is types.MethodType:
+        function = function.__func__
+    return function.__class__ is types.FunctionType and function.__dict__.keys() <= _OF_MARKS
+
+
+_OF_MARKS: Final = frozenset({"pytestmark"})

@@ -98,6 +98,16 @@ class ItemOutput:
                 capture.activate_fixture()
         self._open = True
 
+    def left(self) -> tuple[str, str] | None:
+        """What has been written since a phase has ended, and is none of the next one's."""
+        capture, (out, err, _, _) = self._capture, self._descriptors
+        if capture is None or not self._open:
+            return None
+        if not (os.lseek(out, 0, _END) or os.lseek(err, 0, _END)):
+            return None
+        found: tuple[str, str] = capture.read_global_capture()
+        return found
+
     def has_something_to_tell(self) -> bool:
         """Whether the phase that has ended wrote or logged, or left exceptions behind."""
         capture = self._capture

@@ -655,7 +655,7 @@ def register_for_fixtures(
     manager.getfixturedefs = getfixturedefs
 
 
-def hide_wrappers(config: pytest.Config) -> None:
+def hide_ours(config: pytest.Config) -> None:
     """Have errors of hooks shown as if none of ours were around them."""
     genuine = config.notify_exception
 
@@ -665,7 +665,7 @@ def hide_wrappers(config: pytest.Config) -> None:
         # Those during whose handling it was raised are shown as well.
         while error is not None and id(error) not in seen:
             seen.add(id(error))
-            error.__traceback__ = frames.without_wrappers(error.__traceback__)
+            error.__traceback__ = frames.without_ours(error.__traceback__)
             error = error.__cause__ or error.__context__
         genuine(pytest.ExceptionInfo.from_exception(excinfo.value), option)
 

@@ -22,22 +22,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from time import perf_counter, time
 from typing import Any, Final
 
-import _pytest.assertion
-import _pytest.capture
-import _pytest.faulthandler
-import _pytest.logging
-import _pytest.nodes
 import _pytest.python
 import _pytest.runner
 import _pytest.skipping
 import _pytest.tmpdir
-import _pytest.unittest
-import _pytest.warnings
 import pytest
 
 from . import (
@@ -56,18 +50,17 @@ from .attempts import Attempts
 from .costs import SharedFixtures
 from .item_assertions import ItemAssertions
 from .item_calls import ItemCalls
-from .item_kinds import Kinds
+from .item_kinds import Kinds, has_no_attributes, plain_code
 from .item_output import ItemOutput
 from .item_parents import SKIPS, Parent, Parents
 from .item_reports import ItemReports, StandIn, do_nothing
 from .item_warnings import ItemWarnings
+from .item_wrappers import Begun, ItemWrappers
 from .known_hooks import PHASES
 from .short_fixtures import ShortFixtures
 from .short_phases import Ended, ShortPhases, keywords_of
 from .short_tracebacks import ShortTracebacks
 from .uneventful import Phase, Uneventful
-
-_Wrapper = Callable[[pytest.Item], Generator[None, object, object]]
 
 _ITEM: Final = ("item",)
 
@@ -134,30 +127,14 @@ class ShortProtocol:
         self._live = [getattr(config.hook, name)._hookimpls for name in names]
         self._known = [list(implementations) for implementations in self._live]
         self._conftests = config.pluginmanager._conftest_plugins
-        wrappers = [one.function for one in implementations["pytest_runtest_protocol"]]
-        # Those that are resumed, whatever has been raised within them.
-        self._resumed = {
-            one.function for one in implementations["pytest_runtest_protocol"] if one.hookwrapper
-        }
+        self._wrappers = ItemWrappers(implementations["pytest_runtest_protocol"])
         self._warnings: ItemWarnings | None = None
         with contextlib.suppress(Exception):
             # A filter that cannot be parsed is pytest's to complain about.
             self._warnings = ItemWarnings.of(config)
-        of_warnings = _pytest.warnings.pytest_runtest_protocol
-        if of_warnings not in wrappers:
+        if not self._wrappers.has_warnings:
             self._warnings = None
-        of_assertions = _pytest.assertion.pytest_runtest_protocol
-        self._assertions = ItemAssertions.of() if of_assertions in wrappers else None
-        # Those that are called for an item; what stands for warnings and assertions may be in force.
-        self._wrappers: dict[tuple[bool, bool], list[_Wrapper]] = {
-            (filtered, compared): [
-                one
-                for one in wrappers
-                if not (filtered and one is of_warnings) and not (compared and one is of_assertions)
-            ]
-            for filtered in (False, True)
-            for compared in (False, True)
-        }
+        self._assertions = ItemAssertions.of() if self._wrappers.has_assertions else None
         of_phases = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
         # Marks by which an item may end in another way than it would seem.
         self._refused = frozenset({"xfail"}) | known.marks
@@ -227,7 +204,7 @@ class ShortProtocol:
             if self._live != self._known:
                 return "a plugin has come or gone since the session started"
             parent = self._parents.of(item, node)
-        if self._before and not _has_no_attributes(item.obj):
+        if self._before and not has_no_attributes(item.obj):
             return f"{item.nodeid} may be of a plugin"
         refused, skips, filters = parent.refused, parent.skips, parent.filters
         times, again = parent.times, parent.again
@@ -288,7 +265,7 @@ class ShortProtocol:
             item._initrequest()
         parent = self._parent
         function = item.obj
-        code = _plain_code(function)
+        code = plain_code(function)
         if "location" not in item.__dict__:
             self._locate(item, code, parent.prefix)
         filters, assertions = self._warnings, self._assertions
@@ -300,26 +277,21 @@ class ShortProtocol:
                 timed.begin(self._calls.limit)
             else:
                 timed = None
-        begun: list[tuple[_Wrapper, Generator[None, object, object]]] = []
+        begun: Begun = []
         passed: Uneventful | None = None
         try:
             compared = assertions is not None and assertions.enter(item, parent.hook)
-            for wrapper in self._wrappers[filtered, compared]:
-                generator = wrapper(item)
-                next(generator)
-                begun.append((wrapper, generator))
+            self._wrappers.begin(item, begun, filtered, compared)
             passed = self._run(item, nextitem, parent, function, code)
             if self._fails and self._again is not None:
                 self._again.go_on(item, nextitem)
             if passed is not None and not filtered and self._hears_of_warnings(parent):
                 self.tell_all(passed)
                 passed = None
-            for _, generator in reversed(begun):
-                with contextlib.suppress(StopIteration):
-                    generator.send(True)
+            self._wrappers.end(begun)
         except BaseException as error:
             self.close()
-            self._throw(error, begun)
+            self._wrappers.throw(error, begun)
             raise
         finally:
             if timed is not None:
@@ -357,29 +329,9 @@ class ShortProtocol:
         self._fails = False
         if again is not None:
             again.begun(item)
-        # Nobody has changed what the item does in a phase.
-        plain = parent.plain and item.__dict__.keys().isdisjoint(_METHODS)
-        quiet = plain and item.__class__ is pytest.Function
-        calls = quiet and code is not None and self._calls_directly
-        ended = None
+        left = None
         try:
-            if calls and not (
-                self._skips or self._tells_all or item.user_properties or item._report_sections
-            ):
-                phases = self._phases
-                is_set_up = self._is_as_left or phases.is_set_up(parent)
-                if (
-                    is_set_up
-                    and nextitem is not None
-                    and nextitem.parent is parent.node
-                    and not item.fixturenames
-                ):
-                    ended = phases.alone(item, run, parent, function)
-                else:
-                    ended = phases.one_by_one(item, nextitem, run, parent, function, is_set_up)
-                if ended is None:
-                    return run
-            return self._run_phases(item, nextitem, parent, run, quiet, calls, ended)
+            told = self._run_ways(item, nextitem, run, parent, function, code)
         except BaseException:
             self._tell(run)
             raise
@@ -390,7 +342,52 @@ class ShortProtocol:
             item._request = False
             if item.funcargs:
                 self._release(item)
+                left = self._output.left()
             item.funcargs = None
+        if left is not None:
+            # What goes with the values of fixtures has written it, which is nobody's output.
+            told = True
+            self._tell(run)
+            for stream, text in zip((sys.stdout, sys.stderr), left, strict=True):
+                stream.write(text)
+                stream.flush()
+        if not told:
+            return run
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return None
+
+    def _run_ways(
+        self,
+        item: Any,
+        nextitem: Any,
+        run: Uneventful,
+        parent: Parent,
+        function: Any,
+        code: types.CodeType | None,
+    ) -> bool:
+        """Whether hooks have been told of the item."""
+        # Nobody has changed what the item does in a phase.
+        plain = parent.plain and item.__dict__.keys().isdisjoint(_METHODS)
+        quiet = plain and item.__class__ is pytest.Function
+        calls = quiet and code is not None and self._calls_directly
+        ended = None
+        if calls and not (
+            self._skips or self._tells_all or item.user_properties or item._report_sections
+        ):
+            phases = self._phases
+            is_set_up = self._is_as_left or phases.is_set_up(parent)
+            if (
+                is_set_up
+                and nextitem is not None
+                and nextitem.parent is parent.node
+                and not item.fixturenames
+            ):
+                ended = phases.alone(item, run, parent, function)
+            else:
+                ended = phases.one_by_one(item, nextitem, run, parent, function, is_set_up)
+            if ended is None:
+                return False
+        return self._run_phases(item, nextitem, parent, run, quiet, calls, ended)
 
     @frames.keep_errors
     def _run_phases(
@@ -402,9 +399,9 @@ class ShortProtocol:
         quiet: bool,
         calls: bool,
         ended: Ended | None,
-    ) -> Uneventful | None:
+    ) -> bool:
         """Those that `run` does not have yet; `ended` is what has come of the first of them, if it has
-        run."""
+        run. Whether hooks have been told of the item."""
         session, output, reports = self._session, self._output, self._reports
         own, keywords = item.own_markers, item.keywords._markers
         length = parent.length + len(own) + len(keywords)
@@ -439,7 +436,7 @@ class ShortProtocol:
                 if not result["setup"]:
                     continue
                 # A fixture may have put something else in its place.
-                direct = has_run = calls and _plain_code(item.obj) is not None
+                direct = has_run = calls and plain_code(item.obj) is not None
                 if direct:
                     error, returned, phase = self._call(item, storage)
             else:
@@ -503,7 +500,7 @@ class ShortProtocol:
                 ):
                     storage[_pytest.tmpdir.tmppath_result_key] = {"setup": False, "teardown": True}
                     output.forget_records(item)
-                    return run
+                    return False
                 if again is not None and reports.held is None:
                     reports.held = again.hold(item)
                 if not told:
@@ -548,24 +545,7 @@ class ShortProtocol:
             if reports.held is not None:
                 assert again is not None
                 self._fails = again.conclude(nextitem)
-            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-            return None
-        return run
-
-    def _throw(
-        self, error: BaseException, wrappers: list[tuple[_Wrapper, Generator[None, object, object]]]
-    ) -> None:
-        """Let wrappers see what was raised within them, the innermost first."""
-        for wrapper, generator in reversed(wrappers):
-            if wrapper in self._resumed:
-                with contextlib.suppress(StopIteration):
-                    generator.send(None)
-                continue
-            try:
-                generator.throw(error)
-            except BaseException as other:
-                if other is not error:
-                    raise
+        return told
 
     # ---------------------------------------------------------------- parts of it
 
@@ -673,30 +653,6 @@ class ShortProtocol:
 
 # Attributes by which an item may do otherwise than its class.
 _METHODS: Final = frozenset({"setup", "runtest", "teardown"})
-_ASYNCHRONOUS: Final = 0x80 | 0x200
-"""`inspect.CO_COROUTINE` and `inspect.CO_ASYNC_GENERATOR`"""
-
-
-def _plain_code(function: Any) -> types.CodeType | None:
-    """The code of a function that says nothing about itself but its marks, if it is one."""
-    if function.__class__ is types.MethodType:
-        function = function.__func__
-    if function.__class__ is not types.FunctionType:
-        return None
-    if function.__dict__ and not _has_no_attributes(function):
-        return None
-    code: types.CodeType = function.__code__
-    return None if code.co_flags & _ASYNCHRONOUS else code
-
-
-def _has_no_attributes(function: Any) -> bool:
-    """Whether a function has none but its marks."""
-    if function.__class__ is types.MethodType:
-        function = function.__func__
-    return function.__class__ is types.FunctionType and function.__dict__.keys() <= _OF_MARKS
-
-
-_OF_MARKS: Final = frozenset({"pytestmark"})
 
 
 def _queue_keys(config: pytest.Config) -> list[Any]:

@@ -656,7 +656,7 @@ fn reports_are_equal_in_all() {
 }
 
 #[test]
-fn the_short_way_is_taken_and_a_foreign_hook_closes_it() {
+fn the_short_way_is_taken_and_hooks_of_phases_close_it() {
     let plain = "--- test_a.py\ndef test_a():\n    pass\n\ndef test_b():\n    assert 0\n";
     let rows = [
         ("pytest_runtest_logreport", false, true),
@@ -668,6 +668,14 @@ fn the_short_way_is_taken_and_a_foreign_hook_closes_it() {
         let project = Project::new(plain);
         let command = Command::rpytest(main_venv(), &project).args(way.arguments());
         let run = command.args(["--explain"]).run();
+        assert!(
+            run.stderr.contains("2 tests were run by the short"),
+            "{run}"
+        );
+        let run = Command::rpytest(main_venv(), &Project::new(plain))
+            .args(way.arguments())
+            .args(["--explain", "-s"])
+            .run();
         assert!(
             run.stderr.contains("2 tests were run by the short"),
             "{run}"
@@ -777,4 +785,53 @@ fn what_has_been_reported_is_there_for_whoever_looks() {
         .same_in_process("-v --no-header")
         .same_in_process("-o junit_family=xunit1 -q")
         .check();
+}
+
+const LOUD: &str = r#"
+--- test_loud.py
+import sys
+import pytest
+
+class Loud:
+    def __init__(self, name):
+        self.name = name
+
+    def __del__(self):
+        print(f"<{self.name} goes>")
+        print(f"<{self.name} goes>", file=sys.stderr)
+
+@pytest.fixture
+def loud(request):
+    return Loud(request.node.name)
+
+def test_1(loud):
+    pass
+
+def test_2(loud):
+    print("out of 2")
+
+@pytest.mark.xfail
+def test_3(loud):
+    pass
+
+def test_fails():
+    print("out")
+    assert 0
+
+def test_last(loud):
+    pass
+"#;
+
+/// It is nobody's output: no phase runs.
+#[test]
+fn what_values_of_fixtures_write_when_they_go() {
+    let heard = "--- conftest.py\ndef pytest_runtest_logreport(report):\n    pass\n";
+    let files = format!("{LOUD}{heard}");
+    for files in [LOUD, &files] {
+        let mut table = Table::new(files);
+        for line in ["", "-rA", "-v", "-q --junitxml=junit.xml", "-s"] {
+            table = table.same_in_process(line);
+        }
+        table.check();
+    }
 }
