@@ -108,6 +108,19 @@ KINDS = {
         + "".join(f"    def test_{one}(self):\n        self.assertEqual({{n}}, {{n}})\n" for one in range(10)),
     ),
     "failing": ("", "def test_{n}():\n    value = {n}\n    assert value == -1\n"),
+    "report hook": ("", "def test_{n}():\n    assert {n} == {n}\n"),
+}
+# By kind: a fixture's way to know whether its test has failed, as pytest's own documentation has it.
+CONFTESTS = {
+    "report hook": """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    setattr(item, "rep_" + report.when, report)
+    return report
+"""
 }
 IN_FILE = 50
 
@@ -118,6 +131,8 @@ def suite(directory: pathlib.Path, kind: str, tests: int, clock: str) -> None:
     directory.mkdir()
     (directory / "pytest.ini").write_text("[pytest]\n")
     (directory / "clock.py").write_text(clock)
+    if kind in CONFTESTS:
+        (directory / "conftest.py").write_text(CONFTESTS[kind])
     numbers = iter(range(tests // of_one))
     for file in range(tests // IN_FILE):
         of_file = [next(numbers) for _ in range(IN_FILE // of_one)]

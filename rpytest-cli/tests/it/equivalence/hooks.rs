@@ -1,8 +1,9 @@
 //! Suites in which others make reports, or hear of them.
 
 use super::{SUITE, equal_in, short_ways};
-use crate::support::Way;
+use crate::support::normal::{difference, normal};
 use crate::support::python::{main_venv, pytest_venv};
+use crate::support::{Command, Project, Way};
 
 /// Others make reports, hear of each, and look around. What hooks of a worker write is not compared.
 const LISTENS: &str = r#"
@@ -116,5 +117,35 @@ fn where_others_make_reports_or_hear_of_them() {
     for version in ["8.4.2", "9.0.3"] {
         let said = equal_in(Way::InProcess, &pytest_venv(version), &listens, &[]);
         assert!(short_ways(&said).1 > 50, "{version}: {said}");
+    }
+}
+
+/// Without workers they are compared with pytest's (`parity::errors`); those of a worker are shown with its frames.
+#[test]
+fn errors_of_hooks_in_a_worker() {
+    let hooks = [
+        "def pytest_runtest_logstart(nodeid):",
+        "@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n    yield",
+        "def pytest_runtest_logreport(report):",
+        "def pytest_exception_interact(report):",
+    ];
+    for hook in hooks {
+        let files = format!(
+            "--- test_it.py\ndef test_passes():\n    pass\n\ndef test_fails():\n    assert 0\n\
+             --- conftest.py\nimport os\nimport pytest\n\n{hook}\n    \
+             if 'PYTEST_XDIST_WORKER' in os.environ:\n        raise KeyError('of a hook')\n"
+        );
+        let [genuine, short] = ["1", ""].map(|genuine| {
+            let project = Project::new(&files);
+            let run = Command::rpytest(main_venv(), &project)
+                .args(["-n", "1"])
+                .env("RPYTEST_GENUINE", genuine)
+                .run();
+            normal(&run, &project)
+        });
+        assert_eq!(genuine.code, short.code, "{hook}");
+        let difference = difference(&genuine.stdout, &short.stdout);
+        assert!(genuine.stdout == short.stdout, "{hook}\n{difference}");
+        assert!(genuine.stdout.contains("of a hook"), "{}", genuine.stdout);
     }
 }
