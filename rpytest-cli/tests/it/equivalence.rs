@@ -132,7 +132,7 @@ fn items_and_reports() {
 
 #[test]
 fn of_each_pytest() {
-    for version in ["8.3.5", "8.4.2", "9.0.3", "9.1.1"] {
+    for version in ["8.1.2", "8.2.2", "8.3.5", "8.4.2", "9.0.3", "9.1.1"] {
         let (collected, run) = short_ways(&equal(&pytest_venv(version), SUITE, &[]));
         assert!(collected > 100, "{version}: {collected}");
         // Before 8.4 the protocol is not known.
