@@ -97,7 +97,7 @@ def _forget_last_error() -> None:
         del sys.last_type
         del sys.last_value
         del sys.last_traceback
-        if sys.version_info >= (3, 12):
+        if sys.version_info >= (3, 12) and pytest_compat.KEEPS_LAST_EXCEPTION:
             del sys.last_exc
     except AttributeError:
         pass

@@ -17,6 +17,8 @@ from typing import Any, Final
 import _pytest.logging
 import pytest
 
+from .uncaught import Uncaught
+
 _END: Final = os.SEEK_END
 _PROPAGATES: Final = operator.attrgetter("propagate")
 
@@ -24,11 +26,14 @@ _PROPAGATES: Final = operator.attrgetter("propagate")
 class ItemOutput:
     """Of one session. Either plugin may be missing."""
 
-    def __init__(self, capture: Any, logs: Any, queues: list[Any]) -> None:
+    def __init__(
+        self, capture: Any, logs: Any, queues: list[Any], uncaught: Uncaught | None
+    ) -> None:
         self._capture = capture if capture is not None and capture._method == "fd" else None
         self._logs = logs
-        # Exceptions that nobody has caught.
-        self._queues = queues
+        # Exceptions that nobody has caught; and what catches them, if that is for a phase only.
+        self._queues = queues if uncaught is None else [uncaught.queue]
+        self._uncaught = uncaught
         self._root = logging.getLogger()
         self._open = False
         self._attached: dict[int, logging.Logger] = {}
@@ -96,6 +101,8 @@ class ItemOutput:
                 sys.stdout, sys.stderr = self._streams
             if capture._capture_fixture is not None:
                 capture.activate_fixture()
+        if self._uncaught is not None:
+            self._uncaught.begin()
         self._open = True
 
     def left(self) -> tuple[str, str] | None:
@@ -110,6 +117,8 @@ class ItemOutput:
 
     def has_something_to_tell(self) -> bool:
         """Whether the phase that has ended wrote or logged, or left exceptions behind."""
+        if self._uncaught is not None:
+            self._uncaught.end()
         capture = self._capture
         if capture is not None:
             if capture._capture_fixture is not None:
@@ -128,6 +137,11 @@ class ItemOutput:
     def has_exceptions(self) -> bool:
         """Whether an exception that nobody has caught is left."""
         return any(self._queues)
+
+    def hand_on_exceptions(self) -> None:
+        """Let pytest's wrappers have those that have been caught in their place."""
+        if self._uncaught is not None:
+            self._uncaught.hand_on()
 
     def logged(self) -> tuple[list[Any], str]:
         """The records of the phase, and the text of those that are reported."""
@@ -232,6 +246,8 @@ class ItemOutput:
         if not self._open:
             return
         self._open = False
+        if self._uncaught is not None:
+            self._uncaught.end()
         if self._logs is not None:
             loggers = [self._root, *self._attached.values()]
             for handler in self._handlers:

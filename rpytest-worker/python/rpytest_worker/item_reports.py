@@ -46,7 +46,8 @@ class ItemReports:
         self._asks = asks
         # What a phase's hook returns: pytest's own wrapper for logs returns nothing.
         self._returns_nothing = session.config.pluginmanager.hasplugin("logging-plugin")
-        self._cuts_tracebacks = getattr(session.config.option, "tbstyle", "auto") != "native"
+        style = getattr(session.config.option, "tbstyle", "auto")
+        self._cuts_tracebacks = style != "native" and not pytest_compat.ERRORS_GROW
         # pytest's own implementations, which others are put in the place of.
         self.own = {
             when: _implementation(session, f"pytest_runtest_{when}", _pytest.runner)
@@ -104,7 +105,7 @@ class ItemReports:
         trace = frames.without(fixture_functions.STAND_INS, error.__traceback__)
         if when == "call" and isinstance(error, Exception):
             sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
-            if sys.version_info >= (3, 12):
+            if sys.version_info >= (3, 12) and pytest_compat.KEEPS_LAST_EXCEPTION:
                 sys.last_exc = error
         self._close(when)
         call = _call(
@@ -139,6 +140,7 @@ class ItemReports:
         self._close(when)
 
         def done(*_: object) -> None:
+            self._output.hand_on_exceptions()
             if error is not None:
                 raise error
 
@@ -150,6 +152,9 @@ class ItemReports:
                 trace = frames.without(repeated, call.excinfo.tb)
                 value = call.excinfo.value.with_traceback(trace)
                 call.excinfo = ExceptionInfo.from_exc_info((type(value), value, trace))
+                if value is not error:
+                    # A wrapper has raised another one, of which it is the context.
+                    error.with_traceback(frames.without(repeated, error.__traceback__))
                 if stand_in is not None and getattr(sys, "last_value", None) is value:
                     sys.last_traceback = frames.without(repeated, sys.last_traceback)
             item.add_report_section(when, "log", text)
@@ -169,7 +174,7 @@ class ItemReports:
             implementation.function = function
         arguments = {"nextitem": nextitem} if when == "teardown" else {}
         if stand_in is not None:
-            stand_in.put_in_place()
+            stand_in.put_in_place(self._output.hand_on_exceptions)
         try:
             report = self.call_and_report(item, when, **arguments)
         finally:
@@ -190,8 +195,11 @@ class StandIn:
         self._error = error
         self._returned = returned
         self._function = item.obj
+        self._before: Callable[[], None] = do_nothing
 
-    def put_in_place(self) -> None:
+    def put_in_place(self, before: Callable[[], None]) -> None:
+        """Whatever is to be done `before` it does what the function has done."""
+        self._before = before
         self._item.obj = self
 
     def take_away(self) -> None:
@@ -202,6 +210,7 @@ class StandIn:
 
     def __call__(self, **_: object) -> object:
         self.take_away()
+        self._before()
         if self._error is not None:
             raise self._error
         return self._returned

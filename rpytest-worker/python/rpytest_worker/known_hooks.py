@@ -11,7 +11,8 @@ from . import known_code, pytest_compat
 # What becomes of an implementation of a hook: it is called as it is; it wraps, and is driven by hand;
 # it tells of exceptions that were left in a queue, and does nothing while that is empty; it does
 # nothing under what `when_equal` and `refusal` make sure of, or is done here; it wraps the call of a
-# function, and where that has no attributes does nothing but what it does before.
+# function, and where that has no attributes does nothing but what it does before. What tells of
+# exceptions, but wraps, is pytest's before 8.4, which `Uncaught` stands for.
 _CALL, _WRAP, _QUEUE, _COVERED, _BEFORE = "call", "wrap", "queue", "covered", "before"
 
 PHASES: Final = ("setup", "call", "teardown")
@@ -111,6 +112,8 @@ class Known(NamedTuple):
     # For items that have one of these, or take one of these, others do something, too.
     marks: frozenset[str]
     fixtures: frozenset[str]
+    # The modules that catch exceptions while a phase lasts.
+    catching: frozenset[str]
 
 
 def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str:
@@ -121,6 +124,7 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
     found: dict[str, list[Any]] = {BEFORE: []}
     marks: frozenset[str] = frozenset()
     fixtures: frozenset[str] = frozenset()
+    catching: frozenset[str] = frozenset()
     for hook, known in KNOWN.items():
         found[hook] = []
         if hook in apart:
@@ -139,6 +143,9 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
                 marks |= _UNLESS[name][0]
                 fixtures |= _UNLESS[name][1]
             wraps = implementation.hookwrapper or implementation.wrapper
+            if fate == _QUEUE and wraps:
+                fate = _COVERED
+                catching |= {function.__module__}
             if fate is None and hook in _OF_PHASES and not wraps:
                 # It is called where the plugin manager would call it: within capture and logging, after
                 # marks were looked at, and before what is left in queues is.
@@ -146,7 +153,7 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
                 fate = None if early or _QUEUE in fates else _CALL
             if (
                 fate is None
-                or (fate in (_CALL, _QUEUE) and wraps)
+                or (fate == _CALL and wraps)
                 or (fate in (_WRAP, _BEFORE) and not wraps)
             ):
                 return f"{name} implements {hook}"
@@ -156,4 +163,4 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
                 found[BEFORE].append(implementation)
             elif fate in (_CALL, _WRAP):
                 found[hook].append(implementation)
-    return Known(found, marks, fixtures)
+    return Known(found, marks, fixtures, catching)

@@ -274,6 +274,17 @@ MAKES_CALL_INFO = _pytest.runner.CallInfo.__init__.__code__
 
 _EXECUTE = _pytest.fixtures.FixtureDef.execute.__code__
 
+# Of a test that has failed, as `sys.last_exc`; since pytest 8.1, where Python has that.
+KEEPS_LAST_EXCEPTION = "last_exc" in _pytest.runner.pytest_runtest_call.__code__.co_names
+
+# Before pytest 8.3 the error of a fixture that several tests need has, with each of them, more frames:
+# whatever it has come through is raised again with it.
+ERRORS_GROW = "exc_tb" not in _EXECUTE.co_varnames
+
+# Whether all that is set up is torn down after the last test of a session that stops: in pytest 8.0.0,
+# 8.0.1, and since 8.3.
+TEARS_DOWN_ALL = "shouldstop" in _pytest.runner.runtestprotocol.__code__.co_names
+
 
 def fixture_being_set_up(frame: types.FrameType) -> Any:
     """The definition of a fixture whose setup this frame is; else `None`."""

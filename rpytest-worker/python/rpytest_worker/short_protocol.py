@@ -60,6 +60,7 @@ from .known_hooks import PHASES
 from .short_fixtures import ShortFixtures
 from .short_phases import Ended, ShortPhases, keywords_of
 from .short_tracebacks import ShortTracebacks
+from .uncaught import Uncaught
 from .uneventful import Phase, Uneventful
 
 _ITEM: Final = ("item",)
@@ -121,7 +122,9 @@ class ShortProtocol:
         # The phase of the item that runs, once there is more to tell than that it has passed.
         self._phase = "setup"
         capture, logs = map(config.pluginmanager.getplugin, ("capturemanager", "logging-plugin"))
-        self._output = ItemOutput(capture, logs, [config.stash[key] for key in _queue_keys(config)])
+        uncaught = Uncaught.of(known.catching)
+        queues = [] if uncaught else [config.stash[key] for key in _queue_keys(config)]
+        self._output = ItemOutput(capture, logs, queues, uncaught)
         # The plugin manager's own lists, and what they held when the session started.
         names = (*known_hooks.KNOWN, "pytest_pyfunc_call")
         self._live = [getattr(config.hook, name)._hookimpls for name in names]
@@ -440,7 +443,7 @@ class ShortProtocol:
                 if direct:
                     error, returned, phase = self._call(item, storage)
             else:
-                if session.shouldfail or session.shouldstop:
+                if _stops(session):
                     nextitem = None
                 silent = quiet and self._phases.needs_no_teardown(item, nextitem, parent)
                 self._calls.begin_teardown()
@@ -623,7 +626,7 @@ class ShortProtocol:
         if when == "setup" and report.passed:
             _pytest.runner.call_and_report(item, "call", True)
         if when != "teardown":
-            if item.session.shouldfail or item.session.shouldstop:
+            if _stops(item.session):
                 nextitem = None
             self._reports.call_and_report(item, "teardown", nextitem=nextitem)
 
@@ -653,6 +656,11 @@ class ShortProtocol:
 
 # Attributes by which an item may do otherwise than its class.
 _METHODS: Final = frozenset({"setup", "runtest", "teardown"})
+
+
+def _stops(session: pytest.Session) -> bool:
+    """Whether an item is torn down as the last one."""
+    return pytest_compat.TEARS_DOWN_ALL and bool(session.shouldfail or session.shouldstop)
 
 
 def _queue_keys(config: pytest.Config) -> list[Any]:

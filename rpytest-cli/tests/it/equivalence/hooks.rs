@@ -1,6 +1,6 @@
 //! Suites in which others make reports, or hear of them.
 
-use super::{SUITE, equal_in, short_ways};
+use super::{SUITE, equal_in, of_version, short_ways};
 use crate::support::normal::{difference, normal};
 use crate::support::python::{main_venv, pytest_venv};
 use crate::support::{Command, Project, Way};
@@ -114,8 +114,13 @@ fn where_others_make_reports_or_hear_of_them() {
             assert!(run >= least, "{run} {way:?} {options:?}\n{said}");
         }
     }
-    for version in ["8.4.2", "9.0.3"] {
-        let said = equal_in(Way::InProcess, &pytest_venv(version), &listens, &[]);
+    for version in ["8.0.2", "8.3.5", "8.4.2", "9.0.3"] {
+        let said = equal_in(
+            Way::InProcess,
+            &pytest_venv(version),
+            &listens,
+            of_version(version),
+        );
         assert!(short_ways(&said).1 > 50, "{version}: {said}");
     }
 }
