@@ -67,7 +67,8 @@ impl Session {
             return;
         }
         if self.interrupts.have_come() {
-            self.exit.get_or_insert(exit::INTERRUPTED);
+            // It has not come to its own end, where pytest says so.
+            self.interrupted();
             return;
         }
         if let Some(stream) = &mut self.stream {
@@ -85,6 +86,15 @@ impl Session {
             _ => exit::INTERNAL_ERROR,
         };
         self.exit.get_or_insert(code);
+    }
+
+    /// The run ends by an interrupt of which nobody else has said anything.
+    pub(super) fn interrupted(&mut self) {
+        if self.exit.is_none() {
+            self.clear_the_terminal();
+            eprintln!("rpytest: interrupted");
+            self.exit = Some(exit::INTERRUPTED);
+        }
     }
 
     /// Nothing of the tests has run yet.

@@ -419,8 +419,7 @@ impl Session {
             }
             EventKind::Ended(end) if process == self.processes.host => self.host_ended(&end),
             EventKind::StartFailed(_) if self.interrupts.have_come() => {
-                eprintln!("rpytest: interrupted");
-                self.exit.get_or_insert(exit::INTERRUPTED);
+                self.interrupted();
             }
             EventKind::StartFailed(error) => {
                 eprintln!("rpytest: error: failed to {error}");

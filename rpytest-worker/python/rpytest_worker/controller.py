@@ -44,8 +44,7 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
     try:
         host.hear_interrupts()
     except KeyboardInterrupt:
-        # It came while this process was made: there is no session yet that could say so.
-        print("rpytest: interrupted", file=sys.stderr, flush=True)
+        # It came while this process was made: there is no session that could say so. The command does.
         os._exit(2)
     try:
         code = pytest_compat.run_console(plugins)
