@@ -398,6 +398,7 @@ mod tests {
     fn memory_of_a_large_frame_is_given_back() {
         let large = ToRust::Relay {
             payload: vec![7; 5 * KEEP].into(),
+            ends_run: false,
         };
         let mut writer = FrameWriter::new(Vec::new());
         writer.write(&large).expect("a vector takes all");

@@ -507,6 +507,9 @@ pub enum ToRust {
     Relay {
         /// Opaque.
         payload: ByteBuf,
+        /// Whether it says why the whole run ends (an internal error): nobody is started in the place of whoever says so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ends_run: bool,
     },
     /// From whoever runs tests: sent, or at least in its spool, before the item begins.
     Started {

@@ -294,7 +294,8 @@ fn to_rust() -> impl Strategy<Value = ToRust> {
         vec(address(), 0..20).prop_map(|items| ToRust::Divide { items }),
         (option::of(bytes()), option::of(bytes()))
             .prop_map(|(junit, coverage)| ToRust::Artifacts { junit, coverage }),
-        bytes().prop_map(|payload| ToRust::Relay { payload }),
+        (bytes(), any::<bool>())
+            .prop_map(|(payload, ends_run)| ToRust::Relay { payload, ends_run }),
         (number(), option::of(self::number())).prop_map(|(task, at)| ToRust::Started { task, at }),
         (option::of(number()), text()).prop_map(|(seconds, reason)| ToRust::Limit {
             seconds: seconds.map(f64::from),

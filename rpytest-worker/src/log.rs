@@ -59,6 +59,7 @@ mod tests {
         assert_eq!(VariantName(&ToPython::Host {}).to_string(), "Host");
         let relay = ToRust::Relay {
             payload: vec![0; 1000].into(),
+            ends_run: false,
         };
         assert_eq!(VariantName(&relay).to_string(), "Relay");
         assert_eq!(VariantName(&Some(1)).to_string(), "Some");

@@ -280,16 +280,21 @@ impl Crew {
             return self.ledger.imported(files);
         }
         let Some(worker) = self.workers.get_mut(&process) else {
-            if let ToRust::Relay { payload } = message {
+            if let ToRust::Relay { payload, .. } = message {
                 tell(processes, &name(0), Event::Relay { payload });
             }
             return;
         };
         match message {
-            ToRust::Relay { payload } => {
+            ToRust::Relay { payload, ends_run } => {
                 // What several workers see while they collect is told once, by the first.
-                if worker.stage != Stage::Collecting || worker.name == name(0) {
+                let collects = worker.stage == Stage::Collecting;
+                if !collects || worker.name == name(0) {
                     tell(processes, &worker.name, Event::Relay { payload });
+                }
+                if ends_run && !collects {
+                    // The controller will say so, too, but by then the next worker could have begun.
+                    self.stop(processes, "internal error".to_owned());
                 }
             }
             ToRust::Started { task, .. } => {

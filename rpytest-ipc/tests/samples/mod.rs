@@ -539,6 +539,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
             "relay",
             ToRust::Relay {
                 payload: bytes([0; 70_000]),
+                ends_run: true,
             },
         ),
         ("started", ToRust::Started { task: 0, at: None }),

@@ -79,7 +79,7 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
             plugin.relay("usage_error", [str(argument) for argument in error.args])
             code = 4
         else:  # the controller has to know, whatever it is
-            plugin.relay("failure", plugin.describe(error))
+            plugin.relay("failure", plugin.describe(error), ends_run=True)
             code = 3
     afterfork.exit_quickly(int(code))
 
@@ -122,8 +122,9 @@ class Template:
 
     # ---------------------------------------------------------------- relaying
 
-    def relay(self, kind: str, value: Any) -> None:
-        self.channel.send({"type": "relay", "payload": reports.dump((kind, value))})
+    def relay(self, kind: str, value: Any, ends_run: bool = False) -> None:
+        payload = reports.dump((kind, value))
+        self.channel.send({"type": "relay", "payload": payload, "ends_run": ends_run})
 
     def describe(self, error: BaseException) -> str:
         import traceback
@@ -273,7 +274,7 @@ class Template:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: Any) -> None:
-        self.relay("internal_error", str(excrepr))
+        self.relay("internal_error", str(excrepr), ends_run=True)
 
     @pytest.hookimpl(trylast=True)
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:

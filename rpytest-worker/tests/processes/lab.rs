@@ -238,7 +238,7 @@ impl Lab {
 
 fn relay(kind: &EventKind) -> Option<String> {
     match kind {
-        EventKind::Message(ToRust::Relay { payload }) => {
+        EventKind::Message(ToRust::Relay { payload, .. }) => {
             Some(String::from_utf8_lossy(payload).into_owned())
         }
         _ => None,
