@@ -83,6 +83,7 @@ class Controller:
         self._garbage = Garbage() if is_last else None
         self._plan: dict[str, Any] = {}
         self._plugin: Any = None
+        self._config: pytest.Config | None = None
 
     def end(self, code: int) -> NoReturn:
         """Say how the session ended, and end the process."""
@@ -136,6 +137,7 @@ class Controller:
     # Not `tryfirst`: xdist's own plugin, which is, has to have seen `-n` first.
     @pytest.hookimpl
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        self._config = config
         self.workers = planned_workers(config)
         isolate = config.option.rpytest_isolate
         option = worker_options(config)
@@ -177,6 +179,12 @@ class Controller:
         }
         if self._before_tests is None:
             self.process.channel.send(self._plan)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """pytest ends without a word where its reporter is not there yet, since plugins are configured."""
+        config = self._config
+        if config is not None and not pytest_compat.will_report_interrupts(config):
+            print("rpytest: interrupted", file=sys.stderr, flush=True)
 
 
 # These show what happens in the process that runs the tests, in its order.

@@ -120,6 +120,12 @@ def terminal_reporter(config: pytest.Config) -> Any:
     return config.pluginmanager.getplugin("terminalreporter")
 
 
+def will_report_interrupts(config: pytest.Config) -> bool:
+    """Whether pytest's reporter is there, or nobody wants it."""
+    manager = config.pluginmanager
+    return terminal_reporter(config) is not None or manager.is_blocked("terminal")
+
+
 def mute(reporter: Any) -> None:
     """Let a worker's reporter write to nowhere, and not listen to each test.
 

@@ -229,6 +229,31 @@ def test_waits():
     }
 }
 
+/// While plugins are configured pytest's reporter is not there yet, and pytest says nothing at all.
+#[test]
+fn an_interrupt_while_plugins_are_configured_is_told() {
+    let files = "--- conftest.py
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure():
+    raise KeyboardInterrupt
+--- test_one.py
+def test_one():
+    pass
+";
+    for way in WAYS {
+        for (arguments, said) in [
+            (&[][..], "rpytest: interrupted\n"),
+            (&["-p", "no:terminal"], ""),
+        ] {
+            let run = start(&Project::new(files), way, arguments).wait();
+            assert_eq!(run.code, 2, "{way:?} {run}");
+            assert_eq!((&*run.stdout, &*run.stderr), ("", said), "{way:?} {run}");
+        }
+    }
+}
+
 /// While interpreters start they take no notice, even where something runs threads in them, and none is forked.
 #[test]
 fn an_interrupt_while_interpreters_start_ends_the_run() {
