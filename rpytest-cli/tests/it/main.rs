@@ -17,6 +17,7 @@ mod flaky;
 mod garbage;
 mod isolation;
 mod losses;
+mod names;
 mod native;
 mod native_cache;
 mod native_merge;

@@ -22,9 +22,9 @@ import _pytest.fixtures
 import _pytest.python
 import _pytest.runner
 import pluggy
-from _pytest.scope import Scope
 
 from . import pytest_compat
+from .pytest_names import Scope, runtestprotocol
 
 _FUNCTION: Final = "function(**arguments)"
 _FINALIZER: Final = "function()"
@@ -148,7 +148,7 @@ def of_release() -> Callable[[Any], None]:
 
     What nobody else has goes then, and what warnings it gives are put down to that line.
     """
-    protocol: Any = _pytest.runner.runtestprotocol
+    protocol: Any = runtestprotocol
     code = protocol.__code__
     store = opcode.opmap["STORE_ATTR"], code.co_names.index("funcargs")
     text = code.co_code

@@ -181,7 +181,7 @@ class Controller:
             self.process.channel.send(self._plan)
 
     def pytest_keyboard_interrupt(self) -> None:
-        """pytest ends without a word where its reporter is not there yet, since plugins are configured."""
+        """pytest says nothing while plugins are configured: its reporter is not there yet."""
         config = self._config
         if config is not None and not pytest_compat.will_report_interrupts(config):
             print("rpytest: interrupted", file=sys.stderr, flush=True)

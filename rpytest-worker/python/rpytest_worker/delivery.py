@@ -101,7 +101,7 @@ def crash(
     text = f"{whose} crashed while running {nodeid!r}: {reason}"
     if limit is not None:
         text = f"{limit}\n{whose} was killed while running {nodeid!r}\n\n{reason}"
-    report = pytest_compat.TestReport(
+    report = pytest.TestReport(
         nodeid=nodeid,
         location=location,
         keywords={},

@@ -12,7 +12,7 @@ import _pytest.cacheprovider
 import _pytest.terminal
 import pytest
 
-from . import known_code, pytest_compat
+from . import known_code, pytest_compat, pytest_names
 from .deferred_reports import DeferredReports, FinishedItem
 
 
@@ -37,6 +37,8 @@ class DirectDelivery:
 
     @classmethod
     def when_equal(cls, config: pytest.Config) -> DirectDelivery | None:
+        if pytest_names.no_short_cuts() is not None:
+            return None
         reporter = pytest_compat.terminal_reporter(config)
         if type(reporter) is not _pytest.terminal.TerminalReporter:
             return None

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from . import host, pytest_compat, short_plugins
+from . import host, pytest_compat, pytest_names, short_plugins
 from .channel import Channel
 from .spool import Spool
 
@@ -52,7 +52,12 @@ def run(fds: list[int], rewritten: str | None) -> NoReturn:
     for fd in fds:
         os.set_inheritable(fd, False)
     process = Process(*fds)
+    missing = pytest_names.no_session()
+    if missing is not None:
+        sys.exit(f"rpytest: error: {missing}; another version of pytest or of rpytest is needed")
     pytest_compat.preload()
+    # Found out once, for all that are forked.
+    pytest_names.no_short_cuts()
     # Imported here, and not by the module, so that a host has them before it forks.
     from . import controller, ending, rewriting  # noqa: F401
 

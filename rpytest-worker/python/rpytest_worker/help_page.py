@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from _pytest.config.argparsing import Parser
 
 from .command_options import OPTIONS, SETTINGS, Option
 
@@ -99,7 +98,7 @@ def _group(
 
 def _added_by(config: pytest.Config, package: str | None) -> set[str]:
     """The names of the options that modules of a package add to another parser."""
-    parser = Parser(_ispytest=True)
+    parser = pytest.Parser(_ispytest=True)
     for hook in config.hook.pytest_addoption.get_hookimpls():
         module = str(hook.function.__module__)
         if package is not None and module.split(".")[0] == package:

@@ -9,11 +9,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import _pytest.runner
 import pytest
-from _pytest.outcomes import Exit
 
 from . import frames, pytest_compat, pytest_reports
+from .pytest_names import runtestprotocol
 
 
 class ItemState:
@@ -41,7 +40,8 @@ class ItemState:
 
 def run_phases(item: pytest.Item, nextitem: pytest.Item | None) -> list[Any]:
     """Setup, call and teardown, by pytest's own protocol: their reports, which nobody has been told."""
-    return _pytest.runner.runtestprotocol(item, log=False, nextitem=nextitem)
+    reports: list[Any] = runtestprotocol(item, log=False, nextitem=nextitem)
+    return reports
 
 
 @contextlib.contextmanager
@@ -80,7 +80,7 @@ def tear_down_rest(item: Any, nextitem: pytest.Item | None) -> list[Any]:
         call = pytest.CallInfo.from_call(
             lambda: item.session._setupstate.teardown_exact(nextitem),
             when="teardown",
-            reraise=(Exit, KeyboardInterrupt),
+            reraise=(pytest.exit.Exception, KeyboardInterrupt),
         )
     if call.excinfo is None:
         return []

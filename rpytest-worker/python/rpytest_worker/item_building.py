@@ -18,15 +18,20 @@ import _pytest.fixtures
 import _pytest.nodes
 import _pytest.python
 import pytest
-from _pytest.compat import getfuncargnames
-from _pytest.fixtures import FuncFixtureInfo, TopRequest
-from _pytest.mark.structures import NodeKeywords, get_unpacked_marks
-from _pytest.unittest import UnitTestCase
 
 from . import known_code, pytest_compat
+from .pytest_names import (
+    FuncFixtureInfo,
+    FunctionDefinition,
+    NodeKeywords,
+    TopRequest,
+    UnitTestCase,
+    get_unpacked_marks,
+    getfuncargnames,
+)
 
 _Function: Any = pytest.Function
-_Definition: Any = _pytest.python.FunctionDefinition
+_Definition: Any = FunctionDefinition
 _new: Any = object.__new__
 _UNSET: Final = object()
 _NodeId: Any = getattr(_pytest.nodes, "NodeId", None)  # since pytest 9.2

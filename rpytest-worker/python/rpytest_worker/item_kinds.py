@@ -11,11 +11,12 @@ import sys
 import types
 from typing import Any, Final
 
-import _pytest.unittest
 import pytest
 
+from .pytest_names import TestCaseFunction
+
 _Function: Any = pytest.Function
-_TestCaseFunction: Any = _pytest.unittest.TestCaseFunction
+_TestCaseFunction: Any = TestCaseFunction
 
 # What a class may have of its own by the name of something that `pytest.Function` has: the methods,
 # how an item is made, which is over when it is run, and what each class has.

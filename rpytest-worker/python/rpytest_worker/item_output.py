@@ -17,6 +17,7 @@ from typing import Any, Final
 import _pytest.logging
 import pytest
 
+from .pytest_names import catching_logs
 from .uncaught import Uncaught
 
 _END: Final = os.SEEK_END
@@ -268,7 +269,7 @@ def is_captured(config: pytest.Config) -> bool:
 
 def _attaches_to_non_propagating() -> bool:
     """Since pytest 9.1 loggers that do not propagate are caught, too."""
-    return "attached_loggers" in getattr(_pytest.logging.catching_logs, "__slots__", ())
+    return "attached_loggers" in getattr(catching_logs, "__slots__", ())
 
 
 _ATTACHES_TO_NON_PROPAGATING = _attaches_to_non_propagating()

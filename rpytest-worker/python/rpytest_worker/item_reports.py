@@ -16,7 +16,6 @@ from typing import Any, Final
 import _pytest.runner
 import _pytest.skipping
 import pytest
-from _pytest._code.code import ExceptionInfo
 
 from . import fixture_functions, frames, pytest_compat
 from .item_output import ItemOutput
@@ -111,7 +110,7 @@ class ItemReports:
         call = _call(
             when,
             phase,
-            ExceptionInfo.from_exc_info((type(error), error.with_traceback(trace), trace)),
+            pytest.ExceptionInfo.from_exc_info((type(error), error.with_traceback(trace), trace)),
         )
         hook = item.ihook
         report = hook.pytest_runtest_makereport(item=item, call=call)
@@ -151,7 +150,7 @@ class ItemReports:
             if error is not None and call.excinfo is not None:
                 trace = frames.without(repeated, call.excinfo.tb)
                 value = call.excinfo.value.with_traceback(trace)
-                call.excinfo = ExceptionInfo.from_exc_info((type(value), value, trace))
+                call.excinfo = pytest.ExceptionInfo.from_exc_info((type(value), value, trace))
                 if value is not error:
                     # A wrapper has raised another one, of which it is the context.
                     error.with_traceback(frames.without(repeated, error.__traceback__))

@@ -10,7 +10,6 @@ import types
 from typing import Any
 
 import pytest
-from _pytest._code.code import ExceptionInfo
 
 
 class SkipMarks:
@@ -42,5 +41,6 @@ class SkipMarks:
             return None
         text = self._texts.get(reason)
         if text is None:
-            text = self._texts[reason] = ExceptionInfo.from_exception(error).exconly(tryshort=True)
+            info = pytest.ExceptionInfo.from_exception(error)
+            text = self._texts[reason] = info.exconly(tryshort=True)
         return code.co_filename, code.co_firstlineno, text

@@ -27,10 +27,15 @@ import _pytest.runner
 import _pytest.terminal
 import _pytest.timing
 import pytest
-from _pytest._io import TerminalWriter
-from _pytest.reports import CollectReport, TestReport
 
-from . import frames
+from . import frames, pytest_names
+from .pytest_names import (
+    TerminalWriter,
+    default_plugins,
+    execute_fixture,
+    make_call_info,
+    runtestprotocol,
+)
 
 try:  # since pytest 9.2 (node ids as objects)
     from _pytest.nodeid import NodeId
@@ -58,7 +63,7 @@ CONFIGURATION_FILES = (
 
 def preload() -> None:
     """Import what every run of pytest imports, so that forks have it."""
-    for name in (*_pytest.config.default_plugins, "assertion.rewrite", "assertion.util"):
+    for name in (*default_plugins, "assertion.rewrite", "assertion.util"):
         importlib.import_module(f"_pytest.{name}")
 
 
@@ -274,11 +279,11 @@ def fixtures_of(item: pytest.Item) -> list[Any]:
 CURRENT_TEST = "PYTEST_CURRENT_TEST"
 
 # Of what calls the code of a phase, and keeps what that raises.
-CALLS_PHASES = frozenset({_pytest.runner.CallInfo.from_call.__func__.__code__})  # type: ignore[attr-defined]
+CALLS_PHASES = frozenset({getattr(make_call_info, "__func__", make_call_info).__code__})
 # Called by it when that is over.
 MAKES_CALL_INFO = _pytest.runner.CallInfo.__init__.__code__
 
-_EXECUTE = _pytest.fixtures.FixtureDef.execute.__code__
+_EXECUTE = execute_fixture.__code__
 
 # Of a test that has failed, as `sys.last_exc`; since pytest 8.1, where Python has that.
 KEEPS_LAST_EXCEPTION = "last_exc" in _pytest.runner.pytest_runtest_call.__code__.co_names
@@ -289,7 +294,7 @@ ERRORS_GROW = "exc_tb" not in _EXECUTE.co_varnames
 
 # Whether all that is set up is torn down after the last test of a session that stops: in pytest 8.0.0,
 # 8.0.1, and since 8.3.
-TEARS_DOWN_ALL = "shouldstop" in _pytest.runner.runtestprotocol.__code__.co_names
+TEARS_DOWN_ALL = "shouldstop" in runtestprotocol.__code__.co_names
 
 
 def fixture_being_set_up(frame: types.FrameType) -> Any:
@@ -442,8 +447,14 @@ def remember_hook_proxies(session: Any) -> None:
 
 
 def is_genuine() -> bool:
-    """Whether the user wants pytest's own code alone (`RPYTEST_GENUINE`)."""
-    return os.environ.get("RPYTEST_GENUINE", "") not in ("", "0")
+    """Whether pytest's own code is to run alone: the user wants that, or there is no other way."""
+    return why_genuine() is not None
+
+
+def why_genuine() -> str | None:
+    if os.environ.get("RPYTEST_GENUINE", "") not in ("", "0"):
+        return "RPYTEST_GENUINE is set"
+    return pytest_names.no_short_cuts()
 
 
 def replace(undo: contextlib.ExitStack, owner: Any, name: str, stand_in: Any) -> None:
@@ -689,4 +700,4 @@ def hide_ours(config: pytest.Config) -> None:
     config.notify_exception = notify_exception  # type: ignore[method-assign]
 
 
-__all__ = ["CollectReport", "NodeId", "TestReport"]
+__all__ = ["NodeId"]

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
-from _pytest._code.code import TerminalRepr
-from _pytest._io import TerminalWriter
-from _pytest.reports import TestReport
 
 from .pytest_compat import NodeId
+from .pytest_names import TerminalRepr, TerminalWriter
 
 PHASES: Final[Any] = ("setup", "call", "teardown")
 
 # The attributes of a report to which no plugin added anything.
-PLAIN_REPORT_KEYS = TestReport(
+PLAIN_REPORT_KEYS = pytest.TestReport(
     "a", ("a", 0, "a"), {}, "passed", None, "call", (), 0, 0, 0, []
 ).__dict__.keys()
 
@@ -61,7 +59,7 @@ def plain_reports(
     `report_id`. Of each phase: its seconds, and when it started and stopped."""
     if not _IS_PLAIN:
         return [
-            TestReport(
+            pytest.TestReport(
                 nodeid, location, keywords, "passed", None, when, (), duration, start, stop, None
             )
             for when, (duration, start, stop) in zip(whens, phases, strict=False)
@@ -69,7 +67,7 @@ def plain_reports(
     # A third of the time.
     reports = []
     for when, (duration, start, stop) in zip(whens, phases, strict=False):
-        report: Any = _new_report(TestReport)
+        report: Any = _new_report(pytest.TestReport)
         if _HAS_ID:
             report._id = nodeid
         else:
@@ -103,10 +101,10 @@ def skipped_reports(
     return reports
 
 
-_new_report = TestReport.__new__
+_new_report = pytest.TestReport.__new__
 
 
-class RenderedRepr(TerminalRepr):
+class RenderedRepr(TerminalRepr):  # type: ignore[misc]
     """A failure that another process has rendered, with and without markup."""
 
     def __init__(self, plain: str, markup: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import pytest_compat, pytest_reports, recorded_warnings
+from . import pytest_reports, recorded_warnings
 
 if TYPE_CHECKING:
     from .uneventful import Phase, Uneventful
@@ -126,7 +126,7 @@ def _encode_short(story: Story) -> tuple[bytes, str, Seconds] | None:
     for (kind, report), when in zip(events[1:4], _PASSED_PHASES, strict=True):
         if (
             kind != REPORT
-            or report.__class__ is not pytest_compat.TestReport
+            or report.__class__ is not pytest.TestReport
             or report.when != when
             or report.outcome != "passed"
             or report.longrepr is not None

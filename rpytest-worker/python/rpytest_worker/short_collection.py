@@ -27,18 +27,24 @@ import _pytest.nodes
 import _pytest.python
 import _pytest.unittest
 import pytest
-from _pytest.compat import getfuncargnames
-from _pytest.scope import Scope
 
 from . import known_code, pytest_compat
 from .item_building import Builder, Parent, Unknown, arguments_of
+from .pytest_names import (
+    FunctionDefinition,
+    PyCollector,
+    Scope,
+    TestCaseFunction,
+    UnitTestCase,
+    getfuncargnames,
+)
 from .short_factories import VALUES, Fixture
 from .short_imports import ShortImports
 from .short_walk import ShortWalk
 from .tally import Tally
 
 _Function: Any = pytest.Function
-_Collector: Any = _pytest.python.PyCollector
+_Collector: Any = PyCollector
 _COLLECTORS: Final = (pytest.Module, pytest.Class)
 _GENERATOR: Final = inspect.CO_GENERATOR
 
@@ -65,7 +71,7 @@ class ShortCollection:
         self._built: dict[type, tuple[Any, ...]] = dict.fromkeys(_COLLECTORS, _CLASSES)
         unknown = known_code.unknown(known_code.UNITTEST)
         if unknown is None:
-            self._built[_pytest.unittest.UnitTestCase] = (_pytest.unittest.TestCaseFunction,)
+            self._built[UnitTestCase] = (TestCaseFunction,)
         else:
             self.tally.note(unknown)
         self._function_names = _Names(session.config.getini("python_functions"))
@@ -275,7 +281,7 @@ class ShortCollection:
 
 
 _NOTHING, _FUNCTION, _UNKNOWN = "nothing", "a function", "unknown"
-_CLASSES: Final = (_Function, _pytest.python.FunctionDefinition)
+_CLASSES: Final = (_Function, FunctionDefinition)
 # Those that have a say in what a function's items are.
 _MARKS: Final = frozenset({"parametrize", "usefixtures"})
 

@@ -21,8 +21,9 @@ import _pytest.fixtures
 import pytest
 
 from . import known_code
+from .pytest_names import AssertionRewritingHook, FixtureManager
 
-_Manager: Any = _pytest.fixtures.FixtureManager
+_Manager: Any = FixtureManager
 Fixture: Final = getattr(_pytest.fixtures, "FixtureFunctionDefinition", None)  # since pytest 8.4
 
 
@@ -148,6 +149,6 @@ _INERT: Final = VALUES | frozenset(
         types.MethodDescriptorType, types.WrapperDescriptorType, types.MemberDescriptorType,
         pytest.Mark, pytest.MarkDecorator, type(__future__.annotations),
         importlib.machinery.ModuleSpec, importlib.machinery.SourceFileLoader,
-        _pytest.assertion.rewrite.AssertionRewritingHook, type(vars(abc.ABC)["_abc_impl"]),
+        AssertionRewritingHook, type(vars(abc.ABC)["_abc_impl"]),
     }
 )  # fmt: skip

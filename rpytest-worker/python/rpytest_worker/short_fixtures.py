@@ -18,11 +18,11 @@ from typing import Any, Final
 import _pytest.fixtures
 import _pytest.setuponly
 import _pytest.setupplan
-from _pytest.outcomes import TEST_OUTCOME, skip
-from _pytest.scope import Scope
+import pytest
 
 from . import call_sites, fixture_functions, frames, known_code, pytest_compat
 from .costs import SharedFixtures
+from .pytest_names import TEST_OUTCOME, Scope
 from .short_requests import ShortRequests
 
 # Of all functions here.
@@ -156,12 +156,12 @@ def set_up(fixturedef: Any, request: Any, genuine: Callable[..., Any]) -> Any:
             result = site.call(function, values)
     except TEST_OUTCOME as error:
         inner = site.below(error.__traceback__ and error.__traceback__.tb_next)
-        is_skip = isinstance(error, skip.Exception)
+        is_skip = isinstance(error, pytest.skip.Exception)
         if not frames.has_visible_frame(inner, is_skip) or frames.is_called_by_others():
             kind = fixture_functions.raising(function)
             return _again(fixturedef, request, genuine, kind, error.with_traceback(inner))
         if is_skip:
-            error._use_item_location = True  # type: ignore[union-attr]
+            error._use_item_location = True
         fixturedef.cached_result = (None, key, (error, error.__traceback__))
         raise
     if result is call_sites.NOTHING:

@@ -17,9 +17,10 @@ import _pytest.assertion.rewrite
 import _pytest.pathlib
 
 from . import known_code
+from .pytest_names import AssertionRewritingHook
 from .short_walk import Names
 
-_Hook: Any = _pytest.assertion.rewrite.AssertionRewritingHook
+_Hook: Any = AssertionRewritingHook
 
 
 class ShortImports:

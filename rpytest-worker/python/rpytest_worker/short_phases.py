@@ -14,7 +14,6 @@ from collections.abc import Callable
 from time import perf_counter, time
 from typing import Any, Final, NamedTuple
 
-import _pytest.tmpdir
 import pytest
 
 from . import call_sites, frames, pytest_compat
@@ -23,9 +22,10 @@ from .item_calls import ItemCalls
 from .item_output import ItemOutput
 from .item_parents import Parent
 from .item_skips import SkipMarks
+from .pytest_names import tmppath_result_key
 from .uneventful import Phase, Uneventful
 
-_RESULT: Final = _pytest.tmpdir.tmppath_result_key
+_RESULT: Final = tmppath_result_key
 
 
 class Ended(NamedTuple):

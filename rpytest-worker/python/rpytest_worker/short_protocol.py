@@ -31,7 +31,6 @@ from typing import Any, Final
 import _pytest.python
 import _pytest.runner
 import _pytest.skipping
-import _pytest.tmpdir
 import pytest
 
 from . import (
@@ -57,6 +56,7 @@ from .item_reports import ItemReports, StandIn, do_nothing
 from .item_warnings import ItemWarnings
 from .item_wrappers import Begun, ItemWrappers
 from .known_hooks import PHASES
+from .pytest_names import tmppath_result_key
 from .short_fixtures import ShortFixtures
 from .short_phases import Ended, ShortPhases, keywords_of
 from .short_tracebacks import ShortTracebacks
@@ -182,7 +182,6 @@ class ShortProtocol:
         self._is_as_left = False
         self._places: dict[str, str] = {}
         self._root = os.path.join(config.rootpath, "")
-        _pytest.tmpdir.tmppath_result_key  # noqa: B018
         pytest.Stash()._storage  # noqa: B018
         pytest_compat.remember_hook_proxies(session)
         self._replacements = ShortFixtures(session, shared), ShortTracebacks()
@@ -501,7 +500,7 @@ class ShortProtocol:
                     and not (told or changed or has_output or silent)
                     and self._phases.skipped(item, nextitem, parent, run, error, phase)
                 ):
-                    storage[_pytest.tmpdir.tmppath_result_key] = {"setup": False, "teardown": True}
+                    storage[tmppath_result_key] = {"setup": False, "teardown": True}
                     output.forget_records(item)
                     return False
                 if again is not None and reports.held is None:
@@ -526,7 +525,7 @@ class ShortProtocol:
                 else:
                     report = reports.passed(item, when, phase, silent)
                 result[when] = report.passed
-                storage[_pytest.tmpdir.tmppath_result_key] = result
+                storage[tmppath_result_key] = result
                 if changed or self._live != self._known:
                     self._leave_to_pytest(item, nextitem, when, report)
                     break
@@ -541,7 +540,7 @@ class ShortProtocol:
                 if when == "setup":
                     run.keywords = keywords_of(keywords, parent)
                     if not silent:
-                        storage[_pytest.tmpdir.tmppath_result_key] = result
+                        storage[tmppath_result_key] = result
         output.forget_records(item)
         if told:
             self.close()

@@ -11,8 +11,9 @@ from . import pytest_compat
 
 def of_session(config: pytest.Config) -> str | None:
     """Why the short protocol may not be taken; `None` if the options and pytest's plugins allow it."""
-    if pytest_compat.is_genuine():
-        return "RPYTEST_GENUINE is set"
+    genuine = pytest_compat.why_genuine()
+    if genuine is not None:
+        return genuine
     if pytest_compat.is_traced(config):
         return "calls of hooks are traced"
     option = config.option

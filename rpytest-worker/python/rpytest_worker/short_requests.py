@@ -21,9 +21,9 @@ from typing import Any, Final
 import _pytest.fixtures
 import _pytest.python
 import pytest
-from _pytest.scope import Scope
 
 from . import call_sites, fixture_functions, frames
+from .pytest_names import Scope, TopRequest
 
 # Of all functions here.
 __tracebackhide__ = True
@@ -57,7 +57,7 @@ class ShortRequests:
         self._plain: dict[Any, Any] = {}
 
     def begin(self, replace: Callable[[Any, str, Any], None]) -> None:
-        cls = _fixtures.TopRequest
+        cls = TopRequest
         genuine = vars(cls)[_NAME]
         resolve = self._resolve
         by_pytest = types.SimpleNamespace

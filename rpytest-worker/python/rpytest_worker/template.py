@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from _pytest.config.exceptions import UsageError
 
 from . import (
     afterfork,
@@ -75,7 +74,7 @@ def run(process: Process, start: dict[str, Any]) -> NoReturn:
             with contextlib.suppress(OSError, ValueError):
                 text = f"rpytest: {plugin.worker_id}, at its end:\n{plugin.describe(error)}"
                 sys.stderr.write(text)
-        elif isinstance(error, UsageError):
+        elif isinstance(error, pytest.UsageError):
             plugin.relay("usage_error", [str(argument) for argument in error.args])
             code = 4
         else:  # the controller has to know, whatever it is
@@ -291,7 +290,7 @@ class Template:
         try:
             with collection.shorter(session, lambda: self.channel) as messages:
                 return (yield)
-        except UsageError as error:
+        except pytest.UsageError as error:
             self.relay("usage_error", [str(argument) for argument in error.args])
             raise
         finally:
