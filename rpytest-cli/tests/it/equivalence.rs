@@ -99,7 +99,13 @@ const OPTIONS: [&[&str]; 9] = [
     &["--log-level=45", "-o", "log_cli_level=12"],
     &["--doctest-modules", "--ignore=package/inner", "--tb=line"],
     &["test_parameters.py", "package/notes.rst", "ignoring"],
-    &["--tb=short", "-p", "no:logging"],
+    &[
+        "--tb=short",
+        "-p",
+        "no:logging",
+        "-o",
+        "faulthandler_timeout=60",
+    ],
     &["--tb=native", "-p", "no:warnings", "--strict-markers"],
     &[
         "-k",
@@ -177,6 +183,44 @@ fn of_each_python() {
     for python in interpreters().iter().skip(1) {
         let (collected, run) = short_ways(&equal(&python_venv(python), SUITE, &[]));
         assert!(collected > 100 && run > 80, "{collected}, {run}");
+    }
+}
+
+/// It waits for one test at a time.
+#[test]
+fn a_fault_handler_that_waits() {
+    let waits = r#"
+--- pytest.ini
+[pytest]
+faulthandler_timeout = 0.5
+--- test_it.py
+import time
+
+import pytest
+
+@pytest.mark.parametrize("number", range(3))
+def test_quick(number):
+    time.sleep(0.2)
+
+def test_slow():
+    time.sleep(1)
+
+def test_after():
+    time.sleep(0.2)
+"#;
+    for way in [Way::InProcess, Way::OneWorker] {
+        let project = Project::new(waits);
+        let run = Command::rpytest(plain_venv(), &project)
+            .args(way.arguments())
+            .args(["--explain"])
+            .run();
+        assert_eq!(
+            short_ways(&(run.stdout.clone() + &run.stderr)).1,
+            5,
+            "{run}"
+        );
+        assert_eq!(run.stderr.matches("Timeout (0:00:00.5").count(), 1, "{run}");
+        assert!(run.stderr.contains("in test_slow"), "{run}");
     }
 }
 

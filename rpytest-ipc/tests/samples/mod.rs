@@ -739,7 +739,7 @@ fn to_rust() -> Vec<(&'static str, ToRust)> {
             ToRust::Ways {
                 short: 0,
                 genuine: 1,
-                reason: Some("faulthandler_timeout is set".into()),
+                reason: Some("--setupshow is given".into()),
             },
         ),
         (

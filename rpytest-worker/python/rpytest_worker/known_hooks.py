@@ -23,8 +23,7 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.runner.pytest_runtest_protocol": _COVERED,
         "_pytest.assertion.pytest_runtest_protocol": _WRAP,
         "_pytest.warnings.pytest_runtest_protocol": _WRAP,
-        # With a timeout only.
-        "_pytest.faulthandler.pytest_runtest_protocol": _COVERED,
+        "_pytest.faulthandler.pytest_runtest_protocol": _WRAP,
         # For items of unittest only.
         "_pytest.unittest.pytest_runtest_protocol": _COVERED,
         "pytest_timeout.pytest_runtest_protocol": _WRAP,
@@ -100,6 +99,9 @@ _UNLESS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "pytest_benchmark.plugin.pytest_runtest_makereport": (frozenset(), frozenset({"benchmark"})),
 }
 
+# It does nothing without a timeout.
+_FAULT_HANDLER: Final = "_pytest.faulthandler.pytest_runtest_protocol"
+
 BEFORE: Final = "before the call"
 
 
@@ -136,6 +138,8 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
                 continue
             name = f"{function.__module__}.{function.__qualname__}"
             fate = known.get(name)
+            if name == _FAULT_HANDLER and not _has_timeout(config):
+                fate = _COVERED
             is_known_plugins = name in known_code.PLUGINS
             if is_known_plugins and known_code.of_plugin(function) is None:
                 fate = None
@@ -164,3 +168,7 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
             elif fate in (_CALL, _WRAP):
                 found[hook].append(implementation)
     return Known(found, marks, fixtures, catching)
+
+
+def _has_timeout(config: pytest.Config) -> bool:
+    return float(config.getini("faulthandler_timeout") or 0.0) > 0

@@ -22,8 +22,6 @@ def of_session(config: pytest.Config) -> str | None:
     for name in ("usepdb", "trace", "setupshow", "setuponly", "setupplan"):
         if getattr(option, name, False):
             return f"--{name} is given"
-    if _faulthandler_timeout(config) > 0:
-        return "faulthandler_timeout is set"
     if getattr(config, "_env_timeout_func_only", False):
         return "timeout_func_only is set"
     logs = config.pluginmanager.getplugin("logging-plugin")
@@ -39,9 +37,3 @@ def of_session(config: pytest.Config) -> str | None:
         if capture._method not in ("fd", "no"):
             return f"--capture={capture._method} is given"
     return None
-
-
-def _faulthandler_timeout(config: pytest.Config) -> float:
-    if not config.pluginmanager.hasplugin("faulthandler"):
-        return 0.0
-    return float(config.getini("faulthandler_timeout") or 0.0)
