@@ -8,10 +8,12 @@ Private names of pytest's capture and logging plugins are touched here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import operator
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, Final
 
 import _pytest.logging
@@ -30,6 +32,8 @@ class ItemOutput:
     def __init__(
         self, capture: Any, logs: Any, queues: list[Any], uncaught: Uncaught | None
     ) -> None:
+        # Who has the fixtures that capture, and what captures the rest.
+        self._fixtures = capture
         self._capture = capture if capture is not None and capture._method == "fd" else None
         self._logs = logs
         # Exceptions that nobody has caught; and what catches them, if that is for a phase only.
@@ -56,6 +60,12 @@ class ItemOutput:
                 handler.records  # noqa: B018
             self._records_key: Any = _pytest.logging.caplog_records_key
             self._handler_key: Any = _pytest.logging.caplog_handler_key
+        # Where what is logged is shown at once, with a title for each phase.
+        self._live: Any = None
+        if logs is not None:
+            handler = logs.log_cli_handler
+            if type(handler) is _pytest.logging._LiveLoggingStreamHandler:
+                self._live = handler
         # That of `log_level`, and those of the root outside of phases, and within them.
         self._level: int | None = None if logs is None else logs.log_level
         self._levels: tuple[int, int] = (0, 0)
@@ -73,6 +83,7 @@ class ItemOutput:
                 self._attach()
             if self._level is not None:
                 self._set_levels(self._level)
+            self.show_live(when)
             caplog, report = self._handlers
             if caplog.records:
                 caplog.reset()
@@ -100,11 +111,31 @@ class ItemOutput:
                 os.dup2(out_file, stdout)
                 os.dup2(err_file, stderr)
                 sys.stdout, sys.stderr = self._streams
-            if capture._capture_fixture is not None:
-                capture.activate_fixture()
+        fixtures = self._fixtures
+        if fixtures is not None and fixtures._capture_fixture is not None:
+            fixtures.activate_fixture()
         if self._uncaught is not None:
             self._uncaught.begin()
         self._open = True
+
+    def show_live(self, when: str) -> None:
+        """Have what is logged from now on shown under the title of a phase."""
+        if self._live is not None:
+            self._live.set_when(when)
+
+    @contextlib.contextmanager
+    def as_shown(self, when: str) -> Iterator[None]:
+        """Within it a phase is run again, of which the title has been shown if there was something."""
+        live = self._live
+        if live is None:
+            yield
+            return
+        genuine = live.set_when
+        live.set_when = lambda other: None if other == when else genuine(other)
+        try:
+            yield
+        finally:
+            del live.set_when
 
     def left(self) -> tuple[str, str] | None:
         """What has been written since a phase has ended, and is none of the next one's."""
@@ -120,10 +151,10 @@ class ItemOutput:
         """Whether the phase that has ended wrote or logged, or left exceptions behind."""
         if self._uncaught is not None:
             self._uncaught.end()
-        capture = self._capture
-        if capture is not None:
-            if capture._capture_fixture is not None:
-                capture.deactivate_fixture()
+        fixtures = self._fixtures
+        if fixtures is not None and fixtures._capture_fixture is not None:
+            fixtures.deactivate_fixture()
+        if self._capture is not None:
             lseek, (out, err, _, _) = os.lseek, self._descriptors
             if lseek(out, 0, _END) or lseek(err, 0, _END):
                 return True

@@ -175,7 +175,8 @@ class ItemReports:
         if stand_in is not None:
             stand_in.put_in_place(self._output.hand_on_exceptions)
         try:
-            report = self.call_and_report(item, when, **arguments)
+            with self._output.as_shown(when):
+                report = self.call_and_report(item, when, **arguments)
         finally:
             if stand_in is not None:
                 stand_in.take_away()

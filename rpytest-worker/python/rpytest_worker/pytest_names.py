@@ -79,10 +79,10 @@ SHORT_CUTS: Final = _names(
     fixtures:SubRequest._check_scope fixtures:SubRequest._parent_request fixtures:TopRequest
     fixtures:TopRequest._fillfixtures fixtures:_get_direct_parametrize_args
     fixtures:_teardown_yield_fixture fixtures:reorder_items junitxml:LogXML
-    logging:LoggingPlugin logging:_LiveLoggingNullHandler logging:caplog_handler_key
-    logging:caplog_records_key logging:catching_logs main:Session._fixturemanager
-    main:Session._initialpaths main:Session._setupstate main:Session.gethookproxy
-    mark.structures:NodeKeywords mark.structures:NodeKeywords._markers
+    logging:LoggingPlugin logging:_LiveLoggingNullHandler logging:_LiveLoggingStreamHandler
+    logging:caplog_handler_key logging:caplog_records_key logging:catching_logs
+    main:Session._fixturemanager main:Session._initialpaths main:Session._setupstate
+    main:Session.gethookproxy mark.structures:NodeKeywords mark.structures:NodeKeywords._markers
     mark.structures:get_unpacked_marks nodes:Item._report_sections nodes:Node nodes:Node._store
     nodes:Node.teardown outcomes:Skipped._use_item_location outcomes:TEST_OUTCOME
     pluggy._hooks:HookCaller._hookimpls python:Function._fixtureinfo

@@ -91,7 +91,9 @@ class ShortProtocol:
         """
         config = session.config
         try:
-            refusal = short_refusals.of_session(config) or known_code.unknown(known_code.PROTOCOL)
+            refusal = short_refusals.of_session(config, tells_all) or known_code.unknown(
+                known_code.PROTOCOL
+            )
             if refusal is not None:
                 return refusal
             apart = _OF_REPORTS if before_telling else frozenset()
@@ -434,6 +436,7 @@ class ShortProtocol:
                     stack[item] = ([item.teardown], None)
                     if self._tells_all:
                         self._calls.name(item.nodeid, when)
+                        output.show_live(when)
             elif when == "call":
                 if not result["setup"]:
                     continue
@@ -450,6 +453,7 @@ class ShortProtocol:
                     begun, started = time(), perf_counter()
                     stack.popitem()
                     self._calls.name(item.nodeid, when)
+                    output.show_live(when)
             if not silent and not has_run:
                 if when == "call":
                     self._calls.begin()

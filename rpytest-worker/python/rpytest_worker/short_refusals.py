@@ -9,8 +9,11 @@ import pytest
 from . import pytest_compat
 
 
-def of_session(config: pytest.Config) -> str | None:
-    """Why the short protocol may not be taken; `None` if the options and pytest's plugins allow it."""
+def of_session(config: pytest.Config, tells_all: bool) -> str | None:
+    """Why the short protocol may not be taken; `None` if the options and pytest's plugins allow it.
+
+    Where it tells all of each item, it may be shown what is logged, too.
+    """
     genuine = pytest_compat.why_genuine()
     if genuine is not None:
         return genuine
@@ -28,8 +31,14 @@ def of_session(config: pytest.Config) -> str | None:
     if logs is not None:
         if type(logs) is not _pytest.logging.LoggingPlugin:
             return "the plugin `logging-plugin` is not pytest's"
-        if type(logs.log_cli_handler) is not _pytest.logging._LiveLoggingNullHandler:
+        live = type(logs.log_cli_handler)
+        if live is _pytest.logging._LiveLoggingStreamHandler and not tells_all:
             return "there are live logs"
+        if live not in (
+            _pytest.logging._LiveLoggingNullHandler,
+            _pytest.logging._LiveLoggingStreamHandler,
+        ):
+            return "there are live logs that are not pytest's"
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is not None:
         if type(capture) is not _pytest.capture.CaptureManager:

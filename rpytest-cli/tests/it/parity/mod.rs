@@ -8,6 +8,7 @@ mod collection;
 mod deferred_reports;
 mod errors;
 mod hooks;
+mod live_logs;
 pub(crate) mod nested;
 mod options;
 mod outcomes;

@@ -57,6 +57,9 @@ def test_descriptor():
     os.write(1, b"by number")
     assert 0
 
+def test_leaves_what_it_captures(capsys, noisy):
+    print("captured")
+
 def test_stdout_is_replaced_for_good():
     sys.stdout = io.StringIO()
     print("lost")
