@@ -180,10 +180,12 @@ class Controller:
         if self._before_tests is None:
             self.process.channel.send(self._plan)
 
-    def pytest_keyboard_interrupt(self) -> None:
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """pytest says nothing while plugins are configured: its reporter is not there yet."""
         config = self._config
-        if config is not None and not pytest_compat.will_report_interrupts(config):
+        if config is None or isinstance(excinfo.value, pytest.exit.Exception):
+            return
+        if not pytest_compat.will_report_interrupts(config):
             print("rpytest: interrupted", file=sys.stderr, flush=True)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from . import pytest_compat, pytest_reports, reports
+from . import pytest_compat, reports
 from .direct_delivery import DirectDelivery
+from .onlookers import Onlookers
 
 
 class Delivery:
@@ -19,6 +20,7 @@ class Delivery:
     """
 
     def __init__(self, config: pytest.Config, with_nodes: bool = False) -> None:
+        self._config = config
         self._hook = config.hook
         self._report = config.hook.pytest_runtest_logreport
         self._apart: Any = None
@@ -32,11 +34,18 @@ class Delivery:
         ):
             self._apart = self._reporter.pytest_runtest_logreport
 
-    def events(self, events: list[tuple[str, Any]], node: Any = None) -> None:
+    def defer(self) -> None:
+        """From now on reports of items with nothing to show are made when somebody looks at them."""
+        if self._direct is None or pytest_compat.is_genuine():
+            return
+        self._direct.defer()
+        if self._direct.deferred is not None:
+            Onlookers(self._config, _do_nothing, self._direct.deferred).keep_watch()
+
+    def events(self, events: reports.Events, node: Any = None) -> None:
         if self._direct is not None and events.__class__ is reports.Plain:
-            (_, start), *told, _ = events
-            self._direct.start(*start)
-            self._direct.deliver([_FinishedItem(start[0], [report for _, report in told])])
+            self._direct.start(*events.start)
+            self._direct.deliver([events])
             return
         if self._direct is not None:
             self._direct.forget_path()
@@ -74,23 +83,8 @@ class Delivery:
             self._apart(report)
 
 
-class _FinishedItem:
-    """An item that has passed, or was skipped, in a worker."""
-
-    def __init__(self, nodeid: str, reports: list[Any]) -> None:
-        self.nodeid = nodeid
-        self._reports = reports
-
-    @property
-    def is_skipped(self) -> bool:
-        return len(self._reports) == 2
-
-    @property
-    def report_id(self) -> Any:
-        return pytest_reports.id_of(self._reports[0])
-
-    def reports(self) -> list[Any]:
-        return self._reports
+def _do_nothing() -> None:
+    pass
 
 
 def crash(

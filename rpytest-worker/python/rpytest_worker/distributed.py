@@ -30,7 +30,7 @@ from . import (
 from .channel import Channel
 from .telling import Teller
 
-Events = list[tuple[str, Any]]
+Events = reports.Events
 
 
 class Node:
@@ -152,6 +152,7 @@ class Distributed:
             self._live = True
             reporter.showfspath = False
         self._delivery = delivery.Delivery(self._config, with_nodes=True)
+        self._delivery.defer()
         specs = [SimpleNamespace(popen=True, chdir=None) for _ in range(self._workers)]
         self._config.hook.pytest_xdist_setupnodes(config=self._config, specs=specs)
         nodes = [self._add_node(f"gw{number}") for number in range(self._workers)]
@@ -416,7 +417,7 @@ class Distributed:
     def _count_failures(self, events: Events) -> None:
         """Stop the run as soon as the failure is known, though it may be shown later."""
         maxfail = self._config.getvalue("maxfail")
-        if not maxfail:
+        if not maxfail or events.__class__ is reports.Plain:
             return
         for kind, value in events:
             if (

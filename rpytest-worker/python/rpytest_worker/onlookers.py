@@ -70,7 +70,11 @@ class Onlookers:
     def end(self) -> None:
         self._undo.close()
         if self._deferred:
-            self._waylay(_DEFERRED, _do_nothing)
+            self.keep_watch()
+
+    def keep_watch(self) -> None:
+        """Of those alone who look at what is deferred, for as long as the process lives."""
+        self._waylay(_DEFERRED, _do_nothing)
 
     def _waylay(self, name: str, look: Callable[[], None]) -> None:
         deferred = self._deferred if name == _DEFERRED else None

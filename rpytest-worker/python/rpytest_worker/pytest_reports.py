@@ -38,11 +38,6 @@ def report_id(item: pytest.Item) -> Any:
     return item.nodeid if NodeId is None else item.id
 
 
-def id_of(report: Any) -> Any:
-    """The same, of one of them."""
-    return report.nodeid if NodeId is None else report.id
-
-
 def parse_id(nodeid: str) -> Any:
     """The same of an item of another process."""
     return nodeid if NodeId is None else NodeId.parse(nodeid)

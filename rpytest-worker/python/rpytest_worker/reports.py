@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import marshal
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -164,29 +165,60 @@ def encode_uneventful(run: Uneventful) -> tuple[bytes, Seconds]:
     return payload, (setup, call, teardown)
 
 
-class Plain(list[tuple[str, Any]]):
-    """The events of an item that passed, or that a mark has skipped, with nothing to show."""
+class Plain:
+    """An item that passed, or that a mark has skipped, with nothing to show, in another process.
+
+    Its reports are made when somebody asks for them.
+    """
+
+    __slots__ = ("_made", "_rest", "_story", "is_skipped", "location", "nodeid", "start")
+
+    def __init__(self, story: tuple[Any, ...]) -> None:
+        self._story = story
+        self._made: list[Any] | None = None
+        self.is_skipped = story[0] == "skipped"
+        if self.is_skipped:
+            _, self.nodeid, self.location, *self._rest = story
+            self.start = self.nodeid, self.location
+        else:
+            _, self.start, self.nodeid, self.location, *self._rest = story
+
+    @property
+    def report_id(self) -> Any:
+        return pytest_reports.parse_id(self.nodeid)
+
+    def reports(self) -> list[Any]:
+        if self._made is not None:
+            return self._made
+        key, location = pytest_reports.parse_id(self.nodeid), self.location
+        if self.is_skipped:
+            found = pytest_reports.skipped_reports(key, location, *self._rest)
+        else:
+            keywords, phases, *sections = self._rest
+            found = pytest_reports.plain_reports(key, location, keywords, phases)
+            if sections:
+                for report, of_phase in zip(found, sections[0], strict=True):
+                    report.sections = of_phase
+        self._made = found
+        return found
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """As events."""
+        yield START, self.start
+        for report in self.reports():
+            yield REPORT, report
+        yield FINISH, self.start
 
 
-def decode(payload: bytes, config: pytest.Config) -> list[tuple[str, Any]]:
+Events = list[tuple[str, Any]] | Plain
+"""What an item has to tell."""
+
+
+def decode(payload: bytes, config: pytest.Config) -> Events:
     """The events of an item, with report objects as pytest's hooks expect them."""
     data = marshal.loads(payload)
-    if data[0] == "passed":
-        _, start, nodeid, location, keywords, phases, *sections = data
-        events = Plain([(START, start)])
-        key = pytest_reports.parse_id(nodeid)
-        for report in pytest_reports.plain_reports(key, location, keywords, phases):
-            events.append((REPORT, report))
-        if sections:
-            for (_, report), of_phase in zip(events[1:], sections[0], strict=True):
-                report.sections = of_phase
-        events.append((FINISH, start))
-        return events
-    if data[0] == "skipped":
-        _, nodeid, location, *rest = data
-        found = pytest_reports.skipped_reports(pytest_reports.parse_id(nodeid), location, *rest)
-        ends = nodeid, location
-        return Plain([(START, ends), *((REPORT, report) for report in found), (FINISH, ends)])
+    if data[0] in ("passed", "skipped"):
+        return Plain(data)
     return [
         (
             kind,
