@@ -258,7 +258,15 @@ impl Suite {
     /// Ends the daemon that a run has left, or was about to.
     fn stop_daemon(&self, what: &str) {
         let begun = Instant::now();
-        while self.mode.daemon && !processes::all(&self.project).is_empty() {
+        // One that is just becoming the daemon has no environment for a moment, by which it would be known.
+        let mut nobody = 0;
+        while self.mode.daemon && nobody < 3 {
+            if processes::all(&self.project).is_empty() {
+                nobody += 1;
+                std::thread::sleep(Duration::from_millis(30));
+                continue;
+            }
+            nobody = 0;
             // Nobody finds one from outside.
             processes::end_daemons_elsewhere(&self.project);
             let stop = Command::rpytest(main_venv(), &self.project)
