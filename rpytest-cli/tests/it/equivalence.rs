@@ -186,6 +186,56 @@ fn of_each_python() {
     }
 }
 
+/// Before pytest 8.3 a session that stops tears down what is wide at its end, and no test is told of it. Until 8.1 pytest did not keep
+/// `sys.last_exc`.
+#[test]
+fn what_is_left_after_a_failure() {
+    let files = r#"
+--- pytest.ini
+[pytest]
+--- test_it.py
+import sys
+
+import pytest
+
+@pytest.fixture(scope="module")
+def wide():
+    yield
+    print("wide goes")
+    raise ValueError("of wide")
+
+@pytest.fixture(scope="session", autouse=True)
+def widest():
+    yield
+    print("widest goes")
+
+def test_fails(wide):
+    assert 0
+
+def test_looks(wide):
+    print(sorted(name for name in vars(sys) if name.startswith("last_")))
+    pytest.fail("to be shown", pytrace=False)
+
+def test_does_not_fail(wide):
+    pass
+
+def test_stops(wide, request):
+    request.session.shouldstop = "enough"
+
+def test_after(wide):
+    pass
+"#;
+    let older = ["8.0.2", "8.1.2", "8.2.2", "8.3.5", "8.4.2"].map(pytest_venv);
+    for venv in older.iter().chain([plain_venv()]) {
+        for way in [Way::InProcess, Way::OneWorker] {
+            for options in [&[][..], &["-x"], &["--maxfail=2"]] {
+                let (_, run) = short_ways(&equal_in(way, venv, files, options));
+                assert!(run > 0, "{options:?}: {run}");
+            }
+        }
+    }
+}
+
 /// It waits for one test at a time.
 #[test]
 fn a_fault_handler_that_waits() {

@@ -152,5 +152,7 @@ fn errors_of_hooks_in_a_worker() {
         let difference = difference(&genuine.stdout, &short.stdout);
         assert!(genuine.stdout == short.stdout, "{hook}\n{difference}");
         assert!(genuine.stdout.contains("of a hook"), "{}", genuine.stdout);
+        // Nobody goes on in the place of that worker.
+        assert!(!genuine.stdout.contains("gw1"), "{}", genuine.stdout);
     }
 }

@@ -18,6 +18,8 @@ def one(entry):
     for name in ("duration", "start", "stop"):
         assert values.pop(name, 0) >= 0
     values.pop("_id", None)
+    # What has come from another process, with xdist as well.
+    values.pop("$report_type", None)
     values["longrepr"] = bool(values["longrepr"])
     return values
 --- conftest.py
@@ -41,7 +43,8 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session):
-    if session.config.option.tell == "finish":
+    is_worker = hasattr(session.config, "workerinput")
+    if session.config.option.tell == "finish" and not is_worker:
         write(session.config.pluginmanager.get_plugin("terminalreporter"))
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -149,12 +152,38 @@ fn whoever_looks_finds_all_of_them() {
     }
 }
 
+/// In the controller, of what workers have told.
+#[test]
+fn whoever_looks_finds_all_that_workers_have_run() {
+    // The reporter of a worker has no statistics for a test to look at.
+    let (before, rest) = STATS.split_once("def test_looks").expect("a test");
+    let (_, after) = rest.split_once("\n\n").expect("another test");
+    let files = format!("{before}{after}");
+    let lines = [
+        "",
+        "-v",
+        "--tell summary",
+        "--tell finish -q -rA",
+        "--tell other",
+        "-q -rp",
+        "--durations=5 --durations-min=60 -vv",
+        "-o console_output_style=count --tell summary",
+    ];
+    Table::new(&files).same(&lines).check();
+    for version in ["8.0.2", "8.4.2", "9.1.1"] {
+        let venv = pytest_venv(version);
+        Table::new(&files).with(&venv).same(&lines[2..4]).check();
+    }
+}
+
 const COUNTED: &str = r#"
 --- conftest.py
 import gc
 import pytest
 
-def pytest_unconfigure():
+def pytest_unconfigure(config):
+    if hasattr(config, "workerinput"):
+        return
     made = [one for one in gc.get_objects() if type(one) is pytest.TestReport]
     print("\nreports:", len(made))
 --- test_a.py
@@ -187,5 +216,11 @@ fn a_test_that_passes_costs_no_report() {
         rpytest.clone().expect(0, "401 passed, 1 skipped");
         // Each time something is shown, a report is made of the last test of it.
         assert!(made(&rpytest) < 400, "{rpytest}");
+        for workers in ["1", "2"] {
+            let command = Command::rpytest(venv, &project).args(["-q", "-n", workers]);
+            let rpytest = command.run();
+            rpytest.clone().expect(0, "401 passed, 1 skipped");
+            assert!(made(&rpytest) < 400, "{workers}: {rpytest}");
+        }
     }
 }
