@@ -1,27 +1,14 @@
 //! Private names of pytest: that all are in the tables, and what becomes of a run if one is gone.
 
 use std::fs;
-use std::path::Path;
 use std::process;
 
 use crate::support::normal::{difference, normal};
-use crate::support::python::{Venv, plain_venv, pytest_venv, venvs_of_older_pythons};
+use crate::support::python::{Venv, own_script, plain_venv, pytest_venv, venvs_of_older_pythons};
 use crate::support::{Command, Project, Way};
 
 fn are_in_the_tables(venv: &Venv) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = process::Command::new(venv.bin().join("python"))
-        .arg(root.join("tests/it/names_are_in_the_tables.py"))
-        .env("PYTHONPATH", root.join("../rpytest-worker/python"))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .expect("it runs");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{}:\n{stderr}",
-        venv.root().display()
-    );
+    own_script(venv, "names_are_in_the_tables.py", [""; 0]);
 }
 
 #[test]

@@ -3,10 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
 
 use crate::support::normal::normal;
-use crate::support::python::{Venv, main_venv, pytest_venv, venvs_of_older_pythons};
+use crate::support::python::{Venv, main_venv, own_script, pytest_venv, venvs_of_older_pythons};
 use crate::support::{Command, Project, Run};
 
 fn workspace() -> PathBuf {
@@ -22,24 +21,13 @@ fn code_and_answers_are_pytests_own(venv: &Venv) {
         .map(|python| python.path().join("site-packages/_pytest"));
     let sources = libraries.chain([workspace().join("examples/suite")]);
     for (script, arguments) in [
-        ("code_is_pytests_own.py", sources.collect()),
+        ("code_is_pytests_own.py", sources.collect::<Vec<_>>()),
         ("answers_are_pytests_own.py", Vec::new()),
     ] {
         let directory = tempfile::tempdir().expect("a directory");
-        let output = process::Command::new(venv.bin().join("python"))
-            .arg(workspace().join("rpytest-cli/tests/it").join(script))
-            .arg(directory.path())
-            .args(arguments)
-            .env("PYTHONPATH", workspace().join("rpytest-worker/python"))
-            .env_remove("RPYTEST_GENUINE")
-            .output()
-            .expect("it runs");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "{}: {stderr}",
-            venv.root().display()
-        );
+        let mut all = vec![directory.path().to_owned()];
+        all.extend(arguments);
+        own_script(venv, script, all);
     }
 }
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, collection, pytest_compat, surroundings
+from . import afterfork, collection, pytest_compat, pytest_terminal, surroundings
 from .collection import ShortStart
 from .details import Details
 from .dialect import Dialect
@@ -129,8 +129,8 @@ class Collecting:
             self.answer.update(
                 files=_by_file(session.items),
                 wide=surroundings.files_with_wide_parameters(session.items),
-                collected=pytest_compat.numcollected(config) or 0,
-                deselected=_count_by_file(pytest_compat.deselected(config)),
+                collected=pytest_terminal.numcollected(config) or 0,
+                deselected=_count_by_file(pytest_terminal.deselected(config)),
                 skipped=self._skipped,
                 cache_dir=_cache_dir(config),
                 rootdir=os.fsencode(config.rootpath),

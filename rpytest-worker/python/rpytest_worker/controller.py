@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, host, pytest_compat, timeouts
+from . import afterfork, host, pytest_compat, pytest_terminal, timeouts
 from .collection import ShortStart
 from .dialect import Dialect, worker_options
 from .distributed import Distributed, EarlyStart
@@ -185,7 +185,7 @@ class Controller:
         config = self._config
         if config is None or isinstance(excinfo.value, pytest.exit.Exception):
             return
-        if not pytest_compat.will_report_interrupts(config):
+        if not pytest_terminal.will_report_interrupts(config):
             print("rpytest: interrupted", file=sys.stderr, flush=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from . import pytest_compat, reports
+from . import pytest_compat, pytest_terminal, reports
 from .direct_delivery import DirectDelivery
 from .onlookers import Onlookers
 
@@ -25,12 +25,12 @@ class Delivery:
         self._report = config.hook.pytest_runtest_logreport
         self._apart: Any = None
         self._with_nodes = with_nodes and pytest_compat.others_listen(self._report)
-        self._reporter = pytest_compat.terminal_reporter(config)
+        self._reporter = pytest_terminal.terminal_reporter(config)
         self._direct = DirectDelivery.when_equal(config)
         if (
             self._with_nodes
             and self._reporter is not None
-            and pytest_compat.take_out(self._report, self._reporter)
+            and pytest_terminal.take_out(self._report, self._reporter)
         ):
             self._apart = self._reporter.pytest_runtest_logreport
 
@@ -40,7 +40,7 @@ class Delivery:
             return
         self._direct.defer()
         if self._direct.deferred is not None:
-            Onlookers(self._config, _do_nothing, self._direct.deferred).keep_watch()
+            Onlookers(self._config, deferred=self._direct.deferred).keep_watch()
 
     def events(self, events: reports.Events, node: Any = None) -> None:
         if self._direct is not None and events.__class__ is reports.Plain:
@@ -48,6 +48,7 @@ class Delivery:
             self._direct.deliver([events])
             return
         if self._direct is not None:
+            self._direct.note_report()
             self._direct.forget_path()
         hook = self._hook
         for kind, value in events:
@@ -58,7 +59,7 @@ class Delivery:
             elif kind == reports.FINISH:
                 hook.pytest_runtest_logfinish(nodeid=value[0], location=value[1])
             elif kind == reports.HIDDEN_REPORT:
-                curtain = pytest_compat.Curtain(self._reporter) if self._reporter else None
+                curtain = pytest_terminal.Curtain(self._reporter) if self._reporter else None
                 self._deliver(value, node)
                 if curtain is not None:
                     curtain.raise_()
@@ -81,10 +82,6 @@ class Delivery:
             del report.node
         if self._apart is not None:
             self._apart(report)
-
-
-def _do_nothing() -> None:
-    pass
 
 
 def crash(

@@ -12,7 +12,7 @@ import _pytest.cacheprovider
 import _pytest.terminal
 import pytest
 
-from . import known_code, pytest_compat, pytest_names
+from . import known_code, pytest_compat, pytest_names, pytest_terminal
 from .deferred_reports import DeferredReports, FinishedItem
 
 
@@ -39,7 +39,7 @@ class DirectDelivery:
     def when_equal(cls, config: pytest.Config) -> DirectDelivery | None:
         if pytest_names.no_short_cuts() is not None:
             return None
-        reporter = pytest_compat.terminal_reporter(config)
+        reporter = pytest_terminal.terminal_reporter(config)
         if type(reporter) is not _pytest.terminal.TerminalReporter:
             return None
         logs = config.pluginmanager.hasplugin("logging")
@@ -80,6 +80,8 @@ class DirectDelivery:
             others = self._others_of_calls if name in self.OF_CALLS else self._others
             others.append(implementation.function)
         self._notes_report = hasattr(reporter, "_current_logreport")  # since pytest 9.2
+        # Of those that the reporter has not been told of itself.
+        self._last: FinishedItem | None = None
         # What a call that passes is to the reporter; asked for at the first one.
         self._status: object = None
 
@@ -119,7 +121,6 @@ class DirectDelivery:
         Where each is shown by a letter and the line has room, the letters are written together.
         """
         reporter, deferred = self._reporter, self.deferred
-        last: FinishedItem | None = None
         # One write for all that is reported at once; see `flush`.
         reporter.flush = _do_nothing
         letters = room = 0
@@ -128,6 +129,7 @@ class DirectDelivery:
                 if item.is_skipped:
                     self._write(letters)
                     letters = 0
+                    self._last = None
                     self._skipped(item)
                     continue
                 if not letters:
@@ -135,11 +137,12 @@ class DirectDelivery:
                 if letters >= room:
                     self._write(letters)
                     letters = 0
+                    self._last = None
                     self._passed(item)
                     continue
                 letters += 1
                 self._reported.add(item.report_id)
-                last = item
+                self._last = item
                 if deferred is not None:
                     deferred.add(item)
                     self._note_pass(item)
@@ -150,8 +153,6 @@ class DirectDelivery:
                 self._phases.append(teardown)
                 self._tell_others(setup, call, teardown)
             self._write(letters)
-            if last is not None and self._notes_report:
-                reporter._current_logreport = last.reports()[1]
         finally:
             del reporter.flush
 
@@ -193,7 +194,14 @@ class DirectDelivery:
             writer._file.write(writer.markup(".", green=True) * letters)
 
     def flush(self) -> None:
+        self.note_report()
         self._reporter.flush()
+
+    def note_report(self) -> None:
+        """Let the reporter have the last report, before anybody but those who deliver here goes on."""
+        last, self._last = self._last, None
+        if last is not None and self._notes_report:
+            self._reporter._current_logreport = last.reports()[1]
 
     def _passed(self, item: FinishedItem) -> None:
         """One that the reporter is to show itself: at the end of a line, say."""

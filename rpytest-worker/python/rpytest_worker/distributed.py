@@ -22,6 +22,7 @@ from . import (
     delivery,
     pytest_capture,
     pytest_compat,
+    pytest_terminal,
     quarantine,
     recorded_warnings,
     reports,
@@ -147,8 +148,8 @@ class Distributed:
         """Give each worker its input."""
         self._session = session
         self._base_temp = pytest_compat.base_temp(self._config)
-        reporter = pytest_compat.terminal_reporter(self._config)
-        if reporter is not None and pytest_compat.is_on_terminal(reporter):
+        reporter = pytest_terminal.terminal_reporter(self._config)
+        if reporter is not None and pytest_terminal.is_on_terminal(reporter):
             self._live = True
             reporter.showfspath = False
         self._delivery = delivery.Delivery(self._config, with_nodes=True)
@@ -206,7 +207,7 @@ class Distributed:
         if (excuses := quarantine.of(config)) is not None:
             excuses.collected(self._nodeids)
         session.testscollected = len(self._nodeids)
-        reporter = pytest_compat.terminal_reporter(config)
+        reporter = pytest_terminal.terminal_reporter(config)
         if reporter is not None and config.getini("console_output_style") == "times":
             # To know where a file ends, the reporter counts the session's items by their location.
             stand_ins: list[Any] = [
@@ -226,7 +227,7 @@ class Distributed:
 
     def _tell(self, line: str | None) -> None:
         """What there is to say of the plan, where more is said than must be."""
-        reporter = pytest_compat.terminal_reporter(self._config)
+        reporter = pytest_terminal.terminal_reporter(self._config)
         if reporter is not None and line and self._config.option.verbose > 0:
             reporter.write_line(line)
 
@@ -266,6 +267,8 @@ class Distributed:
         with afterfork.rare_garbage_collection():
             while not self._over:
                 self._handle(self._receive())
+        if self._delivery is not None:
+            self._delivery.flush()
 
     def _receive(self) -> dict[str, Any]:
         message = self._channel.recv_nowait()
@@ -323,9 +326,9 @@ class Distributed:
             recorded = recorded_warnings.deserialize(value)
             config.hook.pytest_warning_recorded.call_historic(kwargs=recorded)
         elif kind == "counts":
-            reporter = pytest_compat.terminal_reporter(config)
+            reporter = pytest_terminal.terminal_reporter(config)
             if reporter is not None and not self._counted:
-                pytest_compat.show_collected(reporter, *value)
+                pytest_terminal.show_collected(reporter, *value)
             self._counted = True
         elif kind == "suite_property":
             pytest_compat.add_suite_property(config, *value)
@@ -361,7 +364,7 @@ class Distributed:
         self._abandoned.clear()
 
     def _internal_error(self, text: str) -> None:
-        reporter = pytest_compat.terminal_reporter(self._config)
+        reporter = pytest_terminal.terminal_reporter(self._config)
         if reporter is not None:
             for line in text.rstrip("\n").split("\n"):
                 reporter.write_line("INTERNALERROR> " + line)
@@ -439,11 +442,11 @@ class Distributed:
     @pytest.hookimpl(trylast=True)
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         if self._interrupt is not None:
-            pytest_compat.show_interrupt_at(self._config, *self._interrupt)
+            pytest_terminal.show_interrupt_at(self._config, *self._interrupt)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Any:
-        reporter = pytest_compat.terminal_reporter(self._config)
+        reporter = pytest_terminal.terminal_reporter(self._config)
         if not self._over:
             self._stop_run("the session ended")
         if session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from . import afterfork, pytest_compat, timeouts
+from . import afterfork, pytest_terminal, timeouts
 
 if TYPE_CHECKING:
     from .recorder import Recorder
@@ -65,7 +65,7 @@ class Backstop:
             with contextlib.ExitStack() as undo:
                 with contextlib.suppress(Exception):
                     undo.enter_context(
-                        pytest_compat.writing_to(item.config, afterfork.crash_file())
+                        pytest_terminal.writing_to(item.config, afterfork.crash_file())
                     )
                 genuine(item, settings)
 

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import afterfork, collection, delivery, inventory, pytest_compat, quarantine, reports, room
+from . import (
+    afterfork,
+    collection,
+    delivery,
+    inventory,
+    pytest_compat,
+    pytest_terminal,
+    quarantine,
+    reports,
+    room,
+)
 from .loop import Loop
 from .recorder import Recorder
 from .telling import Statuses, Teller
@@ -42,7 +52,7 @@ class InProcess:
         self._process = process
         self._config = config
         self._settle(settled)
-        self._curtain: pytest_compat.Curtain | None = None
+        self._curtain: pytest_terminal.Curtain | None = None
         self._to_replay: list[pytest.Item] = []
         # Of a run that goes on after a crash: what is told of items, by their identity.
         self._keys: dict[int, inventory.Key] = {}
@@ -70,9 +80,9 @@ class InProcess:
         }
 
     def _draw_curtain(self) -> None:
-        reporter = pytest_compat.terminal_reporter(self._config)
+        reporter = pytest_terminal.terminal_reporter(self._config)
         if self._settled and reporter is not None:
-            self._curtain = pytest_compat.Curtain(reporter)
+            self._curtain = pytest_terminal.Curtain(reporter)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from . import frames, pytest_compat, pytest_reports
+from . import frames, pytest_compat, pytest_reports, pytest_terminal
 from .pytest_names import runtestprotocol
 
 
@@ -120,7 +120,7 @@ def forget_failed_subtests(item: Any) -> None:
 
 def forget_subtest_reports(config: pytest.Config, nodeid: str) -> None:
     """Take out of the summary what an attempt that is followed by another has told of subtests."""
-    reporter = pytest_compat.terminal_reporter(config)
+    reporter = pytest_terminal.terminal_reporter(config)
     if reporter is None:
         return
     stats = reporter.stats

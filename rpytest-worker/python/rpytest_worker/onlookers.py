@@ -23,7 +23,7 @@ import _pytest.junitxml
 import _pytest.terminal
 import pytest
 
-from . import pytest_compat
+from . import pytest_compat, pytest_terminal
 from .deferred_reports import DeferredReports
 
 # What of the reporter leads to what it has shown, and to where it writes.
@@ -42,13 +42,13 @@ class Onlookers:
     def __init__(
         self,
         config: pytest.Config,
-        look: Callable[[], None],
+        look: Callable[[], None] | None = None,
         deferred: DeferredReports | None = None,
     ) -> None:
-        self._look = look
+        self._look = look or _do_nothing
         self._deferred = deferred
         manager = config.pluginmanager
-        self._reporter: Any = pytest_compat.terminal_reporter(config)
+        self._reporter: Any = pytest_terminal.terminal_reporter(config)
         self._capture: Any = manager.getplugin("capturemanager")
         self._junit = [
             plugin for plugin in manager.get_plugins() if type(plugin) is _pytest.junitxml.LogXML

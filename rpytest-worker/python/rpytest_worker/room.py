@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from . import pytest_compat
+from . import pytest_terminal
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -41,7 +41,7 @@ _OPTIONS: Final = (
 
 def make(config: pytest.Config, channel: Channel) -> None:
     """Make room, if there may be a line, and say so."""
-    stream = pytest_compat.stream_of_the_terminal(config)
+    stream = pytest_terminal.stream_of_the_terminal(config)
     if stream is None or not _may_be(config):
         return
     write = stream.write

@@ -14,8 +14,8 @@ one that can be called as the plugin manager would, which is looked at again for
 `ShortProtocol.when_equal` says what else must hold for a session, and `ShortProtocol.refusal` what
 must hold for an item.
 
-Private names of pytest are touched here, in the modules `item_…`, `short_fixtures` and
-`pytest_compat`. It was read in, and is tested against, pytest 8.0 to 9.2.
+Private names of pytest are touched here and in the modules `item_…`; all are in `pytest_names`. It was
+read in, and is tested against, pytest 8.0 to 9.2.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from . import pytest_compat, pytest_reports, reports
+from . import pytest_compat, pytest_reports, pytest_terminal, reports
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -269,7 +269,7 @@ class Teller:
 
     def collected(self, config: pytest.Config, count: int) -> None:
         """The collection is over, and nothing has run yet."""
-        deselected = len(pytest_compat.deselected(config))
+        deselected = len(pytest_terminal.deselected(config))
         self._tell("collected", {"items": count, "deselected": deselected})
 
     def items(self, items: list[pytest.Item]) -> None:
@@ -280,7 +280,7 @@ class Teller:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self._listens:
-            counts = pytest_compat.counted(session.config)
+            counts = pytest_terminal.counted(session.config)
             self._tell("ended", {"counts": [(text(name), count) for name, count in counts]})
 
 

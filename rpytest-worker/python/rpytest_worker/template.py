@@ -24,6 +24,7 @@ from . import (
     inventory,
     pytest_compat,
     pytest_reports,
+    pytest_terminal,
     quarantine,
     recorded_warnings,
     reports,
@@ -232,10 +233,10 @@ class Template:
         pytest_compat.stand_in_for_junit(config, lambda value: self.relay("suite_property", value))
 
     def _mute_reporter(self, config: pytest.Config) -> None:
-        reporter = pytest_compat.terminal_reporter(config)
+        reporter = pytest_terminal.terminal_reporter(config)
         if reporter is not None and reporter is not self._muted:
             self._muted = reporter
-            pytest_compat.mute(reporter)
+            pytest_terminal.mute(reporter)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: Any) -> None:
@@ -306,8 +307,8 @@ class Template:
             start_path=config.invocation_params.dir,
             items=session.items,
         )
-        deselected = pytest_compat.deselected(config)
-        collected = pytest_compat.numcollected(config)
+        deselected = pytest_terminal.deselected(config)
+        collected = pytest_terminal.numcollected(config)
         if collected is None:
             collected = len(session.items) + len(deselected)
         self.relay("counts", (collected, deselected, lines))

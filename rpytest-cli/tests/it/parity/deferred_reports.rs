@@ -184,6 +184,8 @@ import pytest
 def pytest_unconfigure(config):
     if hasattr(config, "workerinput"):
         return
+    # Whatever has been taken out of the collector's sight is found, too.
+    gc.unfreeze()
     made = [one for one in gc.get_objects() if type(one) is pytest.TestReport]
     print("\nreports:", len(made))
 --- test_a.py

@@ -210,6 +210,30 @@ fn made(name: &str, python: &Interpreter, requirements: &[&str], make: impl Fn(&
     Venv(root)
 }
 
+/// Runs a script of these tests, beside pytest and our own package. Fails with what it says if it does.
+#[track_caller]
+pub fn own_script<A: AsRef<std::ffi::OsStr>>(
+    venv: &Venv,
+    script: &str,
+    arguments: impl IntoIterator<Item = A>,
+) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(venv.bin().join("python"))
+        .arg(root.join("tests/it").join(script))
+        .args(arguments)
+        .env("PYTHONPATH", root.join("../rpytest-worker/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("RPYTEST_GENUINE")
+        .output()
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}:\n{}",
+        venv.root().display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 fn succeed(command: &mut Command) {
     let output = clean(command)
         .stdin(Stdio::null())
