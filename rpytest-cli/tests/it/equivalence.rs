@@ -163,8 +163,10 @@ fn of_version(version: &str) -> &'static [&'static str] {
 #[test]
 fn exceptions_that_nobody_catches() {
     let files = include_str!("equivalence/uncaught.txt");
-    let options: [&[&str]; 4] = [
+    let options: [&[&str]; 5] = [
         &[],
+        // Hooks hear of each item when pytest calls them.
+        &["-s"],
         &["-W", "error"],
         &["--maxfail=3", "--tb=native", "-p", "no:unraisableexception"],
         &["-p", "no:threadexception", "--tb=short"],

@@ -171,10 +171,9 @@ class Plain:
     Its reports are made when somebody asks for them.
     """
 
-    __slots__ = ("_made", "_rest", "_story", "is_skipped", "location", "nodeid", "start")
+    __slots__ = ("_made", "_rest", "is_skipped", "location", "nodeid", "start")
 
     def __init__(self, story: tuple[Any, ...]) -> None:
-        self._story = story
         self._made: list[Any] | None = None
         self.is_skipped = story[0] == "skipped"
         if self.is_skipped:
