@@ -93,8 +93,9 @@ fn short_ways(said: &str) -> (usize, usize) {
 const SUITE: &str = include_str!("equivalence_suite.txt");
 
 /// What is different for each session as a whole.
-const OPTIONS: [&[&str]; 9] = [
+const OPTIONS: [&[&str]; 10] = [
     &[],
+    &["--capture=sys"],
     &["--log-level=DEBUG"],
     &["--log-level=45", "-o", "log_cli_level=12"],
     &["--doctest-modules", "--ignore=package/inner", "--tb=line"],
@@ -177,6 +178,60 @@ fn exceptions_that_nobody_catches() {
             let (_, run) = short_ways(&equal(venv, files, options));
             assert!(run > 5, "{options:?}: {run}");
         }
+    }
+}
+
+/// Those whose condition is code, or an object, are for pytest. How a recursion is shown by older ones depends on frames (`of_version`).
+#[test]
+fn expected_failures() {
+    let files = include_str!("equivalence/expected_failures.txt");
+    let options: [&[&str]; 6] = [
+        &[],
+        // Hooks hear of each item when pytest calls them.
+        &["-s"],
+        &["--runxfail", "-o", "xfail_strict=true"],
+        &["-o", "xfail_strict=true", "--tb=short", "-p", "no:logging"],
+        &["-W", "error", "--tb=native", "-p", "no:threadexception"],
+        &["--maxfail=5", "-p", "no:unraisableexception"],
+    ];
+    for options in options {
+        for way in [Way::InProcess, Way::OneWorker] {
+            let (_, run) = short_ways(&equal_in(way, plain_venv(), files, options));
+            let least = if options.contains(&"--maxfail=5") {
+                12
+            } else {
+                50
+            };
+            assert!(run >= least, "{options:?}: {run}");
+        }
+    }
+    let recursion = "--deselect=test_marks.py::test_recursion";
+    for version in ["8.0.2", "8.1.2", "8.2.2", "8.3.5", "8.4.2", "9.0.3"] {
+        for options in [&[recursion][..], &[recursion, "-s"]] {
+            let (_, run) = short_ways(&equal(&pytest_venv(version), files, options));
+            assert!(run > 45, "{version} with {options:?}: {run}");
+        }
+    }
+}
+
+/// What a fixture raises that a doctest asks for is shown with all frames that it has come through.
+#[test]
+fn doctests() {
+    let files = include_str!("equivalence/doctests.txt");
+    for options in [
+        &[][..],
+        &["-s", "--doctest-continue-on-failure"],
+        &["-W", "error", "--tb=short"],
+        &["--tb=native", "-p", "no:logging"],
+    ] {
+        for way in [Way::InProcess, Way::OneWorker] {
+            let (_, run) = short_ways(&equal_in(way, plain_venv(), files, options));
+            assert_eq!(run, 18, "{options:?}");
+        }
+    }
+    for version in ["8.0.2", "8.1.2", "8.2.2", "8.3.5", "8.4.2", "9.0.3"] {
+        let (_, run) = short_ways(&equal(&pytest_venv(version), files, &[]));
+        assert_eq!(run, 18, "{version}");
     }
 }
 

@@ -32,7 +32,7 @@ class DirectDelivery:
     )
     # Whose `pytest_runtest_logreport` does nothing for a phase that passed or was skipped, or for one
     # that passed and is not the call.
-    INDIFFERENT = frozenset({"Session", "LoggingPlugin"})
+    INDIFFERENT = frozenset({"Session", "LoggingPlugin", "XDistHooks"})
     OF_CALLS = frozenset({"LFPlugin", "TerminalProgressPlugin"})
 
     @classmethod

@@ -2,7 +2,8 @@
 
 Plugins derive items from `pytest.Function`: pytest-asyncio does for each coroutine. Where such a class
 has nothing in the place of pytest's own but these three methods, which are called as pytest calls them,
-its items are run as other functions are.
+its items are run as other functions are. So are doctests, which have all that a function has for its
+fixtures (pytest 8.0 to 9.2).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Kinds:
     """Those that have been looked at."""
 
     def __init__(self) -> None:
-        self._known: dict[type, bool] = {_Function: True}
+        self._known: dict[type, bool] = {_Function: True, pytest.DoctestItem: True}
 
     def is_known(self, cls: type) -> bool:
         """Whether items of a class are run as functions of pytest's own are."""

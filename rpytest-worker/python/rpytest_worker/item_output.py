@@ -13,7 +13,8 @@ import logging
 import operator
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import _pytest.logging
@@ -34,7 +35,7 @@ class ItemOutput:
     ) -> None:
         # Who has the fixtures that capture, and what captures the rest.
         self._fixtures = capture
-        self._capture = capture if capture is not None and capture._method == "fd" else None
+        self._capture = capture if capture is not None and capture._method != "no" else None
         self._logs = logs
         # Exceptions that nobody has caught; and what catches them, if that is for a phase only.
         self._queues = queues if uncaught is None else [uncaught.queue]
@@ -45,15 +46,18 @@ class ItemOutput:
         # What the logging module has by name, and those of it that are loggers.
         self._named: list[object] = []
         self._loggers: list[logging.Logger] = []
-        # While capture is in place: its files, the descriptors that they stand for, and its streams.
-        self._descriptors: tuple[int, int, int, int] = (-1, -1, -1, -1)
+        # While capture is in place: its files and the descriptors that they stand for, if it is more than
+        # its streams; and what goes to the ends of what has been written, and says how far that is.
+        self._descriptors: tuple[int, int, int, int] | None = None
         self._streams: tuple[Any, Any] = (None, None)
+        self._seek: tuple[Callable[[int, int], int], Callable[[int, int], int]] = (_at_0, _at_0)
         if self._capture is not None:
             capturing = self._capturing = self._capture._global_capturing
             # Others who suspend it want to see what has been reported.
             self._suspend = self._capture.suspend_global_capture
             # Whatever is missing is missed here, and not in the middle of a test.
-            capturing._state, capturing.out.targetfd, capturing.out.syscapture.tmpfile  # noqa: B018
+            capturing._state  # noqa: B018
+            self._look_at_streams(self._capture)
         if logs is not None:
             self._handlers: list[Any] = [logs.caplog_handler, logs.report_handler]
             for handler in self._handlers:
@@ -101,15 +105,13 @@ class ItemOutput:
         if capture is not None:
             if not self._open or self._capturing._state != "started":
                 capture.resume_global_capture()
-                out, err = self._capturing.out, self._capturing.err
-                files = out.tmpfile.fileno(), err.tmpfile.fileno()
-                self._descriptors = *files, out.targetfd, err.targetfd
-                self._streams = out.syscapture.tmpfile, err.syscapture.tmpfile
+                self._look_at_streams(capture)
             else:
                 # Whatever the last phase has done to them.
-                out_file, err_file, stdout, stderr = self._descriptors
-                os.dup2(out_file, stdout)
-                os.dup2(err_file, stderr)
+                if self._descriptors is not None:
+                    out_file, err_file, stdout, stderr = self._descriptors
+                    os.dup2(out_file, stdout)
+                    os.dup2(err_file, stderr)
                 sys.stdout, sys.stderr = self._streams
         fixtures = self._fixtures
         if fixtures is not None and fixtures._capture_fixture is not None:
@@ -117,6 +119,17 @@ class ItemOutput:
         if self._uncaught is not None:
             self._uncaught.begin()
         self._open = True
+
+    def _look_at_streams(self, capture: Any) -> None:
+        out, err = capture._global_capturing.out, capture._global_capturing.err
+        if capture._method == "fd":
+            files = out.tmpfile.fileno(), err.tmpfile.fileno()
+            self._descriptors = *files, out.targetfd, err.targetfd
+            self._seek = partial(os.lseek, files[0]), partial(os.lseek, files[1])
+            out, err = out.syscapture, err.syscapture
+        else:
+            self._seek = out.tmpfile.buffer.seek, err.tmpfile.buffer.seek
+        self._streams = out.tmpfile, err.tmpfile
 
     def show_live(self, when: str) -> None:
         """Have what is logged from now on shown under the title of a phase."""
@@ -139,10 +152,10 @@ class ItemOutput:
 
     def left(self) -> tuple[str, str] | None:
         """What has been written since a phase has ended, and is none of the next one's."""
-        capture, (out, err, _, _) = self._capture, self._descriptors
+        capture, (out, err) = self._capture, self._seek
         if capture is None or not self._open:
             return None
-        if not (os.lseek(out, 0, _END) or os.lseek(err, 0, _END)):
+        if not (out(0, _END) or err(0, _END)):
             return None
         found: tuple[str, str] = capture.read_global_capture()
         return found
@@ -155,8 +168,8 @@ class ItemOutput:
         if fixtures is not None and fixtures._capture_fixture is not None:
             fixtures.deactivate_fixture()
         if self._capture is not None:
-            lseek, (out, err, _, _) = os.lseek, self._descriptors
-            if lseek(out, 0, _END) or lseek(err, 0, _END):
+            out, err = self._seek
+            if out(0, _END) or err(0, _END):
                 return True
         if self._logs is not None and self._logs.report_handler.records:
             return True
@@ -290,6 +303,10 @@ class ItemOutput:
                 self._root.setLevel(self._levels[0])
         if self._capture is not None:
             self._suspend(in_=False)
+
+
+def _at_0(_offset: int, _whence: int) -> int:
+    return 0
 
 
 def is_captured(config: pytest.Config) -> bool:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import _pytest.nodes
 import pytest
 
 from . import reruns, timeouts
-
-# Marks of pytest's that say that an item is not to be run.
-SKIPS: Final = frozenset({"skip", "skipif"})
+from .item_marks import OF_SKIPPING, XFAIL, is_settled
 
 
 class Parent:
     """What the items of one collector have in common, for as long as it stays as it is."""
 
     __slots__ = (
-        "again", "calls", "conftests", "containers", "depth", "filters", "hook", "keywords", "length",
-        "node", "plain", "prefix", "refused", "skips", "times",
+        "again", "calls", "conftests", "containers", "depth", "filters", "has_verdict", "hook",
+        "keywords", "length", "node", "plain", "prefix", "refused", "times",
     )  # fmt: skip
 
     node: Any
@@ -27,9 +25,9 @@ class Parent:
     containers: list[Any]
     length: int
     keywords: dict[str, int]
-    # Whether there is a mark `skip` or `skipif`, one `filterwarnings`, one `timeout`, one `flaky`, and
+    # Whether there is a mark of `skipping`, one `filterwarnings`, one `timeout`, one `flaky`, and
     # which is for pytest.
-    skips: bool
+    has_verdict: bool
     again: bool
     times: bool
     filters: bool
@@ -88,9 +86,12 @@ class Parents:
         parent.containers = containers
         parent.length = sum(map(len, containers))
         parent.keywords = dict.fromkeys(node.keywords, 1)
-        names = {mark.name for mark in node.iter_markers()}
-        parent.skips = not names.isdisjoint(SKIPS)
+        marks = list(node.iter_markers())
+        names = {mark.name for mark in marks}
+        parent.has_verdict = not names.isdisjoint(OF_SKIPPING)
         parent.refused = next(iter(names & self._refused), None)
+        if not all(is_settled(mark) for mark in marks if mark.name == XFAIL):
+            parent.refused = XFAIL
         parent.filters = "filterwarnings" in names
         parent.times = timeouts.MARK in names
         parent.again = reruns.MARK in names

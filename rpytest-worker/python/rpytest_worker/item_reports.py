@@ -70,12 +70,13 @@ class ItemReports:
             self.held.append(report)
         return report
 
-    def passed(self, item: Any, when: Any, phase: Phase, silent: bool) -> Any:
-        """Report a phase that has passed, with what there is to show of the item."""
+    def passed(self, item: Any, when: Any, phase: Phase, silent: bool, asks: bool) -> Any:
+        """Report a phase that has passed, with what there is to show of the item. Whether it `asks` the
+        hook that makes reports in any case."""
         if not silent:
             self._output.add_sections(item, when)
         call = _call(when, phase, None, None if self._returns_nothing else [])
-        if self._asks:
+        if asks or self._asks:
             self._close(when)
             report = item.ihook.pytest_runtest_makereport(item=item, call=call)
         else:

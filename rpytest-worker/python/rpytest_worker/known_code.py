@@ -273,8 +273,8 @@ SUMMARY: Final[Mapping[str, str]] = {
 }
 
 # Of plugins that many projects have: hypothesis 6.80 to 6.170, pytest-benchmark 3.2 to 5.3,
-# pytest-codspeed 3.1 to 5.0, pytest-cov 2.11 to 7.1, pytest-timeout 2.1 to 2.4, syrupy 5.3 to 7.0.
-# By module and name.
+# pytest-codspeed 3.1 to 5.0, pytest-cov 2.11 to 7.1, pytest-rerunfailures 10.3 to 16.7,
+# pytest-timeout 2.1 to 2.4, syrupy 5.3 to 7.0. By module and name.
 PLUGINS: Final[Mapping[str, str]] = {
     "_hypothesis_pytestplugin.pytest_runtest_call": "067eb37a 20cd645d 2cbff0dd cca78659 fc188b31",
     "_hypothesis_pytestplugin.pytest_runtest_makereport": "9797740d baaf06d9",
@@ -283,6 +283,16 @@ PLUGINS: Final[Mapping[str, str]] = {
     "pytest_benchmark.plugin.pytest_runtest_makereport": "f0848152 1638fc0d",
     "pytest_codspeed.plugin.pytest_runtest_protocol": "f4cbd63b d677a562",
     "pytest_cov.plugin.CovPlugin.pytest_runtest_call": "9afb0a1d",
+    "pytest_rerunfailures.get_reruns_count": "3cc2725a 6fbb74bd e7470c7b ecf1a44a",
+    "pytest_rerunfailures.pytest_report_teststatus": "e8a89d87",
+    "pytest_rerunfailures.pytest_runtest_makereport": "689a7467 a7382ff1 c366909b d15c0723",
+    "pytest_rerunfailures.pytest_runtest_protocol": (
+        "5b8042bc 8d64be8e 91e6a919 bb425309 c7194452 d70d872b"
+    ),
+    "pytest_rerunfailures.pytest_runtest_teardown": (
+        "1dee65ca 60dc3eaf 64032703 6f67f9f7 b4edef61 dbb1128e"
+    ),
+    "pytest_rerunfailures.XDistHooks.pytest_runtest_logreport": "1fe9cff1",
     "pytest_timeout.pytest_runtest_protocol": "cdfab898 eec4d582",
     "pytest_timeout.pytest_runtest_call": "cdfab898",
     "syrupy.pytest_runtest_logreport": "a54bef3d",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 import pytest
 
-from . import known_code, pytest_compat
+from . import known_code, pytest_compat, reruns
 
 # What becomes of an implementation of a hook: it is called as it is; it wraps, and is driven by hand;
 # it tells of exceptions that were left in a queue, and does nothing while that is empty; it does
 # nothing under what `when_equal` and `refusal` make sure of, or is done here; it wraps the call of a
 # function, and where that has no attributes does nothing but what it does before. What tells of
-# exceptions, but wraps, is pytest's before 8.4, which `Uncaught` stands for.
+# exceptions, but wraps, is pytest's before 8.4, which `Uncaught` stands for. What keeps something of
+# each report, and changes none, has to see all of an item of which it sees one.
 _CALL, _WRAP, _QUEUE, _COVERED, _BEFORE = "call", "wrap", "queue", "covered", "before"
+_WITNESS: Final = "witness"
 
 PHASES: Final = ("setup", "call", "teardown")
 _OF_PHASES: Final = frozenset(f"pytest_runtest_{when}" for when in PHASES)
@@ -28,6 +31,8 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.unittest.pytest_runtest_protocol": _COVERED,
         "pytest_timeout.pytest_runtest_protocol": _WRAP,
         "pytest_codspeed.plugin.pytest_runtest_protocol": _COVERED,
+        # For items that are to be run again if they fail.
+        "pytest_rerunfailures.pytest_runtest_protocol": _COVERED,
     },
     "pytest_runtest_setup": {
         "_pytest.runner.pytest_runtest_setup": _CALL,
@@ -58,6 +63,7 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.unraisableexception.pytest_runtest_teardown": _QUEUE,
         "_pytest.capture.CaptureManager.pytest_runtest_teardown": _COVERED,
         "_pytest.logging.LoggingPlugin.pytest_runtest_teardown": _COVERED,
+        "pytest_rerunfailures.pytest_runtest_teardown": _COVERED,
     },
     # Of a phase that passed and has nothing to show.
     "pytest_runtest_makereport": {
@@ -68,6 +74,7 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         # For items that it has run.
         "_hypothesis_pytestplugin.pytest_runtest_makereport": _COVERED,
         "pytest_benchmark.plugin.pytest_runtest_makereport": _COVERED,
+        "pytest_rerunfailures.pytest_runtest_makereport": _WITNESS,
     },
     # Without live logs they only note where the item is.
     "pytest_runtest_logstart": {"_pytest.logging.LoggingPlugin.pytest_runtest_logstart": _COVERED},
@@ -81,6 +88,8 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
         "_pytest.cacheprovider.LFPlugin.pytest_runtest_logreport": _COVERED,
         # It writes to where a worker's terminal reporter does, which is nowhere.
         "_pytest.terminal.TerminalProgressPlugin.pytest_runtest_logreport": _COVERED,
+        # For reports of tests that are run again.
+        "pytest_rerunfailures.XDistHooks.pytest_runtest_logreport": _COVERED,
     },
 }
 
@@ -97,10 +106,14 @@ _UNLESS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     ),
     "pytest_benchmark.plugin.pytest_runtest_setup": (frozenset({"benchmark"}), frozenset()),
     "pytest_benchmark.plugin.pytest_runtest_makereport": (frozenset(), frozenset({"benchmark"})),
+    "pytest_rerunfailures.pytest_runtest_protocol": (frozenset({reruns.MARK}), frozenset()),
 }
 
 # It does nothing without a timeout.
 _FAULT_HANDLER: Final = "_pytest.faulthandler.pytest_runtest_protocol"
+
+# It runs an item if this function finds that it is to be run again.
+_RERUNS: Final = "pytest_rerunfailures.pytest_runtest_protocol", "get_reruns_count"
 
 BEFORE: Final = "before the call"
 
@@ -116,6 +129,8 @@ class Known(NamedTuple):
     fixtures: frozenset[str]
     # The modules that catch exceptions while a phase lasts.
     catching: frozenset[str]
+    # Those who keep something of each report.
+    witnesses: list[Any]
 
 
 def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str:
@@ -127,6 +142,7 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
     marks: frozenset[str] = frozenset()
     fixtures: frozenset[str] = frozenset()
     catching: frozenset[str] = frozenset()
+    witnesses = []
     for hook, known in KNOWN.items():
         found[hook] = []
         if hook in apart:
@@ -143,6 +159,8 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
             is_known_plugins = name in known_code.PLUGINS
             if is_known_plugins and known_code.of_plugin(function) is None:
                 fate = None
+            if name == _RERUNS[0] and _may_run_again(function, config):
+                fate = None
             if fate is not None and name in _UNLESS:
                 marks |= _UNLESS[name][0]
                 fixtures |= _UNLESS[name][1]
@@ -158,17 +176,29 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
             if (
                 fate is None
                 or (fate == _CALL and wraps)
-                or (fate in (_WRAP, _BEFORE) and not wraps)
+                or (fate in (_WRAP, _BEFORE, _WITNESS) and not wraps)
             ):
                 return f"{name} implements {hook}"
             if not wraps and not is_known_plugins:
                 fates.append(fate)
             if fate == _BEFORE:
                 found[BEFORE].append(implementation)
+            elif fate == _WITNESS:
+                witnesses.append(implementation)
             elif fate in (_CALL, _WRAP):
                 found[hook].append(implementation)
-    return Known(found, marks, fixtures, catching)
+    return Known(found, marks, fixtures, catching, witnesses)
 
 
 def _has_timeout(config: pytest.Config) -> bool:
     return float(config.getini("faulthandler_timeout") or 0.0) > 0
+
+
+def _may_run_again(protocol: Any, config: pytest.Config) -> bool:
+    """Whether pytest-rerunfailures runs items again that have no mark which says so."""
+    count = protocol.__globals__.get(_RERUNS[1])
+    if count is None or known_code.of_plugin(count) is None:
+        return True
+    session = SimpleNamespace(config=config)
+    item = SimpleNamespace(session=session, get_closest_marker=lambda name: None)
+    return count(item) is not None

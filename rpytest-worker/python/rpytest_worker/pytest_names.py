@@ -50,6 +50,7 @@ IMPORTED: Final = {
     "make_call_info": "runner:CallInfo.from_call",
     "runtestprotocol": "runner:runtestprotocol",
     "tmppath_result_key": "tmpdir:tmppath_result_key",
+    "xfailed_key": "skipping:xfailed_key",
 }
 
 SHORT_CUTS: Final = _names(
@@ -90,7 +91,8 @@ SHORT_CUTS: Final = _names(
     python:Function.runtest python:FunctionDefinition python:IGNORED_ATTRIBUTES python:IdMaker
     python:IdMaker._idval_from_hook python:PyCollector python:PyCollector._genfunctions
     python:PyobjMixin._obj runner:CallInfo.from_call runner:SetupState runner:call_and_report
-    runner:check_interactive_exception runner:runtestprotocol scope:Scope stash:Stash._storage
+    runner:check_interactive_exception runner:runtestprotocol scope:Scope
+    skipping:xfailed_key stash:Stash._storage
     terminal:TerminalReporter._add_stats terminal:TerminalReporter._determine_main_color
     terminal:TerminalReporter._get_reports_to_display
     terminal:TerminalReporter._progress_nodeids_reported terminal:TerminalReporter._screen_width

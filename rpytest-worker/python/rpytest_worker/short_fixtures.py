@@ -80,7 +80,7 @@ class ShortFixtures:
             proxy = genuine(fspath)
             found = known.get(id(proxy))
             if found is None:
-                hooks = Hooks(proxy, self._setup, self._finalizer, self._shared)
+                hooks = Hooks(proxy, self._session, self._setup, self._finalizer, self._shared)
                 found = known[id(proxy)] = proxy, hooks
             return found[1]
 
@@ -91,9 +91,15 @@ class Hooks:
     """Hooks as a node sees them, of which two come to nothing or to one function."""
 
     def __init__(
-        self, genuine: Any, setup: list[Any], finalizer: list[Any], shared: SharedFixtures
+        self,
+        genuine: Any,
+        session: Any,
+        setup: list[Any],
+        finalizer: list[Any],
+        shared: SharedFixtures,
     ) -> None:
         self._genuine = genuine
+        self._session = session
         known_setup, known_finalizer = list(setup), list(finalizer)
 
         @frames.not_shown
@@ -114,8 +120,16 @@ class Hooks:
                 return genuine.pytest_fixture_post_finalizer(fixturedef=fixturedef, request=request)
             return []
 
-        self.pytest_fixture_setup = pytest_fixture_setup
+        self._fixture_setup = pytest_fixture_setup
         self.pytest_fixture_post_finalizer = pytest_fixture_post_finalizer
+
+    @property
+    def pytest_fixture_setup(self) -> Any:
+        """A doctest shows all frames that an exception has come through, those of hooks among them."""
+        stack = self._session._setupstate.stack
+        if stack and next(reversed(stack)).__class__ is pytest.DoctestItem:
+            return self._genuine.pytest_fixture_setup
+        return self._fixture_setup
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._genuine, name)

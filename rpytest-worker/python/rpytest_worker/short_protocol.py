@@ -50,13 +50,15 @@ from .costs import SharedFixtures
 from .item_assertions import ItemAssertions
 from .item_calls import ItemCalls
 from .item_kinds import Kinds, has_no_attributes, plain_code
+from .item_marks import OF_SKIPPING, XFAIL, is_settled
 from .item_output import ItemOutput
-from .item_parents import SKIPS, Parent, Parents
+from .item_parents import Parent, Parents
 from .item_reports import ItemReports, StandIn, do_nothing
 from .item_warnings import ItemWarnings
+from .item_witnesses import ItemWitnesses
 from .item_wrappers import Begun, ItemWrappers
 from .known_hooks import PHASES
-from .pytest_names import tmppath_result_key
+from .pytest_names import tmppath_result_key, xfailed_key
 from .short_fixtures import ShortFixtures
 from .short_phases import Ended, ShortPhases, keywords_of
 from .short_tracebacks import ShortTracebacks
@@ -142,14 +144,16 @@ class ShortProtocol:
         self._assertions = ItemAssertions.of() if self._wrappers.has_assertions else None
         of_phases = {when: implementations[f"pytest_runtest_{when}"] for when in PHASES}
         # Marks by which an item may end in another way than it would seem.
-        self._refused = frozenset({"xfail"}) | known.marks
+        self._refused = known.marks
         if config.pluginmanager.hasplugin("timeout"):
             self._refused |= {"timeout"}
         # Fixtures of plugins that do something about items that take them.
         self._refused_fixtures = known.fixtures
         # What to call before a test's function, which must have no attributes then.
         self._before = [one.function for one in implementations[known_hooks.BEFORE]]
-        self._reports = ItemReports(session, self._output, of_phases, self._end_phase, tells_all)
+        witnesses = ItemWitnesses(known.witnesses, lambda: self._running)
+        asks = tells_all or bool(known.witnesses)
+        self._reports = ItemReports(session, self._output, of_phases, self._end_phase, asks)
         found = config.pluginmanager.getplugin(timeouts.NAME)
         self._timeouts = found if isinstance(found, timeouts.Timeouts) else None
         # Of an item without a mark.
@@ -178,7 +182,7 @@ class ShortProtocol:
         self._kinds = Kinds()
         self._parents = Parents(self._conftests, of_phases, own, self._refused)
         self._parent: Any = None
-        self._skips = self._filters = False
+        self._has_verdict = self._filters = False
         # Whether the collector of the item that runs is as the last item has left it, so that nobody
         # else has been called before it.
         self._is_as_left = False
@@ -186,7 +190,7 @@ class ShortProtocol:
         self._root = os.path.join(config.rootpath, "")
         pytest.Stash()._storage  # noqa: B018
         pytest_compat.remember_hook_proxies(session)
-        self._replacements = ShortFixtures(session, shared), ShortTracebacks()
+        self._replacements = ShortFixtures(session, shared), ShortTracebacks(), witnesses
         # What of pytest's is not known, of which a part of it has been left to pytest.
         self.unknown = known_code.unknown(known_code.ASSERTIONS)
         for replacement in self._replacements:
@@ -210,27 +214,29 @@ class ShortProtocol:
             parent = self._parents.of(item, node)
         if self._before and not has_no_attributes(item.obj):
             return f"{item.nodeid} may be of a plugin"
-        refused, skips, filters = parent.refused, parent.skips, parent.filters
+        refused, has_verdict, filters = parent.refused, parent.has_verdict, parent.filters
         times, again = parent.times, parent.again
         for mark in item.own_markers:
             name = mark.name
             if name in self._refused:
                 refused = name
-            elif name in SKIPS:
-                skips = True
+            elif name in OF_SKIPPING:
+                has_verdict = True
+                if name == XFAIL and not is_settled(mark):
+                    refused = name
             elif name == "filterwarnings":
                 filters = True
             elif name == timeouts.MARK:
                 times = True
             elif name == reruns.MARK:
                 again = True
-        if skips and self._skipping is None:
+        if has_verdict and self._skipping is None:
             refused = "skip"
         if refused is not None:
             return f"{item.nodeid} has a mark `{refused}`"
         if self._refused_fixtures and not self._refused_fixtures.isdisjoint(item.fixturenames):
             return f"{item.nodeid} takes a fixture of a plugin"
-        self._parent, self._skips, self._filters = parent, skips, filters
+        self._parent, self._has_verdict, self._filters = parent, has_verdict, filters
         self._again = self._attempts if again else self._always_again
         if self._again is not None and self._tells_all:
             return f"{item.nodeid} may be run again"
@@ -376,7 +382,7 @@ class ShortProtocol:
         calls = quiet and code is not None and self._calls_directly
         ended = None
         if calls and not (
-            self._skips or self._tells_all or item.user_properties or item._report_sections
+            self._has_verdict or self._tells_all or item.user_properties or item._report_sections
         ):
             phases = self._phases
             is_set_up = self._is_as_left or phases.is_set_up(parent)
@@ -430,7 +436,9 @@ class ShortProtocol:
                 error, returned, phase = ended.error, ended.returned, ended.phase
                 direct, ended = when == "call", None
             elif when == "setup":
-                silent = quiet and not self._skips and self._phases.needs_no_setup(item, parent)
+                silent = (
+                    quiet and not self._has_verdict and self._phases.needs_no_setup(item, parent)
+                )
                 if silent:
                     begun, started = time(), perf_counter()
                     stack[item] = ([item.teardown], None)
@@ -460,7 +468,7 @@ class ShortProtocol:
                 output.begin(storage, when)
                 begun, started = time(), perf_counter()
                 try:
-                    if when == "setup" and self._skips:
+                    if when == "setup" and self._has_verdict:
                         assert self._skipping is not None
                         self._skipping(item)
                     elif when == "call" and self._before:
@@ -480,7 +488,9 @@ class ShortProtocol:
                 phase = perf_counter() - started, begun, time()
             if when == "setup":
                 self._shared.settle()
-            changed = False
+            changed = expected = False
+            if self._has_verdict and when == "call":
+                expected = storage.get(xfailed_key) is not None
             if not silent:
                 has_output = output.has_something_to_tell()
                 changed = self._has_changed(item, parent, length)
@@ -489,6 +499,7 @@ class ShortProtocol:
             if (
                 told
                 or changed
+                or expected
                 or error is not None
                 or returned is not None
                 or item.user_properties
@@ -497,7 +508,7 @@ class ShortProtocol:
                 or (not silent and has_output and output.has_exceptions)
             ):
                 if (
-                    self._skips
+                    self._has_verdict
                     and quiet
                     and when == "setup"
                     and again is None
@@ -527,7 +538,7 @@ class ShortProtocol:
                         stand_in = StandIn(item, error, returned) if direct else None
                         report = reports.by_pytest(item, nextitem, when, phase, error, stand_in)
                 else:
-                    report = reports.passed(item, when, phase, silent)
+                    report = reports.passed(item, when, phase, silent, expected)
                 result[when] = report.passed
                 storage[tmppath_result_key] = result
                 if changed or self._live != self._known:

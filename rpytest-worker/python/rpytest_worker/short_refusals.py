@@ -43,6 +43,6 @@ def of_session(config: pytest.Config, tells_all: bool) -> str | None:
     if capture is not None:
         if type(capture) is not _pytest.capture.CaptureManager:
             return "the plugin `capturemanager` is not pytest's"
-        if capture._method not in ("fd", "no"):
+        if capture._method not in ("fd", "sys", "tee-sys", "no"):
             return f"--capture={capture._method} is given"
     return None

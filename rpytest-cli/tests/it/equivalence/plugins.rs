@@ -1,6 +1,7 @@
 //! Suites that use plugins of which it is known what they do.
 
-use super::{SUITE, equal, short_ways};
+use super::{SUITE, equal, equal_in, short_ways};
+use crate::support::Way;
 use crate::support::python::venv_of;
 
 const WITH_HYPOTHESIS: &str = r#"
@@ -232,8 +233,105 @@ fn with_coroutines() {
             &["--tb=short", "--log-level=INFO"],
         ] {
             let (_, run) = short_ways(&equal(&venv, WITH_ASYNCIO, options));
-            // But for those with a mark `xfail`.
-            assert_eq!(run, 16, "{version} {options:?}");
+            assert_eq!(run, 18, "{version} {options:?}");
+        }
+    }
+}
+
+const WITH_RERUNS: &str = r#"
+--- test_it.py
+import pytest
+
+tries = []
+
+@pytest.mark.flaky(reruns=2)
+def test_comes_true():
+    tries.append(1)
+    assert len(tries) > 1
+
+@pytest.mark.flaky
+def test_never():
+    assert 0
+
+@pytest.fixture
+def fails():
+    assert 0
+
+@pytest.fixture
+def fails_late():
+    yield
+    assert 0
+
+@pytest.fixture(scope="module")
+def wide():
+    yield
+    print("wide goes")
+
+def test_passes(wide):
+    pass
+
+def test_fails(wide, record_property):
+    record_property("name", "value")
+    assert 0
+
+def test_setup(fails):
+    pass
+
+def test_teardown(fails_late):
+    print("out")
+
+def test_fails_twice(fails_late):
+    assert 0
+
+def test_subtests(request):
+    subtests = request.getfixturevalue("subtests")
+    for n in range(3):
+        with subtests.test(n=n):
+            assert n != 1
+
+def test_skips():
+    pytest.skip("inside")
+
+@pytest.mark.xfail
+def test_expected():
+    assert 0
+
+class TestMarked:
+    pytestmark = pytest.mark.flaky(reruns=1)
+
+    def test_one(self):
+        assert 0
+
+def test_last(wide):
+    pass
+"#;
+
+/// What keeps something of each report has seen those before it.
+#[test]
+fn with_a_plugin_that_runs_tests_again() {
+    for (pytest, plugin) in [("9.2.0", "16.7"), ("8.4.2", "16.3"), ("8.2.2", "12.0")] {
+        let requirements = [
+            format!("pytest=={pytest}"),
+            format!("pytest-rerunfailures=={plugin}"),
+        ];
+        let venv = venv_of(
+            &format!("rerunfailures-{plugin}"),
+            &requirements.each_ref().map(String::as_str),
+        );
+        for (options, least) in [
+            (&["-rR"][..], 9),
+            (&["-s"], 9),
+            (&["--tb=short", "-W", "error"], 9),
+            (&["--reruns=1"], 0),
+            (&["-o", "reruns=1"], 0),
+        ] {
+            for way in [Way::InProcess, Way::OneWorker] {
+                let (_, run) = short_ways(&equal_in(way, &venv, WITH_RERUNS, options));
+                assert!(
+                    run >= least && (run > 0) == (least > 0),
+                    "{plugin} {options:?}: {run}"
+                );
+            }
         }
     }
 }

@@ -213,6 +213,7 @@ fn output_that_is_captured_or_logged() {
         .same_in_process("--capture=sys -rA -k 'not descriptor'")
         .same_in_process("-s -k 'not descriptor'")
         .same_in_process("-s -v -k 'not descriptor'")
+        .same_in_process("--capture=tee-sys -rA -k 'not descriptor'")
         // What a test leaves behind is there for those of the same worker.
         .without_two_workers()
         .check();
@@ -435,6 +436,8 @@ fn outcomes_of_each_kind() {
             "-q --junitxml=junit.xml",
             "--durations=3 --durations-min=100",
         ])
+        .same_in_process("--capture=sys -rA")
+        .same_in_process("--capture=tee-sys --tb=short -v")
         .check();
 }
 
@@ -675,14 +678,16 @@ fn the_short_way_is_taken_and_hooks_of_phases_close_it() {
             run.stderr.contains("2 tests were run by the short"),
             "{run}"
         );
-        let run = Command::rpytest(main_venv(), &Project::new(plain))
-            .args(way.arguments())
-            .args(["--explain", "-s"])
-            .run();
-        assert!(
-            run.stderr.contains("2 tests were run by the short"),
-            "{run}"
-        );
+        for capture in ["-s", "--capture=sys", "--capture=tee-sys"] {
+            let run = Command::rpytest(main_venv(), &Project::new(plain))
+                .args(way.arguments())
+                .args(["--explain", capture])
+                .run();
+            assert!(
+                run.stderr.contains("2 tests were run by the short"),
+                "{capture}: {run}"
+            );
+        }
         for (hook, wraps, is_short) in rows {
             let body = if wraps {
                 format!("@pytest.hookimpl(wrapper=True)\ndef {hook}():\n    return (yield)\n")
@@ -832,7 +837,15 @@ fn what_values_of_fixtures_write_when_they_go() {
     let files = format!("{LOUD}{heard}");
     for files in [LOUD, &files] {
         let mut table = Table::new(files);
-        for line in ["", "-rA", "-v", "-q --junitxml=junit.xml", "-s"] {
+        for line in [
+            "",
+            "-rA",
+            "-v",
+            "-q --junitxml=junit.xml",
+            "-s",
+            "--capture=sys",
+            "--capture=tee-sys",
+        ] {
             table = table.same_in_process(line);
         }
         table.check();
