@@ -143,6 +143,8 @@ class ShortRequests:
             if callspec._arg2scope[argname] is not _OF_FUNCTION:
                 return None
             key = param = callspec.params[argname]
+            if param is _fixtures.NOTSET:
+                return None  # that of an empty set of parameters, which has no value
             index = callspec.indices[argname]
         elif definition.params is None:
             key, param, index = None, _fixtures.NOTSET, 0
