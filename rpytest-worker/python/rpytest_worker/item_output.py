@@ -46,8 +46,8 @@ class ItemOutput:
         # What the logging module has by name, and those of it that are loggers.
         self._named: list[object] = []
         self._loggers: list[logging.Logger] = []
-        # While capture is in place: its files and the descriptors that they stand for, if it is more than
-        # its streams; and what goes to the ends of what has been written, and says how far that is.
+        # While capture is in place: its files and the descriptors that they stand for, if it is more
+        # than its streams; and what goes to the end of what has been written, and says how far it is.
         self._descriptors: tuple[int, int, int, int] | None = None
         self._streams: tuple[Any, Any] = (None, None)
         self._seek: tuple[Callable[[int, int], int], Callable[[int, int], int]] = (_at_0, _at_0)

@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from pathlib import Path, PosixPath, PurePath
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import _pytest.assertion.rewrite
 import _pytest.fixtures
@@ -31,8 +32,9 @@ class ShortFactories:
     """Stands for `FixtureManager.parsefactories`, after `begin`."""
 
     def __init__(self) -> None:
-        # Classes without any, and how many attributes they had; others may be added.
-        self._clean: dict[type, int] = {}
+        # Classes without any, and how many attributes they had; others may be added. Of classes of a
+        # session within a test nothing is to be left when that is over.
+        self._clean: WeakKeyDictionary[type, int] = WeakKeyDictionary()
 
     def begin(self, replace: Callable[[Any, str, Any], None]) -> str | None:
         """Take the place of pytest's own functions, by `replace`; returns what of them is not known."""

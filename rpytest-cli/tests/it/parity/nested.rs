@@ -158,3 +158,67 @@ def test_after_all_of_them():
 fn sessions_within_a_test_are_sessions_of_pytest() {
     Table::new(PLUGIN).same(&[""]).check();
 }
+
+/// What is kept of their classes and functions would keep all that belongs to them, and each search for garbage would go through it.
+#[test]
+fn nothing_is_left_of_sessions_within_a_test() {
+    let files = r#"
+--- pytest.ini
+[pytest]
+--- conftest.py
+pytest_plugins = ["pytester"]
+
+--- test_it.py
+import gc
+import unittest
+
+import pytest
+
+SUITE = """
+    import unittest
+    import pytest
+
+    @pytest.fixture(params=[1, 2])
+    def number(request):
+        return request.param
+
+    class TestIt:
+        @pytest.fixture
+        def own(self, number):
+            yield number
+
+        @pytest.mark.xfail(reason="expected")
+        def test_one(self, own):
+            assert own == 1
+
+        @pytest.mark.parametrize("x", [1, 2])
+        def test_two(self, x, tmp_path):
+            assert x == 1
+
+    class TestCase(unittest.TestCase):
+        def test_three(self):
+            '''
+            >>> 1
+            2
+            '''
+            self.fail("f")
+"""
+
+@pytest.mark.parametrize("options", [[], ["-v", "--doctest-modules"], ["-s", "--runxfail"]])
+def test_within(pytester, options):
+    pytester.makepyfile(SUITE)
+    result = pytester.inline_run(*options)
+    assert sum(map(len, result.listoutcomes())) >= 5
+
+def test_nothing_is_left():
+    gc.collect()
+    kinds = [pytest.Session, pytest.Config, pytest.PytestPluginManager]
+    counts = {kind.__name__: 0 for kind in kinds}
+    for one in gc.get_objects():
+        if type(one) in kinds:
+            counts[type(one).__name__] += 1
+    # A worker's own are out of the collector's sight.
+    assert max(counts.values()) <= 1, counts
+"#;
+    Table::new(files).same(&["", "-q"]).check();
+}
