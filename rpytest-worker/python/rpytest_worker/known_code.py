@@ -165,6 +165,8 @@ PROTOCOL: Final[Mapping[str, str]] = {
     "capture:FDCaptureBase.resume": "1b64e2e8",
     "capture:FDCaptureBase.suspend": "d06d74f8",
     "capture:SysCaptureBase.resume": "613a4ac7",
+    "capture:SysCaptureBase.suspend": "bddd796a",
+    "capture:SysCapture.snap": "0e43b18a",
     "logging:LoggingPlugin._runtest_for": "49299c2d",
     "logging:LoggingPlugin.pytest_runtest_setup": "f56a25e6",
     "logging:LoggingPlugin.pytest_runtest_call": "b52d5e1b",

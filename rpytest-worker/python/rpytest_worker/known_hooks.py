@@ -159,8 +159,8 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
             is_known_plugins = name in known_code.PLUGINS
             if is_known_plugins and known_code.of_plugin(function) is None:
                 fate = None
-            if name == _RERUNS[0] and _may_run_again(function, config):
-                fate = None
+            if name == _RERUNS[0] and fate and _runs_all_again(function, config):
+                return "pytest-rerunfailures runs tests again"
             if fate is not None and name in _UNLESS:
                 marks |= _UNLESS[name][0]
                 fixtures |= _UNLESS[name][1]
@@ -194,7 +194,7 @@ def _has_timeout(config: pytest.Config) -> bool:
     return float(config.getini("faulthandler_timeout") or 0.0) > 0
 
 
-def _may_run_again(protocol: Any, config: pytest.Config) -> bool:
+def _runs_all_again(protocol: Any, config: pytest.Config) -> bool:
     """Whether pytest-rerunfailures runs items again that have no mark which says so."""
     count = protocol.__globals__.get(_RERUNS[1])
     if count is None or known_code.of_plugin(count) is None:
