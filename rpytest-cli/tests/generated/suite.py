@@ -130,6 +130,41 @@ TEST_ENDS = (
     (['request.getfixturevalue("tmp_path")'], ["request"]),
     (['request.getfixturevalue("capsys")', 'print("left")'], ["request"]),
     (['request.getfixturevalue("none_such")'], ["request"]),
+    (["request.applymarker(pytest.mark.skip)", "pass"], ["request"]),
+    (["request.session.shouldstop = 'enough'"], ["request"]),
+    (["for n in range(3):", "    with subtests.test(n=n):", "        assert n != 1"], ["subtests"]),
+    (["with capsys.disabled():", '    print("seen at once")'], ["capsys"]),
+    (
+        [
+            "with caplog.at_level(logging.DEBUG):",
+            '    logging.getLogger("deep").debug("x")',
+            "assert 0",
+        ],
+        ["caplog"],
+    ),
+    (["monkeypatch.chdir(tmp_path)", 'assert os.listdir() == ["x"]'], ["monkeypatch", "tmp_path"]),
+    (
+        ['path = tmp_path_factory.mktemp("some")', "assert path.name == 'some0'"],
+        ["tmp_path_factory"],
+    ),
+    (['pytest.importorskip("none_such")'], []),
+    (["def deep():", "    deep()", "deep()"], []),
+    (
+        [
+            "with warnings.catch_warnings():",
+            '    warnings.simplefilter("error")',
+            '    warnings.warn("w")',
+        ],
+        [],
+    ),
+    (['assert "\u2603" * 3 == "gr\u00fc\u00dfe"'], []),
+    (['text = "line\n" * 30', 'assert text == text + "more"'], []),
+    (["numbers = list(range(60))", "assert numbers == numbers[:30] + [0] + numbers[31:]"], []),
+    (["async def inner():", "    pass", "coroutine = inner()", "coroutine.close()"], []),
+    (['sys.stdout = open(os.devnull, "w")', 'print("lost")'], []),
+    (["os.environ['LEFT'] = 'behind'"], []),
+    (["logging.getLogger().setLevel(logging.DEBUG)", 'logging.debug("deep")', "assert 0"], []),
+    (["logging.getLogger().handlers.clear()", 'logging.warning("unheard")', "assert 0"], []),
     (
         ['monkeypatch.setattr(os, "getcwd", lambda: "x")', 'assert os.getcwd() == "x"'],
         ["monkeypatch"],
@@ -199,6 +234,18 @@ SETTINGS = (
     "faulthandler_timeout = 100",
     "tmp_path_retention_policy = failed",
     "log_format = %(message)s",
+    "usefixtures = tmp_path",
+    "testpaths = package",
+    "python_functions = test_* check_*",
+    "verbosity_test_cases = 1",
+    "log_auto_indent = true",
+    "truncation_limit_lines = 3",
+    "doctest_optionflags = ELLIPSIS",
+    "junit_logging = all",
+    "junit_log_passing_tests = false",
+    "enable_assertion_pass_hook = true",
+    "addopts = --capture=sys",
+    "log_level = 15",
 )
 
 ARGUMENTS = (
@@ -210,7 +257,11 @@ ARGUMENTS = (
     ["-o", "log_cli=true"], ["--log-cli-level=INFO"], ["--doctest-modules"], ["--strict-markers"], ["--no-header"],
     ["--no-summary"], ["--show-capture=no"], ["--continue-on-collection-errors"], ["--co", "-q"], ["--assert=plain"],
     ["--import-mode=importlib"], ["--stepwise"], ["--ff"], ["-o", "xfail_strict=true"], ["--disable-warnings"],
-    ["-o", "console_output_style=classic"],
+    ["-o", "console_output_style=classic"], ["--collect-only"], ["--co", "-qq"], ["--fixtures-per-test"], ["--fixtures"],
+    ["--setup-plan"], ["--setup-only"], ["--color=yes"], ["--lf"], ["--ignore=package"], ["package"], ["-p", "no:doctest"],
+    ["--basetemp=base"], ["-rfE"], ["--show-capture=stderr"], ["--xfail-tb"], ["-W", "ignore"], ["-qq"], ["--rootdir=.."],
+    ["--log-format=%(levelname)s %(message)s"], ["--confcutdir=package"], ["--noconftest"], ["-p", "no:faulthandler"],
+    ["--tb=long"], ["-vvv"], ["--exitfirst", "-rA"], ["--maxfail=3", "-s"],
 )  # fmt: skip
 
 
@@ -243,6 +294,11 @@ class Writer:
     def fixture(self, known, first=()):
         """A fixture's name and scope, and its text. `known` are those that it may take."""
         name, scope, options = self.name("fixture"), "function", []
+        arguments = []
+        if known and self.chance(0.12):
+            # In the place of another one, which it may take.
+            name = self.any(known)[0]
+            arguments = [name] if self.chance(0.5) else []
         if self.chance(0.4):
             scope = self.any(SCOPES + ("function",) * 4)
             options.append(f'scope="{scope}"')
@@ -254,7 +310,7 @@ class Writer:
         if self.chance(0.12):
             options.append("autouse=True")
         wider = [one for one, other in known if SCOPES.index(other) >= SCOPES.index(scope)]
-        arguments = self.some(wider, (0, 1, 2))
+        arguments += [one for one in self.some(wider, (0, 1, 2)) if one != name]
         if has_parameters or self.chance(0.2):
             arguments.append("request")
         lines = [self.anything()]
@@ -292,6 +348,11 @@ class Writer:
             mark, names = self.any(PARAMETERS)
             marks.append(mark)
             arguments += names
+        if arguments and self.chance(0.06):
+            how = self.any(("indirect=True", 'indirect=True, scope="module"', "ids=repr"))
+            marks.append(f'@pytest.mark.parametrize("{arguments[0]}", ["x", "y"], {how})')
+        if known and self.chance(0.08):
+            marks.append(f'@pytest.mark.usefixtures("{self.any(known)[0]}")')
         ends, needed = self.any(TEST_ENDS)
         lines += ends
         if self.chance(0.3):

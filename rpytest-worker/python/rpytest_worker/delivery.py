@@ -24,6 +24,8 @@ class Delivery:
         self._hook = config.hook
         self._report = config.hook.pytest_runtest_logreport
         self._apart: Any = None
+        # The reports of the item that is told of, if they have one.
+        self._with_node: list[Any] = []
         self._with_nodes = with_nodes and pytest_compat.others_listen(self._report)
         self._reporter = pytest_terminal.terminal_reporter(config)
         self._direct = DirectDelivery.when_equal(config)
@@ -50,6 +52,15 @@ class Delivery:
         if self._direct is not None:
             self._direct.note_report()
             self._direct.forget_path()
+        try:
+            self._events(events, node)
+        finally:
+            # It would be shown with a failure, in the summary.
+            for report in self._with_node:
+                vars(report).pop("node", None)
+            self._with_node.clear()
+
+    def _events(self, events: Any, node: Any) -> None:
         hook = self._hook
         for kind, value in events:
             if kind == reports.REPORT:
@@ -77,11 +88,15 @@ class Delivery:
         else:
             report.worker_id = node.gateway.id
             report.testrun_uid = node.workerinput["testrunuid"]
+            # For as long as its item is told of: who has seen it looks for it again at the teardown.
+            self._with_node.append(report)
             report.node = node
             self._report(report=report)
-            del report.node
         if self._apart is not None:
+            found = vars(report).pop("node", None)
             self._apart(report)
+            if found is not None:
+                report.node = found
 
 
 def crash(

@@ -293,6 +293,11 @@ fn junit_with_properties() {
         "--junitxml=junit.xml -o junit_duration_report=call -q",
     ];
     Table::new(PROPERTIES).same(&lines).check();
+    // Whoever listens finds the node of a worker at a report; the reporter of JUnit XML does until the teardown is told.
+    let heard = "--- conftest.py\ndef pytest_runtest_logreport(report):\n    pass\n";
+    Table::new(&format!("{PROPERTIES}{heard}"))
+        .same(&lines)
+        .check();
     // An experiment of pytest's that does not reach the controller, nor does it with xdist.
     Table::new(ATTRIBUTE)
         .same_in_process("--junitxml=junit.xml -o junit_family=xunit1")
