@@ -112,13 +112,24 @@ class ItemOutput:
                     out_file, err_file, stdout, stderr = self._descriptors
                     os.dup2(out_file, stdout)
                     os.dup2(err_file, stderr)
-                sys.stdout, sys.stderr = self._streams
+                if not self.is_in_place:
+                    # What is there instead goes from where pytest lets go of it.
+                    self._suspend(in_=False)
+                    capture.resume_global_capture()
         fixtures = self._fixtures
         if fixtures is not None and fixtures._capture_fixture is not None:
             fixtures.activate_fixture()
         if self._uncaught is not None:
             self._uncaught.begin()
         self._open = True
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the streams are still those that were put there when the phase began."""
+        if self._capture is None:
+            return True
+        out, err = self._streams
+        return getattr(sys, "stdout", None) is out and getattr(sys, "stderr", None) is err
 
     def _look_at_streams(self, capture: Any) -> None:
         out, err = capture._global_capturing.out, capture._global_capturing.err

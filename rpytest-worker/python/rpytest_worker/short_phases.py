@@ -116,6 +116,7 @@ class ShortPhases:
             error is not None
             or returned is not None
             or output.has_something_to_tell()
+            or not output.is_in_place
             or run.is_told
             or item.user_properties
             or item._report_sections

@@ -455,7 +455,11 @@ class ShortProtocol:
             else:
                 if _stops(session):
                     nextitem = None
-                silent = quiet and self._phases.needs_no_teardown(item, nextitem, parent)
+                silent = (
+                    quiet
+                    and output.is_in_place
+                    and self._phases.needs_no_teardown(item, nextitem, parent)
+                )
                 self._calls.begin_teardown()
                 if silent:
                     begun, started = time(), perf_counter()

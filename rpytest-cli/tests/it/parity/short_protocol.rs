@@ -851,3 +851,63 @@ fn what_values_of_fixtures_write_when_they_go() {
         table.check();
     }
 }
+
+const REPLACED: &str = r#"
+--- test_out.py
+import os, sys, io
+import pytest
+
+def test_file():
+    sys.stdout = open(os.devnull, "w")
+    print("lost")
+
+def test_next():
+    print("found")
+
+def test_file_with_fixture(tmp_path):
+    sys.stderr = open(os.devnull, "w")
+
+def test_next_with_fixture(tmp_path):
+    print("found", file=sys.stderr)
+    assert 0
+
+@pytest.fixture
+def replaced():
+    sys.stdout = open(os.devnull, "w")
+    yield
+
+def test_replaced(replaced):
+    print("found")
+    assert 0
+
+def test_deleted():
+    del sys.stdout
+
+def test_last():
+    sys.stdout = io.StringIO()
+    print("lost")
+
+class TestIt:
+    def test_file(self):
+        sys.stdout = open(os.devnull, "w")
+        raise ValueError
+
+    def test_print(self):
+        print("x")
+        assert 0
+"#;
+
+/// What has been in their place goes when the phase is over, from where pytest puts them back: whose warning that is depends on it.
+#[test]
+fn streams_that_a_test_replaces() {
+    Table::new(REPLACED)
+        .same(&[
+            "",
+            "-W error -v --tb=short -k 'not TestIt'",
+            "-rA --junitxml=junit.xml",
+        ])
+        .same_in_process("--capture=sys -rA")
+        .same_in_process("-s")
+        .without_two_workers()
+        .check();
+}
