@@ -148,7 +148,6 @@ TEST_ENDS = (
         ["tmp_path_factory"],
     ),
     (['pytest.importorskip("none_such")'], []),
-    (["def deep():", "    deep()", "deep()"], []),
     (
         [
             "with warnings.catch_warnings():",
@@ -164,7 +163,6 @@ TEST_ENDS = (
     (['sys.stdout = open(os.devnull, "w")', 'print("lost")'], []),
     (["os.environ['LEFT'] = 'behind'"], []),
     (["logging.getLogger().setLevel(logging.DEBUG)", 'logging.debug("deep")', "assert 0"], []),
-    (["logging.getLogger().handlers.clear()", 'logging.warning("unheard")', "assert 0"], []),
     (
         ['monkeypatch.setattr(os, "getcwd", lambda: "x")', 'assert os.getcwd() == "x"'],
         ["monkeypatch"],

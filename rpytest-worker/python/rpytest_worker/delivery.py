@@ -16,25 +16,21 @@ class Delivery:
 
     Plugins that know xdist look for `report.node`. pytest's terminal reporter does, too, and writes
     another format if it finds it; here it shall write what it does without workers. So where
-    somebody else listens, the reporter is taken out of the hook and called by itself.
+    somebody else listens, it is hidden from the reporter, who is called in its turn: it finds out
+    that a test of which a subtest has failed has failed as well, for those who come after it.
     """
 
     def __init__(self, config: pytest.Config, with_nodes: bool = False) -> None:
         self._config = config
         self._hook = config.hook
         self._report = config.hook.pytest_runtest_logreport
-        self._apart: Any = None
         # The reports of the item that is told of, if they have one.
         self._with_node: list[Any] = []
         self._with_nodes = with_nodes and pytest_compat.others_listen(self._report)
         self._reporter = pytest_terminal.terminal_reporter(config)
         self._direct = DirectDelivery.when_equal(config)
-        if (
-            self._with_nodes
-            and self._reporter is not None
-            and pytest_terminal.take_out(self._report, self._reporter)
-        ):
-            self._apart = self._reporter.pytest_runtest_logreport
+        if self._with_nodes and self._reporter is not None:
+            pytest_terminal.hide_nodes(self._report, self._reporter)
 
     def defer(self) -> None:
         """From now on reports of items with nothing to show are made when somebody looks at them."""
@@ -92,11 +88,6 @@ class Delivery:
             self._with_node.append(report)
             report.node = node
             self._report(report=report)
-        if self._apart is not None:
-            found = vars(report).pop("node", None)
-            self._apart(report)
-            if found is not None:
-                report.node = found
 
 
 def crash(

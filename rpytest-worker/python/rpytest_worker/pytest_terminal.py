@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import _pytest.terminal
@@ -37,16 +38,30 @@ def mute(reporter: Any) -> None:
         "pytest_runtest_logfinish",
         "pytest_sessionfinish",
     ):
-        take_out(getattr(hook, name), reporter)
+        with contextlib.suppress(ValueError):  # it took no part
+            getattr(hook, name)._remove_plugin(reporter)
 
 
-def take_out(hook: Any, plugin: Any) -> bool:
-    """Let a plugin no longer take part in one hook; `False` if it did not."""
-    try:
-        hook._remove_plugin(plugin)
-    except ValueError:
-        return False
-    return True
+def hide_nodes(hook: Any, reporter: Any) -> None:
+    """Let a terminal reporter see no report's node, by which it would write another format."""
+    for implementation in hook.get_hookimpls():
+        wraps = implementation.hookwrapper or implementation.wrapper
+        if implementation.plugin is reporter and not wraps:
+            implementation.function = _without_node(implementation.function)
+
+
+def _without_node(genuine: Callable[[Any], None]) -> Callable[[Any], None]:
+    @functools.wraps(genuine)
+    def pytest_runtest_logreport(report: Any) -> None:
+        attributes = vars(report)
+        node = attributes.pop("node", None)
+        try:
+            genuine(report)
+        finally:
+            if node is not None:
+                attributes["node"] = node
+
+    return pytest_runtest_logreport
 
 
 class Curtain:

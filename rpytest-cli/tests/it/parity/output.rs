@@ -277,6 +277,11 @@ def test_both(broken):
 
 def test_skipped():
     pytest.skip("<reason>")
+
+def test_subtests(subtests):
+    for n in range(3):
+        with subtests.test(n=n):
+            assert n != 1
 "#;
 
 const ATTRIBUTE: &str = r#"
