@@ -94,6 +94,13 @@ impl Suite {
         let code = |run: &Run| run.code.to_string();
         let (got, got_junit) = self.run(venv, Some(Way::InProcess));
         add("exit code", &code(&expected), &code(&got));
+        if expected
+            .stderr
+            .contains("Traceback (most recent call last)")
+        {
+            // pytest itself has not survived it, or a handler of logging tells who has called: each shows its own frames.
+            return found;
+        }
         add("stdout", &expected.stdout, &got.stdout);
         add("stderr", &expected.stderr, &got.stderr);
         add("junit", &expected_junit, &got_junit);
