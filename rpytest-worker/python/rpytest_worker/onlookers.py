@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import types
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -28,7 +29,13 @@ from .deferred_reports import DeferredReports
 
 # What of the reporter leads to what it has shown, and to where it writes.
 _DEFERRED: Final = "stats"
-_OF_REPORTER: Final = (_DEFERRED, "_tw")
+_WRITER: Final = "_tw"
+_OF_REPORTER: Final = (_DEFERRED, _WRITER)
+# Who asks for the writer on behalf of others; and whose code asks it no more than how text is shown in
+# colours (pytest 8.0 to 9.2), in the middle of a test, where nothing may be written: the library
+# `blockbuster` raises an error if anything is while an event loop runs.
+_ASKS: Final = pytest.Config.get_terminal_writer.__code__
+_ONLY_ASKS: Final = "_pytest.assertion"
 # Ways in which results get into a JUnit file.
 _OF_JUNIT: Final = ("node_reporter", "add_global_property")
 
@@ -103,7 +110,9 @@ class _Attribute:
         self._name, self._waylaid, self._look, self._deferred = name, waylaid, look, deferred
 
     def __get__(self, instance: Any, _: type | None = None) -> Any:
-        if instance is self._waylaid:
+        if instance is self._waylaid and not (
+            self._name == _WRITER and _is_for_colours(sys._getframe(1))
+        ):
             self._look()
             if self._deferred:
                 found = self._deferred.seen_by(sys._getframe(1))
@@ -127,6 +136,15 @@ class _Attribute:
         if self._deferred is not None and instance is self._waylaid:
             self._look()
             self._deferred.settle()
+
+
+def _is_for_colours(frame: types.FrameType) -> bool:
+    caller = frame.f_back
+    return (
+        frame.f_code is _ASKS
+        and caller is not None
+        and str(caller.f_globals.get("__name__")).startswith(_ONLY_ASKS)
+    )
 
 
 def _do_nothing() -> None:

@@ -911,3 +911,38 @@ fn streams_that_a_test_replaces() {
         .without_two_workers()
         .check();
 }
+
+const COMPARED: &str = r#"
+--- test_it.py
+import sys
+
+def test_before():
+    pass
+
+def test_compares():
+    written = []
+
+    def look(frame, event, function):
+        if event == "c_call" and function.__name__ in ("write", "flush"):
+            written.append(function.__qualname__)
+
+    sys.setprofile(look)
+    try:
+        assert [1, 2] == [1, 3]
+    except AssertionError:
+        pass
+    finally:
+        sys.setprofile(None)
+    assert not written
+
+def test_fails():
+    assert [1, 2] == [1, 3]
+"#;
+
+/// A test may run where nothing is to be written, as in an event loop that is watched by the library `blockbuster`.
+#[test]
+fn nothing_is_written_while_a_test_compares() {
+    Table::new(COMPARED)
+        .same(&["", "-v", "--color=yes -k 'not fails'"])
+        .check();
+}
