@@ -8,6 +8,8 @@
 // Processes, their parents and their environments are read in /proc.
 #![cfg(target_os = "linux")]
 
+#[path = "../asked/mod.rs"]
+mod asked;
 mod checks;
 mod fault;
 mod processes;
@@ -24,6 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rpytest_sched::simulate::Random;
 
+use self::asked::number;
 use self::fault::{Fault, Kind};
 use self::suite::{Mode, Suite};
 
@@ -32,15 +35,6 @@ const FAULTS: u64 = 27;
 
 /// Projects that are broken at the same time: as many as the smallest machine has processors.
 const AT_ONCE: usize = 2;
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    match env::var(variable) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{variable} is {text:?}, which is no number")),
-        Err(_) => otherwise,
-    }
-}
 
 #[test]
 fn whatever_happens_the_run_tells_the_truth() {

@@ -4,6 +4,8 @@
 //! `RPYTEST_GENERATED_SEED`, the number of the first; `RPYTEST_GENERATED_PYTEST`, as in "8.4.2", is another version of pytest. With a worker
 //! it is the exit code that is compared, and what the JUnit file has of each test: what hooks write comes when it comes.
 
+#[path = "../asked/mod.rs"]
+mod asked;
 #[allow(dead_code, reason = "the other test binary uses all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
@@ -13,6 +15,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::asked::number;
 use self::support::normal::{difference, junit, normal};
 use self::support::python::{Venv, plain_venv, pytest_venv};
 use self::support::{Command, Project, Run, Way};
@@ -25,15 +28,6 @@ const AT_ONCE: usize = 2;
 
 /// How much of a difference is shown.
 const SHOWN: usize = 3000;
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    match env::var(variable) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{variable} is {text:?}, which is no number")),
-        Err(_) => otherwise,
-    }
-}
 
 /// A suite, and how it is run.
 struct Suite {
