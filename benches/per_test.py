@@ -107,6 +107,8 @@ KINDS = {
         "class Test{n}(unittest.TestCase):\n"
         + "".join(f"    def test_{one}(self):\n        self.assertEqual({{n}}, {{n}})\n" for one in range(10)),
     ),
+    "expected": ("import pytest\n", '@pytest.mark.xfail(reason="known")\ndef test_{n}():\n    value = {n}\n    assert value == -1\n'),
+    "doctest": ("", 'def function_{n}():\n    """\n    >>> {n} + 1\n    {next}\n    """\n'),
     "failing": ("", "def test_{n}():\n    value = {n}\n    assert value == -1\n"),
     "report hook": ("", "def test_{n}():\n    assert {n} == {n}\n"),
 }
@@ -122,6 +124,8 @@ def pytest_runtest_makereport(item, call):
     return report
 """
 }
+# By kind: what is set.
+SETTINGS = {"doctest": "addopts = --doctest-modules\n"}
 IN_FILE = 50
 
 
@@ -129,14 +133,14 @@ def suite(directory: pathlib.Path, kind: str, tests: int, clock: str) -> None:
     head, text = KINDS[kind]
     of_one = 10 if kind in ("parametrized", "test cases") else 1
     directory.mkdir()
-    (directory / "pytest.ini").write_text("[pytest]\n")
+    (directory / "pytest.ini").write_text("[pytest]\n" + SETTINGS.get(kind, ""))
     (directory / "clock.py").write_text(clock)
     if kind in CONFTESTS:
         (directory / "conftest.py").write_text(CONFTESTS[kind])
     numbers = iter(range(tests // of_one))
     for file in range(tests // IN_FILE):
         of_file = [next(numbers) for _ in range(IN_FILE // of_one)]
-        source = "\n".join([head, *(text.format(n=number) for number in of_file)])
+        source = "\n".join([head, *(text.format(n=number, next=number + 1) for number in of_file)])
         (directory / f"test_{file:04}.py").write_text(source)
 
 
