@@ -180,7 +180,7 @@ fn each_is_shown_where_pytest_shows_it() {
             .run();
         assert!(
             run.stderr
-                .contains("17 tests were run by the short protocol, 1 by pytest's own"),
+                .contains("18 tests were run by the short protocol, 0 by pytest's own"),
             "{run}"
         );
     }
