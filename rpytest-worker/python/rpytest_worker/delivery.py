@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import _pytest.junitxml
 import pytest
 
 from . import pytest_compat, pytest_terminal, reports
@@ -17,20 +18,22 @@ class Delivery:
     Plugins that know xdist look for `report.node`. pytest's terminal reporter does, too, and writes
     another format if it finds it; here it shall write what it does without workers. So where
     somebody else listens, it is hidden from the reporter, who is called in its turn: it finds out
-    that a test of which a subtest has failed has failed as well, for those who come after it.
+    that a test of which a subtest has failed has failed as well, for those who come after it. A
+    report has it while it is told, and so it is hidden from the reporter of JUnit XML, too, who
+    looks for it again at the teardown.
     """
 
     def __init__(self, config: pytest.Config, with_nodes: bool = False) -> None:
         self._config = config
         self._hook = config.hook
         self._report = config.hook.pytest_runtest_logreport
-        # The reports of the item that is told of, if they have one.
-        self._with_node: list[Any] = []
         self._with_nodes = with_nodes and pytest_compat.others_listen(self._report)
         self._reporter = pytest_terminal.terminal_reporter(config)
         self._direct = DirectDelivery.when_equal(config)
-        if self._with_nodes and self._reporter is not None:
-            pytest_terminal.hide_nodes(self._report, self._reporter)
+        if self._with_nodes:
+            for plugin in config.pluginmanager.get_plugins():
+                if plugin is self._reporter or type(plugin) is _pytest.junitxml.LogXML:
+                    pytest_terminal.hide_nodes(self._report, plugin)
 
     def defer(self) -> None:
         """From now on reports of items with nothing to show are made when somebody looks at them."""
@@ -48,15 +51,6 @@ class Delivery:
         if self._direct is not None:
             self._direct.note_report()
             self._direct.forget_path()
-        try:
-            self._events(events, node)
-        finally:
-            # It would be shown with a failure, in the summary.
-            for report in self._with_node:
-                vars(report).pop("node", None)
-            self._with_node.clear()
-
-    def _events(self, events: Any, node: Any) -> None:
         hook = self._hook
         for kind, value in events:
             if kind == reports.REPORT:
@@ -84,10 +78,10 @@ class Delivery:
         else:
             report.worker_id = node.gateway.id
             report.testrun_uid = node.workerinput["testrunuid"]
-            # For as long as its item is told of: who has seen it looks for it again at the teardown.
-            self._with_node.append(report)
             report.node = node
             self._report(report=report)
+            # It would be shown with a failure, in the summary.
+            del report.node
 
 
 def crash(

@@ -43,7 +43,7 @@ def mute(reporter: Any) -> None:
 
 
 def hide_nodes(hook: Any, reporter: Any) -> None:
-    """Let a terminal reporter see no report's node, by which it would write another format."""
+    """Let a reporter see no report's node, by which it would write what it does for workers."""
     for implementation in hook.get_hookimpls():
         wraps = implementation.hookwrapper or implementation.wrapper
         if implementation.plugin is reporter and not wraps:
