@@ -8,9 +8,9 @@
 // Processes, their parents and their environments are read in /proc.
 #![cfg(target_os = "linux")]
 
-#[path = "../asked/mod.rs"]
-mod asked;
 mod checks;
+#[path = "../environment/mod.rs"]
+mod environment;
 mod fault;
 mod processes;
 mod suite;
@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rpytest_sched::simulate::Random;
 
-use self::asked::number;
+use self::environment::number;
 use self::fault::{Fault, Kind};
 use self::suite::{Mode, Suite};
 

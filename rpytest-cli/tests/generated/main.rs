@@ -4,8 +4,8 @@
 //! `RPYTEST_GENERATED_SEED`, the number of the first; `RPYTEST_GENERATED_PYTEST`, as in "8.4.2", is another version of pytest. With a worker
 //! it is the exit code that is compared, and what the JUnit file has of each test: what hooks write comes when it comes.
 
-#[path = "../asked/mod.rs"]
-mod asked;
+#[path = "../environment/mod.rs"]
+mod environment;
 #[allow(dead_code, reason = "the other test binary uses all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use self::asked::number;
+use self::environment::number;
 use self::support::normal::{difference, junit, normal};
 use self::support::python::{Venv, plain_venv, pytest_venv};
 use self::support::{Command, Project, Run, Way};

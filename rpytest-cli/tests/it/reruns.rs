@@ -15,6 +15,10 @@ fn genuine() -> &'static Venv {
 
 const SUITE: &str = r#"
 --- test_one.py
+"""
+>>> nth("doctest") > 1
+True
+"""
 import unittest
 import pytest
 
@@ -199,6 +203,7 @@ fn the_same_as_with_the_plugin() {
         ("--reruns 1 --maxfail 2 -rfER", &WAYS[..2]),
         ("--reruns 1 -q ; --lf --reruns 1 -q", &WAYS[..1]),
         ("-o reruns=1 -o reruns_delay=0 -rR", &WAYS[..1]),
+        ("--reruns 2 --doctest-modules --capture=sys -rA", &WAYS[..2]),
     ]);
 }
 

@@ -16,7 +16,7 @@ from . import known_code, pytest_compat, reruns
 # exceptions, but wraps, is pytest's before 8.4, which `Uncaught` stands for. What keeps something of
 # each report, and changes none, has to see all of an item of which it sees one.
 _CALL, _WRAP, _QUEUE, _COVERED, _BEFORE = "call", "wrap", "queue", "covered", "before"
-_WITNESS: Final = "witness"
+_WITNESS = "witness"
 
 PHASES: Final = ("setup", "call", "teardown")
 _OF_PHASES: Final = frozenset(f"pytest_runtest_{when}" for when in PHASES)
@@ -112,8 +112,9 @@ _UNLESS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
 # It does nothing without a timeout.
 _FAULT_HANDLER: Final = "_pytest.faulthandler.pytest_runtest_protocol"
 
-# It runs an item if this function finds that it is to be run again.
-_RERUNS: Final = "pytest_rerunfailures.pytest_runtest_protocol", "get_reruns_count"
+# pytest-rerunfailures runs an item itself if a function beside this one finds that it may be run again.
+_RERUNS: Final = "pytest_rerunfailures.pytest_runtest_protocol"
+_RERUNS_COUNT: Final = "get_reruns_count"
 
 BEFORE: Final = "before the call"
 
@@ -159,7 +160,7 @@ def implementations(config: pytest.Config, apart: frozenset[str]) -> Known | str
             is_known_plugins = name in known_code.PLUGINS
             if is_known_plugins and known_code.of_plugin(function) is None:
                 fate = None
-            if name == _RERUNS[0] and fate and _runs_all_again(function, config):
+            if name == _RERUNS and fate and _runs_all_again(function, config):
                 return "pytest-rerunfailures runs tests again"
             if fate is not None and name in _UNLESS:
                 marks |= _UNLESS[name][0]
@@ -196,7 +197,7 @@ def _has_timeout(config: pytest.Config) -> bool:
 
 def _runs_all_again(protocol: Any, config: pytest.Config) -> bool:
     """Whether pytest-rerunfailures runs items again that have no mark which says so."""
-    count = protocol.__globals__.get(_RERUNS[1])
+    count = protocol.__globals__.get(_RERUNS_COUNT)
     if count is None or known_code.of_plugin(count) is None:
         return True
     session = SimpleNamespace(config=config)

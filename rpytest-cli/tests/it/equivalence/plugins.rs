@@ -1,6 +1,7 @@
 //! Suites that use plugins of which it is known what they do.
 
 use super::{SUITE, equal, equal_in, short_ways};
+use crate::parity::Table;
 use crate::support::Way;
 use crate::support::python::venv_of;
 
@@ -333,5 +334,13 @@ fn with_a_plugin_that_runs_tests_again() {
                 );
             }
         }
+        // Here nobody listens, so that in a session's own process, too, reports are made of what has more to tell alone.
+        Table::new(WITH_RERUNS)
+            .with(&venv)
+            .same_in_process("")
+            .same_in_process("-rA -v")
+            .same_in_process("-q --junitxml=junit.xml")
+            .same_in_process("--capture=sys -rR")
+            .check();
     }
 }

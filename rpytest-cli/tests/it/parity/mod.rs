@@ -14,6 +14,7 @@ mod options;
 mod outcomes;
 mod output;
 mod short_protocol;
+mod streams;
 
 use crate::support::normal::{difference, junit, normal};
 use crate::support::project::Files;

@@ -1,4 +1,4 @@
-//! What whoever runs a harness of tests asks of it, by the environment.
+//! What variables of the environment ask of a harness of tests.
 
 use std::env;
 
