@@ -28,7 +28,8 @@ pub enum Reason {
         /// 1-based line.
         line: u32,
     },
-    /// The parser that the crate was built with does not know this syntax, which may be valid.
+    /// The parser that the crate was built with does not know this syntax, which may be valid; or it does, and
+    /// Python's compiler may not take it: a `return` outside of a function, a name that is twice among parameters.
     UnsupportedSyntax {
         /// 1-based line.
         line: u32,
@@ -341,7 +342,7 @@ impl fmt::Display for Reason {
             Self::TooLarge { bytes } => write!(f, "{bytes} bytes are too many to parse natively"),
             Self::TooDeep { line } => write!(f, "nesting too deep at line {line}"),
             Self::UnsupportedSyntax { line } => {
-                write!(f, "syntax at line {line} that the parser does not know")
+                write!(f, "syntax at line {line} that is for Python to judge")
             }
             Self::Encoding { name } => write!(f, "source encoding {name}"),
             Self::ParserFailed => f.write_str("the parser failed"),

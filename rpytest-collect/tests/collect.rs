@@ -301,7 +301,7 @@ fn only_a_parser_that_knows_all_of_python_says_what_is_none() {
         "#]]
     } else {
         expect![[r#"
-            test_a.py unsupported-syntax: syntax at line 2 that the parser does not know
+            test_a.py unsupported-syntax: syntax at line 2 that is for Python to judge
             test_b.py::test_x :1
         "#]]
     };

@@ -50,13 +50,10 @@ pub(crate) enum SyntaxProblem {
     TooDeep { line: u32 },
     /// pytest will not import it either.
     Error { line: u32, message: String },
-    /// The parser does not know it. It may well be Python.
+    /// The parser does not know it, and it may well be Python; or it does, and Python's compiler may not take it.
     #[cfg_attr(
-        not(any(
-            feature = "serde",
-            all(feature = "rustpython", any(test, not(feature = "ruff")))
-        )),
-        expect(dead_code, reason = "made by a parser that knows less of Python")
+        not(any(feature = "serde", feature = "ruff", feature = "rustpython")),
+        expect(dead_code, reason = "made by a parser only")
     )]
     Unsupported { line: u32 },
     /// The parser itself failed.

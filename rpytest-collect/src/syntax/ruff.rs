@@ -1,5 +1,6 @@
 //! The default parser backend: with its submodules the only place that names `ruff_*`.
 
+mod compiled;
 mod exposed;
 mod expr;
 mod hooks;
@@ -24,6 +25,9 @@ pub(super) fn parse(source: &str) -> Result<ModuleSummary, SyntaxProblem> {
         message: error.error.to_string(),
     })?;
     let module = parsed.into_syntax();
+    if let Some(at) = compiled::first_error(source, &module.body) {
+        return Err(SyntaxProblem::Unsupported { line: lines.of(at) });
+    }
     let mut scan = Scan {
         lines: &lines,
         function: 0,

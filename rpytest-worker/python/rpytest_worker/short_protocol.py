@@ -295,7 +295,8 @@ class ShortProtocol:
             passed = self._run(item, nextitem, parent, function, code)
             if self._fails and self._again is not None:
                 self._again.go_on(item, nextitem)
-            if passed is not None and not filtered and self._hears_of_warnings(parent):
+            if passed is not None and not filtered and self._wrappers.has_warnings:
+                # pytest's own wrapper tells of warnings next, if there are any.
                 self.tell_all(passed)
                 passed = None
             self._wrappers.end(begun)
@@ -312,7 +313,9 @@ class ShortProtocol:
             if filtered:
                 assert filters is not None
                 warnings = filters.leave()
-                if warnings and passed is not None and self._hears_of_warnings(parent):
+                if warnings and passed is not None:
+                    # The terminal's reporter shows how far it is in another colour once it has heard
+                    # of one.
                     self.tell_all(passed)
                     passed = None
                 for warning in warnings:
@@ -569,11 +572,6 @@ class ShortProtocol:
         return told
 
     # ---------------------------------------------------------------- parts of it
-
-    @staticmethod
-    def _hears_of_warnings(parent: Parent) -> bool:
-        """Whether anybody but pytest is told of them: when all else has been, outside of capture."""
-        return pytest_compat.others_listen(parent.hook.pytest_warning_recorded)
 
     def _has_changed(self, item: Any, parent: Parent, length: int) -> bool:
         """Whether a plugin has come or gone, or a mark or keyword, since the item was begun."""

@@ -303,3 +303,23 @@ fn one_failure_after_the_other() {
         ])
         .check();
 }
+
+/// A file that a parser takes, and Python's compiler does not, is for Python where nothing else would run it.
+#[test]
+fn files_that_do_not_compile() {
+    for source in [
+        "def test_a(x, x):\n    pass\n",
+        "def test_a():\n    pass\nreturn 1\n",
+        "def test_a():\n    await b\n",
+        "def test_a():\n    nonlocal b\n",
+        "def test_a():\n    print(b)\n    global b\n",
+        "for test_a in []:\n    pass\nelse:\n    break\n",
+        "import a\nfrom __future__ import annotations\n",
+    ] {
+        let files =
+            format!("--- test_bad.py\n{source}--- test_good.py\ndef test_good():\n    pass\n");
+        Table::new(&files)
+            .same(&["--co -q", "--collect-only"])
+            .check();
+    }
+}

@@ -215,6 +215,9 @@ fn warnings() {
             "-W nonsense",
             "--strict-markers",
         ])
+        // How far a run is turns yellow once a warning has been told of, which is after the test.
+        .same_in_process("--color=yes -v")
+        .same_in_process("--color=yes")
         // Without the plugin each process writes the warnings of the conftests that it imports.
         .same_in_process("-p no:warnings")
         .check();

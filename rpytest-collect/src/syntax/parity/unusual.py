@@ -56,7 +56,7 @@ continued" r"\n", b"\xff" b'\0' rb"\d", "\ud800", u"u", """three
 lines""", True, None, not x, -x, a @ b, a // b, a ** -b, a << b | c ^ d & e,
     a if b else c, a < b, a < b < c, a not in b, a is not b, a and b and c or d,
     [*a, *b], {*a}, {"k": v, **more}, {}, (), (1,), [i for i in x if i if j for k in i],
-    {i for i in x}, {i: j for i, j in x}, (i async for i in x), [await y async for y in z],
+    {i for i in x}, {i: j for i, j in x}, (i async for i in x),
     x[1], x[1:2], x[::2, ...], x[*y], x[*y, 1], x[a:=1], f(i for i in x), f(*x, k=1, *y, **z),
     lambda: 0, lambda a, b: a, lambda a=1: a, lambda *a: a, lambda a, /, b: b, lambda *, k: k,
     f"", f"a{b}c" "d" f"{e!r}{{}}{f!s}", f"{a!a}", f"{a:>{width}}", f"{a=}", f"{a = !r:^20}",
@@ -81,7 +81,7 @@ with open(a) as b, c as (d, e.f), g: h = 1
 with (open(a) as b, c,): pass
 async def g():
     async with a as b: yield
-    async for i in x: await i
+    async for i in x: await i; [await y async for y in z]
 try:
     import optional
 except (A, B) as error:
@@ -95,7 +95,7 @@ except* D as group: pass
 match command.split():
     case [1, "x", -1, None, True, a.b]: one = 1
     case {"k": v, **rest}: pass
-    case Point(x=0, y=yy) | Other(z, [*items, _]) as whole if guard(x): pass
+    case Point(x=[*items, 0], y=z) | Other(z, [*items, _]) as whole if guard(x): pass
     case (first, *_): pass
     case _: pass
 
@@ -137,7 +137,6 @@ def touches(thing):
     thing.attr = CONSTANT
     a, b.c = 1, 2
     setattr(target, "x", [y])
-    from z import *
     TABLE[0] = LIST
     LIST.sort(); sorted(UNTOUCHED); KEYS.keys(); return [g for g in GIVEN]
 
