@@ -86,11 +86,28 @@ def three(two):
 
 """
 
+WIDER = """import pytest
+
+@pytest.fixture(scope="session")
+def shared():
+    return 1
+
+@pytest.fixture(scope="module")
+def of_module(shared):
+    return shared + 1
+
+@pytest.fixture
+def own(of_module):
+    return of_module + 1
+
+"""
+
 # What a file begins with, and one test of it.
 KINDS = {
     "trivial": ("", "def test_{n}():\n    assert {n} == {n}\n"),
     "method": ("class TestIt:\n    pass\n", "class Test{n}:\n    def test(self):\n        assert {n} == {n}\n"),
     "3 fixtures": (FIXTURES, "def test_{n}(three):\n    assert three == 3\n"),
+    "wider fixtures": (WIDER, "def test_{n}(own):\n    assert own == 3\n"),
     "parametrized": (
         "import pytest\n",
         '@pytest.mark.parametrize("a, b", [(i, str(i)) for i in range(10)])\ndef test_{n}(a, b):\n    assert str(a) == b\n',

@@ -471,6 +471,27 @@ def test_it(finds_out):
     }
 }
 
+/// Fixtures that are set up when a test comes to ask for them, under every circumstance in which they are
+/// not those that it would get; tests of `unittest`, and what is written in each phase.
+#[test]
+fn fixtures_that_are_there_already() {
+    let suite = include_str!("equivalence/wider_fixtures.txt");
+    let rows: [&[&str]; 4] = [
+        &[],
+        &["--capture=sys", "--log-level=INFO"],
+        &["--tb=short", "-x", "--maxfail=12"],
+        &["-k", "not fails and not mismatch", "-p", "no:logging"],
+    ];
+    for venv in [main_venv(), &pytest_venv("9.1.1"), &pytest_venv("8.4.2")] {
+        for arguments in rows {
+            for way in [Way::InProcess, Way::OneWorker] {
+                let (_, run) = short_ways(&equal_in(way, venv, suite, arguments));
+                assert!(run > 10, "{run} {arguments:?} {way:?}");
+            }
+        }
+    }
+}
+
 /// But for how many frames an exception has come through, of which an `ExceptionInfo` tells.
 #[test]
 fn locals_are_shown_as_by_pytest() {

@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from . import call_sites, frames, pytest_compat, timeouts
+
+# The variables of this process, if they are kept as CPython keeps them on Unix.
+_DATA: Final[dict[bytes, bytes]] = getattr(os.environ, "_data", {})
+_ENVIRON: Final = os.environ if os.name == "posix" and os.environb._data is _DATA else None  # type: ignore[attr-defined]
+_ENCODING: Final = sys.getfilesystemencoding()
+_NAME: Final = os.fsencode(pytest_compat.CURRENT_TEST)
+_putenv: Final = os.putenv
 
 
 class ItemCalls:
@@ -37,8 +44,15 @@ class ItemCalls:
 
     def name(self, nodeid: str, when: str) -> None:
         """Let everybody know which phase of which item runs."""
-        os.environ[pytest_compat.CURRENT_TEST] = f"{nodeid} ({when})".replace("\x00", "(null)")
+        value = f"{nodeid} ({when})".replace("\x00", "(null)")
         self._is_named = True
+        if os.environ is _ENVIRON:
+            # What becomes of an assignment, of which there are three for each item.
+            data = value.encode(_ENCODING, "surrogateescape")
+            _putenv(_NAME, data)
+            _DATA[_NAME] = data
+        else:
+            os.environ[pytest_compat.CURRENT_TEST] = value
 
     def forget_name(self) -> None:
         if self._is_named:

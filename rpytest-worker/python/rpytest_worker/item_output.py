@@ -24,6 +24,9 @@ from .pytest_names import catching_logs
 from .uncaught import Uncaught
 
 _END: Final = os.SEEK_END
+_dup2 = os.dup2
+# What is there of `sys` by a name, whatever that is.
+_get = sys.__dict__.get
 _PROPAGATES: Final = operator.attrgetter("propagate")
 
 
@@ -58,6 +61,7 @@ class ItemOutput:
             # Whatever is missing is missed here, and not in the middle of a test.
             capturing._state  # noqa: B018
             self._look_at_streams(self._capture)
+        self._report: Any = None if logs is None else logs.report_handler
         if logs is not None:
             self._handlers: list[Any] = [logs.caplog_handler, logs.report_handler]
             for handler in self._handlers:
@@ -81,14 +85,16 @@ class ItemOutput:
         which nobody could look for.
         """
         if self._logs is not None:
-            if self._root.handlers[-2:] != self._handlers or (
+            both = self._handlers
+            if self._root.handlers[-2:] != both or (
                 _ATTACHES_TO_NON_PROPAGATING and not self._all_propagate()
             ):
                 self._attach()
             if self._level is not None:
                 self._set_levels(self._level)
-            self.show_live(when)
-            caplog, report = self._handlers
+            if self._live is not None:
+                self.show_live(when)
+            caplog, report = both
             if caplog.records:
                 caplog.reset()
             else:
@@ -110,9 +116,10 @@ class ItemOutput:
                 # Whatever the last phase has done to them.
                 if self._descriptors is not None:
                     out_file, err_file, stdout, stderr = self._descriptors
-                    os.dup2(out_file, stdout)
-                    os.dup2(err_file, stderr)
-                if not self.is_in_place:
+                    _dup2(out_file, stdout)
+                    _dup2(err_file, stderr)
+                out, err = self._streams
+                if _get("stdout") is not out or _get("stderr") is not err:
                     # What is there instead goes from where pytest lets go of it.
                     self._suspend(in_=False)
                     capture.resume_global_capture()
@@ -129,7 +136,7 @@ class ItemOutput:
         if self._capture is None:
             return True
         out, err = self._streams
-        return getattr(sys, "stdout", None) is out and getattr(sys, "stderr", None) is err
+        return _get("stdout") is out and _get("stderr") is err
 
     def _look_at_streams(self, capture: Any) -> None:
         out, err = capture._global_capturing.out, capture._global_capturing.err
@@ -182,12 +189,8 @@ class ItemOutput:
             out, err = self._seek
             if out(0, _END) or err(0, _END):
                 return True
-        if self._logs is not None and self._logs.report_handler.records:
-            return True
-        for queue in self._queues:  # noqa: SIM110 - it is called for each item
-            if queue:
-                return True
-        return False
+        report = self._report
+        return (report is not None and bool(report.records)) or any(self._queues)
 
     @property
     def has_exceptions(self) -> bool:
@@ -230,10 +233,13 @@ class ItemOutput:
         """The same as `add_sections`, with capture as it is."""
         _, text = self.logged()
         if self._capture is not None:
-            out, err = self._capture.read_global_capture()
-            item.add_report_section(when, "stdout", out)
-            item.add_report_section(when, "stderr", err)
-        item.add_report_section(when, "log", text)
+            capturing, (out, err) = self._capture._global_capturing, self._seek
+            if out(0, _END):
+                item.add_report_section(when, "stdout", capturing.out.snap())
+            if err(0, _END):
+                item.add_report_section(when, "stderr", capturing.err.snap())
+        if text:
+            item.add_report_section(when, "log", text)
 
     def add_sections(self, item: pytest.Item, when: str) -> None:
         """Put what a phase has written and logged where its report looks for it.

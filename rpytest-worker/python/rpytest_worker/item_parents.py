@@ -16,8 +16,8 @@ class Parent:
     """What the items of one collector have in common, for as long as it stays as it is."""
 
     __slots__ = (
-        "again", "calls", "conftests", "containers", "depth", "filters", "has_verdict", "hook",
-        "keywords", "length", "node", "plain", "prefix", "refused", "times",
+        "again", "asks_nothing", "calls", "conftests", "containers", "depth", "filters",
+        "has_verdict", "hook", "keywords", "length", "node", "plain", "prefix", "refused", "times",
     )  # fmt: skip
 
     node: Any
@@ -32,6 +32,8 @@ class Parent:
     times: bool
     filters: bool
     refused: str | None
+    # Whether there is none of these.
+    asks_nothing: bool
     depth: int
     # What stands before a function's name in `Item.location`.
     prefix: str
@@ -95,6 +97,9 @@ class Parents:
         parent.filters = "filterwarnings" in names
         parent.times = timeouts.MARK in names
         parent.again = reruns.MARK in names
+        parent.asks_nothing = parent.refused is None and not (
+            parent.has_verdict or parent.filters or parent.times or parent.again
+        )
         path = "" if isinstance(node, pytest.Module) else node.getmodpath()
         parent.prefix = path and f"{path}."
         parent.hook = item.ihook

@@ -27,7 +27,9 @@ class ItemWrappers:
         self._resumed = {one.function for one in implementations if one.hookwrapper}
         self.has_warnings = _OF_WARNINGS in functions
         self.has_assertions = _OF_ASSERTIONS in functions
-        self._functions: dict[tuple[bool, bool], list[_Function]] = {
+        # Which there are but for those of warnings and of assertions, where either has something in
+        # its place.
+        self.others: dict[tuple[bool, bool], list[_Function]] = {
             (filtered, compared): [
                 one
                 for one in functions
@@ -38,10 +40,10 @@ class ItemWrappers:
             for compared in (False, True)
         }
 
-    def begin(self, item: pytest.Item, begun: Begun, filtered: bool, compared: bool) -> None:
-        """Begin them, but for those of warnings and of assertions where what stands for them is in
-        force."""
-        for function in self._functions[filtered, compared]:
+    @staticmethod
+    def begin(item: pytest.Item, begun: Begun, functions: list[_Function]) -> None:
+        """Begin some of them."""
+        for function in functions:
             generator = function(item)
             next(generator)
             begun.append((function, generator))

@@ -167,6 +167,8 @@ PROTOCOL: Final[Mapping[str, str]] = {
     "capture:SysCaptureBase.resume": "613a4ac7",
     "capture:SysCaptureBase.suspend": "bddd796a",
     "capture:SysCapture.snap": "0e43b18a",
+    "capture:FDCapture.snap": "1c23440b b3aaa32c",
+    "capture:MultiCapture.readouterr": "47f50ffb",
     "logging:LoggingPlugin._runtest_for": "49299c2d",
     "logging:LoggingPlugin.pytest_runtest_setup": "f56a25e6",
     "logging:LoggingPlugin.pytest_runtest_call": "b52d5e1b",

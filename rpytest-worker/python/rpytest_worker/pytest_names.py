@@ -121,18 +121,18 @@ NEEDED: Final = _names(
 OPTIONAL: Final = _names(
     """
     assertion.rewrite:_fix_code_filename config.argparsing:OptionGroup._arggroup
-    config.argparsing:Parser._getparser config.argparsing:Parser._ini_aliases
-    config:Config._cleanup config:Config._cleanup_stack config:_get_prog_name config:_main
+    config.argparsing:Parser._getparser config.argparsing:Parser._ini_aliases config:Config._cleanup
+    config:Config._cleanup_stack config:_get_prog_name config:_main
     fixtures:FixtureFunctionDefinition fixtures:FixtureFunctionDefinition._get_wrapped_function
     fixtures:FixtureManager._arg2fixturedefs fixtures:FixtureManager._find_wrapped_fixture_def
     fixtures:FixtureManager._get_all_fixture_defs fixtures:FixtureManager._node_autousenames
-    fixtures:FixtureManager._register_fixture fixtures:RequestFixtureDef nodeid:NodeId
-    nodeid:NodeId._str_cache nodeid:NodeId.parse nodes:Node._id nodes:Node._nodeid nodes:NodeId
-    pluggy._manager:_static_hook_attr python:CallSpec python:CallSpec._arg2scope
-    python:CallSpec._idlist python:CallSpec2 python:CallSpec2._arg2scope
-    python:CallSpec2._idlist python:DirectParamFixtureDef python:Function._instance
-    python:get_direct_param_fixture_func reports:BaseReport._id
-    subtests:SubtestReport._sub_test_description subtests:failed_subtests_key
+    fixtures:FixtureManager._register_fixture fixtures:RequestFixtureDef
+    fixtures:SubRequest._fixturedef fixtures:SubRequest._node fixtures:SubRequest._scope_field
+    nodeid:NodeId nodeid:NodeId._str_cache nodeid:NodeId.parse nodes:Node._id nodes:Node._nodeid
+    nodes:NodeId pluggy._manager:_static_hook_attr python:CallSpec python:CallSpec._arg2scope
+    python:CallSpec._idlist python:CallSpec2 python:CallSpec2._arg2scope python:CallSpec2._idlist
+    python:DirectParamFixtureDef python:Function._instance python:get_direct_param_fixture_func
+    reports:BaseReport._id subtests:SubtestReport._sub_test_description subtests:failed_subtests_key
     terminal:TerminalReporter._current_logreport terminal:TerminalReporter._session_start
     tmpdir:TempPathFactory._exit_stack
     """

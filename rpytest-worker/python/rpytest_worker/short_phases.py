@@ -112,10 +112,12 @@ class ShortPhases:
         error, returned = self._calls.invoke(item, run.nodeid, function, {})
         ended, ending = time(), perf_counter()
         phase = ending - calling, called, ended
+        has_output = output.has_something_to_tell()
+        stack = session._setupstate.stack
+        last: Any = next(reversed(stack), None)
         if (
             error is not None
             or returned is not None
-            or output.has_something_to_tell()
             or not output.is_in_place
             or run.is_told
             or item.user_properties
@@ -123,13 +125,19 @@ class ShortPhases:
             or session.shouldfail
             or session.shouldstop
             or self._has_changed(item, parent, length)
+            or last is not item
+            or len(stack[item][0]) != 1
+            or (has_output and output.has_exceptions)
         ):
             return Ended(error, returned, phase, length, {"setup": True})
-        stack = session._setupstate.stack
-        if next(reversed(stack)) is not item or len(stack[item][0]) != 1:
-            return Ended(error, returned, phase, length, {"setup": True})
+        if has_output:
+            output.read_sections(item, "call")
+            if item._report_sections:
+                run.has_written()
         phases.append(phase)
         stack.popitem()
+        if item._report_sections:
+            run.has_written()
         phases.append((perf_counter() - ending, ended, time()))
         self.as_left = parent
         return None
@@ -143,7 +151,10 @@ class ShortPhases:
         function: Any,
         is_set_up: bool,
     ) -> Ended | None:
-        """An item with fixtures, or one whose collectors are set up before it or torn down after it."""
+        """An item with fixtures, or one whose collectors are set up before it or torn down after it.
+
+        Without a `function` it is for the item to run itself.
+        """
         session, output, phases = self._session, self._output, run.phases
         storage = item.stash._storage
         keywords = item.keywords._markers
@@ -157,7 +168,8 @@ class ShortPhases:
         self._shared.settle()
         if (
             error is not None
-            or item.obj is not function  # a fixture has put something in its place
+            # A fixture may have put something in its place.
+            or (_has_raised(item) if function is None else item.obj is not function)
             or self._has_more_to_tell(item, run, parent, length, "setup", 0)
         ):
             return Ended(error, None, phase, length, result)
@@ -167,16 +179,26 @@ class ShortPhases:
         result["setup"] = True
         storage[_RESULT] = result
 
-        output.begin(storage, "call")
-        funcargs = item.funcargs
-        arguments = {name: funcargs[name] for name in item._fixtureinfo.argnames}
-        begun, started = time(), perf_counter()
-        error, returned = self._calls.invoke(item, run.nodeid, function, arguments)
-        phase = perf_counter() - started, begun, time()
-        del arguments
+        returned = None
+        if function is None:
+            self._calls.begin()
+            output.begin(storage, "call")
+            begun, started = time(), perf_counter()
+            error = self._by_pytest("call", item)
+            self._calls.end()
+            phase = perf_counter() - started, begun, time()
+        else:
+            output.begin(storage, "call")
+            funcargs = item.funcargs
+            arguments = {name: funcargs[name] for name in item._fixtureinfo.argnames}
+            begun, started = time(), perf_counter()
+            error, returned = self._calls.invoke(item, run.nodeid, function, arguments)
+            phase = perf_counter() - started, begun, time()
+            del arguments
         if (
             error is not None
             or returned is not None
+            or (function is None and _has_raised(item))
             or session.shouldfail
             or session.shouldstop
             or self._has_more_to_tell(item, run, parent, length, "call", sections)
@@ -189,10 +211,12 @@ class ShortPhases:
         self._calls.begin_teardown()
         output.begin(storage, "teardown")
         begun, started = time(), perf_counter()
-        error = self._tear_down(item, nextitem, run.nodeid, parent)
+        error = self._tear_down(item, nextitem, run.nodeid, parent, function is None)
         phase = perf_counter() - started, begun, time()
-        if error is not None or self._has_more_to_tell(
-            item, run, parent, length, "teardown", sections
+        if (
+            error is not None
+            or (function is None and _has_raised(item))
+            or self._has_more_to_tell(item, run, parent, length, "teardown", sections)
         ):
             return Ended(error, None, phase, length, result, sections)
         phases.append(phase)
@@ -282,7 +306,7 @@ class ShortPhases:
             del item.setup
 
     def _tear_down(
-        self, item: Any, nextitem: Any, nodeid: str, parent: Parent
+        self, item: Any, nextitem: Any, nodeid: str, parent: Parent, by_item: bool
     ) -> BaseException | None:
         stack = self._session._setupstate.stack
         if (
@@ -293,7 +317,7 @@ class ShortPhases:
         ):
             return self._by_pytest("teardown", item, nextitem)
         self._calls.name(nodeid, "teardown")
-        error = _tear_down_alone(item, stack, self._site)
+        error = _tear_down_alone(item, stack, self._site, 0 if by_item else 1)
         if error is None:
             return None
 
@@ -327,12 +351,14 @@ def _set_up_alone(item: Any, stack: dict[Any, Any]) -> BaseException | None:
 
 @frames.keep_errors
 def _tear_down_alone(
-    item: Any, stack: dict[Any, Any], site: call_sites.CallSite
+    item: Any, stack: dict[Any, Any], site: call_sites.CallSite, kept: int
 ) -> BaseException | None:
-    """What `SetupState.teardown_exact` does where all collectors stay, up to the first error."""
+    """What `SetupState.teardown_exact` does where all collectors stay, up to the first error.
+
+    The first finalizer is that of the item itself, and is `kept` where it does nothing.
+    """
     finalizers = stack.popitem()[1][0]
-    # The first is that of the item itself, which does nothing.
-    while len(finalizers) > 1:
+    while len(finalizers) > kept:
         finalizer = finalizers.pop()
         try:
             site.call(finalizer, None)
@@ -352,6 +378,11 @@ def _without(function: Callable[[], None], error: BaseException | None) -> BaseE
         for one in error.exceptions:
             one.with_traceback(frames.without(codes, one.__traceback__))
     return error.with_traceback(frames.without(codes, error.__traceback__))
+
+
+def _has_raised(item: Any) -> bool:
+    """Whether a test of `unittest` has, which tells it by the item."""
+    return bool(getattr(item, "_excinfo", None))
 
 
 def keywords_of(own: dict[str, Any], parent: Parent) -> dict[str, int]:

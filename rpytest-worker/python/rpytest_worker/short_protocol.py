@@ -66,6 +66,8 @@ from .uncaught import Uncaught
 from .uneventful import Phase, Uneventful
 
 _ITEM: Final = ("item",)
+_FUNCTION: Final = pytest.Function
+_DOCTEST: Final = pytest.DoctestItem
 
 # Hooks of which a caller with a terminal takes care itself (see `direct_delivery`).
 _OF_REPORTS: Final = frozenset(
@@ -172,6 +174,10 @@ class ShortProtocol:
         self._again: Attempts | None = None
         wanted = self._attempts is not None and self._attempts.are_wanted
         self._always_again = self._attempts if wanted else None
+        # Whether only marks ask for something that not all items need.
+        self._asks_nothing = not (self._before or self._refused_fixtures) and (
+            self._always_again is None and self._always_timeout is None
+        )
         # Whether it is to be run again.
         self._fails = False
         self._running: Uneventful | None = None
@@ -201,12 +207,20 @@ class ShortProtocol:
     def refusal(self, item: Any) -> str | None:
         """Why it is not known what pytest would do with an item; `None` if it is."""
         kind = item.__class__
-        if kind is not pytest.Function and not self._kinds.is_known(kind):
+        if kind is not _FUNCTION and not self._kinds.is_known(kind):
             return f"{item.nodeid} is a {kind.__name__}"
         node = item.parent
-        parent, self._phases.as_left = self._phases.as_left, None
+        phases = self._phases
+        parent, phases.as_left = phases.as_left, None
         if parent is not None and parent.node is node and parent.conftests == len(self._conftests):
             self._is_as_left = True
+            if parent.asks_nothing and self._asks_nothing and not item.own_markers:
+                # As most are.
+                self._parent, self._has_verdict, self._filters = parent, False, False
+                self._again = None
+                if self._calls.limit is not None:
+                    self._calls.limit_to(None)
+                return None
         else:
             self._is_as_left = False
             if self._live != self._known:
@@ -291,7 +305,9 @@ class ShortProtocol:
         passed: Uneventful | None = None
         try:
             compared = assertions is not None and assertions.enter(item, parent.hook)
-            self._wrappers.begin(item, begun, filtered, compared)
+            wrappers = self._wrappers.others[filtered, compared]
+            if wrappers:
+                self._wrappers.begin(item, begun, wrappers)
             passed = self._run(item, nextitem, parent, function, code)
             if self._fails and self._again is not None:
                 self._again.go_on(item, nextitem)
@@ -299,7 +315,8 @@ class ShortProtocol:
                 # pytest's own wrapper tells of warnings next, if there are any.
                 self.tell_all(passed)
                 passed = None
-            self._wrappers.end(begun)
+            if begun:
+                self._wrappers.end(begun)
         except BaseException as error:
             self.close()
             self._wrappers.throw(error, begun)
@@ -381,15 +398,17 @@ class ShortProtocol:
         """Whether hooks have been told of the item."""
         # Nobody has changed what the item does in a phase.
         plain = parent.plain and item.__dict__.keys().isdisjoint(_METHODS)
-        quiet = plain and item.__class__ is pytest.Function
+        quiet = plain and item.__class__ is _FUNCTION
         calls = quiet and code is not None and self._calls_directly
         ended = None
-        if calls and not (
+        if (calls or (plain and not self._before and item.__class__ is not _DOCTEST)) and not (
             self._has_verdict or self._tells_all or item.user_properties or item._report_sections
         ):
             phases = self._phases
             is_set_up = self._is_as_left or phases.is_set_up(parent)
-            if (
+            if not calls:
+                ended = phases.one_by_one(item, nextitem, run, parent, None, is_set_up)
+            elif (
                 is_set_up
                 and nextitem is not None
                 and nextitem.parent is parent.node
@@ -437,7 +456,7 @@ class ShortProtocol:
             has_run = ended is not None
             if ended is not None:
                 error, returned, phase = ended.error, ended.returned, ended.phase
-                direct, ended = when == "call", None
+                direct, ended = calls and when == "call", None
             elif when == "setup":
                 silent = (
                     quiet and not self._has_verdict and self._phases.needs_no_setup(item, parent)

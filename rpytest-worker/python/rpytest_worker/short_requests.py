@@ -2,8 +2,9 @@
 
 pytest goes through four functions for each fixture that is wanted, makes a new object for some of them,
 and looks for its hooks twice. A plain function of function scope, which is not set up yet, is called at
-once here, when those that it takes are there. Everything else is pytest's, and so is what a test or a
-fixture asks for by name: who has asked matters then.
+once here, when those that it takes are there. One of a wider scope that is set up already is found
+here, too. Everything else is pytest's, and so is what a test or a fixture asks for by name: who has
+asked matters then.
 
 What fails is put back as it was, and pytest finds the same: a function in the fixture's place raises
 again what has been raised. So tracebacks have the frames that they would have had.
@@ -13,9 +14,9 @@ Private names of pytest are touched here; `known_code` knows in which form they 
 
 from __future__ import annotations
 
-import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import partial
 from typing import Any, Final
 
 import _pytest.fixtures
@@ -30,6 +31,10 @@ __tracebackhide__ = True
 
 _fixtures: Any = _pytest.fixtures
 _OF_FUNCTION: Final = Scope.Function
+_SubRequest: Final = _fixtures.SubRequest
+_NOTSET: Final = _fixtures.NOTSET
+_new: Final = object.__new__
+_OF_PACKAGE: Final = Scope.Package
 _NAME: Final = "_fillfixtures"
 # What tests with parameters have in the place of a fixture, since pytest 9.1; and its function.
 _OF_PARAMETERS: Final = getattr(_pytest.python, "DirectParamFixtureDef", None)
@@ -65,7 +70,7 @@ class ShortRequests:
         @frames.not_shown
         def fill(request: Any) -> None:
             item = request._pyfuncitem
-            if item.session is not self._session or item.__class__ is not pytest.Function:
+            if item.session is not self._session or not isinstance(item, pytest.Function):
                 genuine(request)
                 return
             funcargs, active = item.funcargs, request._fixture_defs
@@ -115,7 +120,7 @@ class ShortRequests:
         the finalizers that it had added by then.
         """
         above = asker
-        while above.__class__ is _fixtures.SubRequest:
+        while above.__class__ is _SubRequest:
             if above.fixturename == argname:
                 return None  # it may ask for the one in whose place it is
             above = above._parent_request
@@ -123,6 +128,8 @@ class ShortRequests:
         if not definitions:
             return None
         definition = definitions[-1]
+        if definition._scope is not _OF_FUNCTION:
+            return _set_up_before(asker, argname, definition)
         item = asker._pyfuncitem
         stack = self._session._setupstate.stack
         finalizers = definition._finalizers
@@ -143,19 +150,17 @@ class ShortRequests:
             if callspec._arg2scope[argname] is not _OF_FUNCTION:
                 return None
             key = param = callspec.params[argname]
-            if param is _fixtures.NOTSET:
+            if param is _NOTSET:
                 return None  # that of an empty set of parameters, which has no value
             index = callspec.indices[argname]
         elif definition.params is None:
-            key, param, index = None, _fixtures.NOTSET, 0
+            key, param, index = None, _NOTSET, 0
         else:
             return None
 
         active = asker._fixture_defs
         found: list[Any] = []
-        request = _fixtures.SubRequest(
-            asker, _OF_FUNCTION, param, index, definition, _ispytest=True
-        )
+        request = _asked_by(asker, item, param, index, definition)
         if function is _PARAMETER:
             error, result = None, param
         else:
@@ -173,10 +178,10 @@ class ShortRequests:
                 if one.cached_result is None:
                     return None
                 arguments[one.argname] = one.cached_result[0]
-        finalizer = functools.partial(definition.finish, request=request)
+        finalizer = partial(definition.finish, request=request)
         for one in found:
             one._finalizers.append(finalizer)
-        finalizers.append(functools.partial(self._finalized, definition, request))
+        finalizers.append(partial(self._finalized, definition, request))
         if function is not _PARAMETER:
             error, result = self._call(request, function, arguments)
         if error is not None:
@@ -210,9 +215,7 @@ class ShortRequests:
             return error.with_traceback(site.below(error.__traceback__)), None
         if result is call_sites.NOTHING:
             return _YieldsNothing(), None
-        request.addfinalizer(
-            functools.partial(_fixtures._teardown_yield_fixture, function, generator)
-        )
+        request.addfinalizer(partial(_fixtures._teardown_yield_fixture, function, generator))
         return None, result
 
     @frames.not_shown
@@ -221,6 +224,69 @@ class ShortRequests:
         if self._finalizer != self._known_finalizer:
             hook = request.node.ihook
             hook.pytest_fixture_post_finalizer(fixturedef=definition, request=request)
+
+
+def _asked_by(asker: Any, item: Any, param: Any, index: int, definition: Any) -> Any:
+    """What `SubRequest.__init__` makes for a fixture of function scope."""
+    request: Any = _new(_SubRequest)
+    request.fixturename = definition.argname
+    request._pyfuncitem = item
+    request._arg2fixturedefs = asker._arg2fixturedefs
+    request._fixture_defs = asker._fixture_defs
+    request._parent_request = asker
+    request._fixturedef = definition
+    if param is not _NOTSET:
+        request.param = param
+    request.param_index = index
+    request._scope_field = _OF_FUNCTION
+    request._node = item
+    return request
+
+
+def _set_up_before(asker: Any, argname: str, definition: Any) -> Any:
+    """A definition of a wider scope whose value is there, and still that of what it takes; `None` if
+    pytest has to see to it. All that is found belongs to the item from then on, as by pytest."""
+    askers = [argname]
+    above = asker
+    while above.__class__ is _SubRequest:
+        askers.append(above.fixturename)
+        above = above._parent_request
+    callspec = getattr(asker._pyfuncitem, "callspec", None)
+    parameters = () if callspec is None else callspec.params
+    return _found(asker, argname, definition, askers, parameters)
+
+
+def _found(
+    asker: Any, argname: str, definition: Any, askers: list[str], parameters: Container[str]
+) -> Any:
+    """The same, for fixtures one of which has this name."""
+    cached, scope = definition.cached_result, definition._scope
+    if (
+        definition.__class__ is not _fixtures.FixtureDef
+        or cached is None
+        or cached[1] is not None
+        or cached[2] is not None
+        or definition.params is not None
+        or argname in parameters
+        or scope is _OF_PACKAGE
+    ):
+        return None
+    active = asker._fixture_defs
+    for name in definition.argnames:
+        if name == "request":
+            continue
+        if name in askers:
+            return None  # it may ask for the one in whose place it is
+        one = active.get(name)
+        if one is None:
+            definitions = asker._arg2fixturedefs.get(name)
+            if not definitions:
+                return None
+            one = _found(asker, name, definitions[-1], [*askers, name], parameters)
+        if one is None or (one._scope is not scope and one._scope < scope):
+            return None
+    active[argname] = definition
+    return definition
 
 
 def _is_plain(definition: Any) -> bool:

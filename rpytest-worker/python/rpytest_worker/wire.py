@@ -85,8 +85,10 @@ def frame(obj: object, max_frame: int = MAX_FRAME) -> bytes:
     return bytes(framed(obj, max_frame))
 
 
-def started_frame(task: int, at: float | None = None) -> bytearray:
+def started_frame(task: int, at: float | None = None) -> bytes | bytearray:
     """The frame of a message `started`."""
+    if at is None and 0x100 <= task < 0x1_0000:  # the number of most tests
+        return _started_16(_STARTED_16, task)
     out = bytearray(_STARTED)
     out += _packed_int(task)
     if at is not None:
@@ -97,17 +99,21 @@ def started_frame(task: int, at: float | None = None) -> bytearray:
     return out
 
 
-def passed_frame(task: int, seconds: tuple[float, float, float], payload: bytes) -> bytearray:
+def passed_frame(
+    task: int, seconds: tuple[float, float, float], payload: bytes
+) -> bytes | bytearray:
     """What `result_frame` comes to for a test that has passed with nothing else to tell."""
-    setup, call, teardown = seconds
-    out = bytearray(_RESULT)
-    out += _packed_int(task)
-    out += _passed(_PASSED, _SETUP, setup, _CALL, call, _TEARDOWN, teardown, _PAYLOAD)
     length = len(payload)
-    out += _tag_u8(0xC4, length) if length < 0x100 else _long_tag(0xC5, length)
-    out += payload
-    _length_into(out, 0, len(out) - HEADER)
-    return out
+    if not (0x100 <= task < 0x1_0000 and length < 0x1_0000):
+        return result_frame(task, "passed", seconds, payload)
+    # Of most tests the numbers have the same sizes.
+    setup, call, teardown = seconds
+    is_short = length < 0x100
+    return (_passed_8 if is_short else _passed_16)(
+        (_PASSED_8 if is_short else _PASSED_16) + length, _RESULT_16, task,
+        _PASSED_BEGIN, setup, _CALL, call, _TEARDOWN, teardown,
+        _PAYLOAD_8 if is_short else _PAYLOAD_16, length,
+    ) + payload  # fmt: skip
 
 
 def result_frame(
@@ -563,8 +569,19 @@ _RERUNS: Final = pack("reruns")
 _EXCUSED: Final = pack("excused") + pack(True)
 _STORY: Final = pack("story")
 _PASSED: Final = _OUTCOME + pack("passed")
-# The field `seconds`, and the name of the next one.
-_passed = struct.Struct(
-    f">{len(_PASSED)}s{len(_SETUP)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD)}s"
-).pack
 _seconds = struct.Struct(f">{len(_SETUP)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD)}s").pack
+# Frames whose numbers are of 16 bits: with the tag of the number that comes next.
+_started = struct.Struct(f">{len(_STARTED) + 1}sH")
+_started_16 = _started.pack
+_STARTED_16: Final = (_started.size - HEADER).to_bytes(HEADER, "big") + _STARTED[HEADER:] + b"\xcd"
+_RESULT_16: Final = _RESULT[HEADER:] + b"\xcd"
+_PASSED_BEGIN: Final = _PASSED + _SETUP
+_PAYLOAD_8: Final = _PAYLOAD + b"\xc4"
+_PAYLOAD_16: Final = _PAYLOAD + b"\xc5"
+_passed = (
+    f">I{len(_RESULT_16)}sH{len(_PASSED_BEGIN)}sd{len(_CALL)}sd{len(_TEARDOWN)}sd{len(_PAYLOAD_8)}s"
+)
+_passed_8 = struct.Struct(_passed + "B").pack
+_passed_16 = struct.Struct(_passed + "H").pack
+_PASSED_8: Final = struct.calcsize(_passed + "B") - HEADER
+_PASSED_16: Final = struct.calcsize(_passed + "H") - HEADER
