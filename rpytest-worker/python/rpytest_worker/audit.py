@@ -6,6 +6,7 @@ that a test that copies much has a hundred thousand. What nobody looks at is sor
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -44,23 +45,49 @@ EFFECTS: Final = frozenset(
 )
 _HEARD: Final = EFFECTS | {"open", "os.listdir", "os.scandir"}
 
+# Of whoever looks for objects.
+_OF_OBJECTS: Final = frozenset({"gc.get_objects", "gc.get_referrers"})
+
 _listeners: list[Listener] = []
 _is_installed = False
+_shows_all = False
 
 
 def listen(listener: Listener) -> None:
     """Have it called at each effect, and when a file is opened or a directory is read."""
-    global _is_installed
     _listeners.append(listener)
-    if not _is_installed:
-        _is_installed = True
-        sys.addaudithook(_hook)
+    _install()
 
 
 def leave(listener: Listener) -> None:
     """Have it called no more."""
     if listener in _listeners:
         _listeners.remove(listener)
+
+
+def show_all() -> None:
+    """From now on, here and in forks, whoever asks the collector for objects finds those, too, that are
+    out of its sight: a test may look for what its modules have, to clear all caches, say."""
+    global _shows_all
+    _shows_all = True
+    _install()
+
+
+def objects_in_sight() -> list[Any]:
+    """What the collector has to tell us."""
+    global _shows_all
+    shows_all, _shows_all = _shows_all, False
+    try:
+        return gc.get_objects()
+    finally:
+        _shows_all = shows_all
+
+
+def _install() -> None:
+    global _is_installed
+    if not _is_installed:
+        _is_installed = True
+        sys.addaudithook(_hook)
 
 
 def is_of_import_system() -> bool:
@@ -70,6 +97,9 @@ def is_of_import_system() -> bool:
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if event in _HEARD:
+    if event in _OF_OBJECTS:
+        if _shows_all:
+            gc.unfreeze()
+    elif event in _HEARD:
         for listener in _listeners[:]:
             listener(event, args)

@@ -23,7 +23,7 @@ import weakref
 from collections.abc import Container
 from typing import Any
 
-from . import known_endings, unfinished
+from . import audit, known_endings, unfinished
 from .unfinished import layers, pending
 
 
@@ -118,7 +118,7 @@ class Ending:
 
     def look(self) -> None:
         """Before a freeze, at what has come since the last one."""
-        objects = gc.get_objects()
+        objects = audit.objects_in_sight()
         self._reason = (
             self._reason or self._foreign_module() or self._look(objects, self._unfinished, False)
         )
@@ -149,7 +149,7 @@ class Ending:
                 or self._shown(warns)
                 or self._foreign_module()
                 # What was frozen before the fork is not among them.
-                or self._look(gc.get_objects(), self._unfinished, warns)
+                or self._look(audit.objects_in_sight(), self._unfinished, warns)
             )
             return self._reason is None and not any(
                 pending(thing, warns) for thing in self._unfinished if thing not in used
@@ -174,7 +174,7 @@ class Ending:
             self._shown(warns)
             or self._foreign_module()
             # Those that were frozen are not among them.
-            or self._look(gc.get_objects(), things, warns)
+            or self._look(audit.objects_in_sight(), things, warns)
             or next(filter(None, (pending(thing, warns) for thing in things)), None)
         )
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from . import afterfork, host, pytest_compat, rewriting, sharing, timeouts
+from . import afterfork, audit, host, pytest_compat, rewriting, sharing, timeouts
 from .collection import ShortStart
 from .controller import Controller, planned_workers
 from .dialect import Dialect
@@ -118,6 +118,7 @@ class Resident:
         else:
             self.controller.ending.look()
         gc.freeze()
+        audit.show_all()
         # Returns in each fork. What the session has not written yet, a fork writes when it would have.
         process = host.serve(self._process, flushes=False)
         self._adopt(process, session)

@@ -18,6 +18,7 @@ import pytest
 
 from . import (
     afterfork,
+    audit,
     collection,
     dialect,
     host,
@@ -328,6 +329,7 @@ class Template:
             # is finalised (and may warn) as it would be without a fork.
             gc.collect()
             gc.freeze()
+            audit.show_all()
             self.process = host.serve(self.process)  # returns in each worker
             self.channel = self.process.channel
             self.process.greet()
