@@ -43,10 +43,9 @@ EFFECTS: Final = frozenset(
         "winreg.SetValue",
     }
 )
-_HEARD: Final = EFFECTS | {"open", "os.listdir", "os.scandir"}
-
-# Of whoever looks for objects.
+# Of whoever asks the collector for objects.
 _OF_OBJECTS: Final = frozenset({"gc.get_objects", "gc.get_referrers"})
+_HEARD: Final = EFFECTS | _OF_OBJECTS | {"open", "os.listdir", "os.scandir"}
 
 _listeners: list[Listener] = []
 _is_installed = False
@@ -97,9 +96,11 @@ def is_of_import_system() -> bool:
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
+    if event not in _HEARD:
+        return
     if event in _OF_OBJECTS:
         if _shows_all:
             gc.unfreeze()
-    elif event in _HEARD:
-        for listener in _listeners[:]:
-            listener(event, args)
+        return
+    for listener in _listeners[:]:
+        listener(event, args)
