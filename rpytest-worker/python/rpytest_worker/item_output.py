@@ -63,7 +63,7 @@ class ItemOutput:
             self._look_at_streams(self._capture)
         self._report: Any = None if logs is None else logs.report_handler
         if logs is not None:
-            self._handlers: list[Any] = [logs.caplog_handler, logs.report_handler]
+            self._handlers: list[Any] = [logs.caplog_handler, self._report]
             for handler in self._handlers:
                 handler.records  # noqa: B018
             self._records_key: Any = _pytest.logging.caplog_records_key
@@ -208,7 +208,7 @@ class ItemOutput:
             return [], ""
         return (
             self._logs.caplog_handler.records,
-            self._logs.report_handler.stream.getvalue().strip(),
+            self._report.stream.getvalue().strip(),
         )
 
     def make_ready(self, item: Any) -> None:

@@ -62,7 +62,7 @@ from .pytest_names import tmppath_result_key, xfailed_key
 from .short_fixtures import ShortFixtures
 from .short_phases import Ended, ShortPhases, keywords_of
 from .short_tracebacks import ShortTracebacks
-from .uncaught import Uncaught
+from .uncaught import Uncaught, queue_keys
 from .uneventful import Phase, Uneventful
 
 _ITEM: Final = ("item",)
@@ -129,7 +129,7 @@ class ShortProtocol:
         self._phase = "setup"
         capture, logs = map(config.pluginmanager.getplugin, ("capturemanager", "logging-plugin"))
         uncaught = Uncaught.of(known.catching)
-        queues = [] if uncaught else [config.stash[key] for key in _queue_keys(config)]
+        queues = [] if uncaught else [config.stash[key] for key in queue_keys(config)]
         self._output = ItemOutput(capture, logs, queues, uncaught)
         # The plugin manager's own lists, and what they held when the session started.
         names = (*known_hooks.KNOWN, "pytest_pyfunc_call")
@@ -696,16 +696,3 @@ _METHODS: Final = frozenset({"setup", "runtest", "teardown"})
 def _stops(session: pytest.Session) -> bool:
     """Whether an item is torn down as the last one."""
     return pytest_compat.TEARS_DOWN_ALL and bool(session.shouldfail or session.shouldstop)
-
-
-def _queue_keys(config: pytest.Config) -> list[Any]:
-    """Where pytest keeps exceptions that nobody catches, of the plugins that are on."""
-    keys = []
-    for plugin, key in (
-        ("threadexception", "thread_exceptions"),
-        ("unraisableexception", "unraisable_exceptions"),
-    ):
-        module = config.pluginmanager.getplugin(plugin)
-        if module is not None:
-            keys.append(getattr(module, key))
-    return keys

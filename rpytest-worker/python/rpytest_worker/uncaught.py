@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+import pytest
+
 # The plugins, and the hooks that they are about.
 _HOOKS: Final = (
     ("unraisableexception", sys, "unraisablehook"),
@@ -65,3 +67,16 @@ class Uncaught:
         while self.queue:
             module, name, arguments = self.queue.pop(0)
             getattr(module, name)(arguments)
+
+
+def queue_keys(config: pytest.Config) -> list[Any]:
+    """Where pytest keeps exceptions that nobody catches, of the plugins that are on."""
+    keys = []
+    for plugin, key in (
+        ("threadexception", "thread_exceptions"),
+        ("unraisableexception", "unraisable_exceptions"),
+    ):
+        module = config.pluginmanager.getplugin(plugin)
+        if module is not None:
+            keys.append(getattr(module, key))
+    return keys
