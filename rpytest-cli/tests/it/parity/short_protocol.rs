@@ -207,6 +207,71 @@ def test_values(first, second, tmp_path, monkeypatch):
     assert first + second == 3
 "#;
 
+const NAMED: &str = r#"
+--- pytest.ini
+[pytest]
+disable_test_id_escaping_and_forfeit_all_rights_to_community_support = true
+--- test_name.py
+import os
+import subprocess
+import sys
+
+import pytest
+
+NAME = "PYTEST_CURRENT_TEST"
+
+def of_child():
+    code = f"import os; print(ascii(os.environ.get({NAME!r})))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+
+@pytest.fixture
+def asks():
+    print("setup", of_child())
+    yield
+    print("teardown", of_child())
+
+@pytest.mark.parametrize("value", ["plain", "\u00e4\u20ac", "a\0b"])
+def test_values(value):
+    print(ascii(os.environ[NAME]), os.environb[NAME.encode()], of_child())
+
+def test_phases(asks):
+    print("call", of_child())
+
+class TestReplaced:
+    @pytest.fixture(scope="class", autouse=True)
+    def replaced(self):
+        genuine = os.environ
+        os.environ = dict(genuine)
+        yield
+        os.environ = genuine
+
+    def test_one(self):
+        print(os.environ[NAME], "test_one" in os.environb[NAME.encode()].decode())
+
+    def test_two(self):
+        print(os.environ[NAME])
+
+@pytest.fixture
+def cleared(monkeypatch):
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+
+def test_cleared(cleared):
+    print(sorted(os.environ))
+
+def test_last():
+    print(os.environ[NAME])
+"#;
+
+/// The name of the test that runs, in whatever way a test or what it starts looks for it.
+#[test]
+fn the_name_of_the_test_that_runs() {
+    Table::new(NAMED)
+        .same_in_process("-rA")
+        .same_in_process("-rA -s -k 'not replaced'")
+        .check();
+}
+
 #[test]
 fn outcomes_of_each_kind() {
     Table::new(OUTCOMES)
